@@ -1,0 +1,50 @@
+# Each target sets up what it needs; the second time that takes no time.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+WORKERS ?= 2
+
+.PHONY: setup lab grade test test-long bench lint lock clean
+
+setup: $(READY)
+
+# uv itself comes out of the same hash-pinned lock file, by pip; uv then installs the rest.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: set PYTHON=python3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module: install it (Debian: apt install python3-venv)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+	$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --python $(BIN)/python -e .
+	@$(BIN)/python -m compileall -q labs grader
+	@touch $@
+
+lab: setup
+	@$(BIN)/labs lab
+
+grade: setup
+	@$(BIN)/grader sample
+
+test: setup
+	$(BIN)/pytest -m "not long" -n $(WORKERS)
+
+test-long: setup
+	$(BIN)/pytest -m long
+
+bench: setup
+	@$(BIN)/python -m tests.bench
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: setup
+	$(BIN)/uv pip compile --quiet pyproject.toml --group build --group test --group lint --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
+
+clean:
+	-@test ! -x $(BIN)/labs || $(BIN)/labs down --all
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
