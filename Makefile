@@ -21,7 +21,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 lab: setup
-	@$(BIN)/labs lab
+	@$(BIN)/python -m labs.notebook $(ARGS)
 
 grade: setup
 	@$(BIN)/grader sample

@@ -1,0 +1,24 @@
+"""What a submission is played against, as far as judging is concerned. `grader.clusters` makes the real one."""
+
+from pathlib import Path
+from typing import Protocol
+
+from grader.record import Verdict
+
+
+class Lab(Protocol):
+    """What a submission is played against."""
+
+    @property
+    def name(self) -> str:
+        """The cluster's name, as the student's notebook knows it."""
+
+    @property
+    def socket(self) -> Path | None:
+        """All that the student's kernel gets of it."""
+
+    def start(self, exercise: str) -> None:
+        """Set the exercise up."""
+
+    def check(self, exercise: str) -> Verdict:
+        """Judge the exercise by what the lab shows now."""

@@ -1,0 +1,255 @@
+"""etcd's v3 API in its JSON form: `/v3/kv/range`, `/v3/kv/txn`, `/v3/watch` on the client port, over TLS.
+
+The gRPC clients for Python cost the API server more than etcd itself takes to start, and the
+packaged asyncio one cannot present a client certificate. The JSON gateway is part of every etcd 3.x.
+Requests carry no Accept header: with one, etcd logs a warning per request that it ignores the
+certificate's common name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from labs.controlplane.http import Client, ConnectionFailed, Reply
+
+#: How long to wait before asking an etcd that does not answer once more.
+RETRY_SECONDS = 0.05
+
+
+class EtcdError(Exception):
+    """etcd answered with an error."""
+
+
+class EtcdUnavailable(EtcdError):
+    """No etcd answered in time, or it went away in the middle of a request."""
+
+
+class Compacted(EtcdError):
+    """The revision asked for is no longer kept."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__("etcdserver: mvcc: required revision has been compacted")
+        self.revision = revision
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValue:
+    """A key's value and the revision that wrote it."""
+
+    key: str
+    value: bytes
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One event of a watch; `previous` is the value before it, when the key existed."""
+
+    key: str
+    revision: int
+    value: bytes | None
+    previous: bytes | None
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a watch said at once. The first says only that the watch stands (`created`) and where the store is;
+    one without changes later says that there are none outstanding up to `revision`."""
+
+    revision: int
+    changes: list[Change]
+    created: bool = False
+
+
+@dataclass(frozen=True)
+class RangeResult:
+    """Keys of a range at one revision of the store."""
+
+    items: list[KeyValue]
+    revision: int
+    count: int
+
+
+@dataclass(frozen=True)
+class TxnResult:
+    """Whether a transaction's condition held; `current` is the key as it is when it did not."""
+
+    succeeded: bool
+    revision: int
+    current: KeyValue | None
+
+
+def prefix_end(prefix: str) -> str:
+    """The first key after every key that begins with `prefix`."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+class Etcd:
+    """The servers of `--etcd-servers`; any that answers will do."""
+
+    def __init__(self, servers: list[str], context: ssl.SSLContext | None) -> None:
+        self._clients = []
+        for server in servers:
+            url = urlsplit(server)
+            tls = context if url.scheme == "https" else None
+            self._clients.append(Client(url.hostname or "127.0.0.1", url.port or 2379, context=tls))
+        self._current = 0
+
+    async def range(
+        self, key: str, end: str | None = None, *, limit: int = 0, revision: int = 0, count_only: bool = False
+    ) -> RangeResult:
+        """The keys from `key` up to `end` (exclusive), or only `key`, now or at a past revision."""
+        request: dict[str, Any] = {"key": _encode(key)}
+        if end is not None:
+            request["range_end"] = _encode(end)
+        if limit:
+            request["limit"] = str(limit)
+        if revision:
+            request["revision"] = str(revision)
+        if count_only:
+            request["count_only"] = True
+        reply = await self._call("/v3/kv/range", request, repeatable=True)
+        items = [_key_value(kv) for kv in reply.get("kvs", ())]
+        return RangeResult(items, int(reply["header"]["revision"]), int(reply.get("count", 0)))
+
+    async def put(self, key: str, value: bytes, *, if_revision: int, lease: str | None = None) -> TxnResult:
+        """Write `key` when its modification revision is `if_revision` (0: when it does not exist)."""
+        put = {"key": _encode(key), "value": b64encode(value).decode()}
+        if lease is not None:
+            put["lease"] = lease
+        return await self._transact(key, if_revision, {"request_put": put})
+
+    async def delete(self, key: str, *, if_revision: int) -> TxnResult:
+        """Remove `key` when its modification revision is `if_revision`."""
+        return await self._transact(key, if_revision, {"request_delete_range": {"key": _encode(key)}})
+
+    async def _transact(self, key: str, revision: int, operation: dict[str, Any]) -> TxnResult:
+        encoded = _encode(key)
+        compare = {"target": "MOD", "result": "EQUAL", "key": encoded, "mod_revision": str(revision)}
+        request = {
+            "compare": [compare],
+            "success": [operation],
+            "failure": [{"request_range": {"key": encoded}}],
+        }
+        reply = await self._call("/v3/kv/txn", request, repeatable=False)
+        current = None
+        if not reply.get("succeeded", False):
+            found = reply["responses"][0].get("response_range", {}).get("kvs")
+            current = _key_value(found[0]) if found else None
+        return TxnResult(bool(reply.get("succeeded", False)), int(reply["header"]["revision"]), current)
+
+    async def grant(self, seconds: int) -> str:
+        """A lease: keys written with it vanish when it ends."""
+        reply = await self._call("/v3/lease/grant", {"TTL": str(seconds)}, repeatable=True)
+        return str(reply["ID"])
+
+    async def compact(self, revision: int) -> None:
+        """Forget what was overwritten or deleted before `revision`."""
+        await self._call("/v3/kv/compaction", {"revision": str(revision)}, repeatable=False)
+
+    async def watch(self, prefix: str | None, revision: int) -> AsyncIterator[Batch]:
+        """Changes under `prefix` (None: of any key) from `revision` on.
+
+        Raises `Compacted` or `EtcdUnavailable`.
+        """
+        create = {
+            "key": _encode(prefix or "\0"),
+            "range_end": _encode(prefix_end(prefix) if prefix else "\0"),
+            "start_revision": str(revision),
+            "prev_kv": True,
+            "progress_notify": True,
+        }
+        client = self._clients[self._current]
+        try:
+            body = json.dumps({"create_request": create}).encode()
+            async with client.stream("POST", "/v3/watch", body) as answer:
+                pending = b""
+                async for chunk in answer.chunks():
+                    *lines, pending = (pending + chunk).split(b"\n")
+                    for line in lines:
+                        if line:
+                            yield _watch_batch(json.loads(line))
+        except ConnectionFailed as error:
+            self._current = (self._current + 1) % len(self._clients)
+            raise EtcdUnavailable(str(error)) from error
+        raise EtcdUnavailable("error reading from server: EOF")
+
+    async def _call(self, path: str, request: dict[str, Any], *, repeatable: bool) -> dict[str, Any]:
+        body = json.dumps(request, separators=(",", ":")).encode()
+        reply = await self._until_sent(lambda client: client.request("POST", path, body), repeatable)
+        try:
+            document = json.loads(reply.body)
+        except ValueError as error:
+            raise EtcdUnavailable(f"unexpected answer: {reply.body[:80]!r}") from error
+        if reply.status != 200:
+            message = document.get("message") or document.get("error") or str(reply.status)
+            if "has been compacted" in message:
+                raise Compacted(0)
+            raise EtcdError(message)
+        return document  # type: ignore[no-any-return]
+
+    async def _until_sent(self, send: Callable[[Client], Awaitable[Reply]], repeatable: bool) -> Reply:
+        """Try until some server took the request; the caller's deadline ends the waiting."""
+        while True:
+            try:
+                return await send(self._clients[self._current])
+            except ConnectionFailed as error:
+                self._current = (self._current + 1) % len(self._clients)
+                if error.sent and not repeatable:
+                    message = f"rpc error: code = Unavailable desc = {error}"
+                    raise EtcdUnavailable(message) from error
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def healthy(self) -> None:
+        """One small read without a second try: raises `ConnectionFailed` or `EtcdError` when etcd does not serve."""
+        body = json.dumps({"key": _encode("/registry/health")}).encode()
+        reply = await self._clients[self._current].request("POST", "/v3/kv/range", body)
+        if reply.status != 200:
+            raise EtcdError(reply.body.decode("utf-8", "replace"))
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        for client in self._clients:
+            await client.close()
+
+
+def _encode(key: str) -> str:
+    return b64encode(key.encode()).decode()
+
+
+def _key_value(kv: dict[str, Any]) -> KeyValue:
+    value = b64decode(kv.get("value", ""))
+    return KeyValue(b64decode(kv["key"]).decode(), value, int(kv["mod_revision"]))
+
+
+def _watch_batch(line: dict[str, Any]) -> Batch:
+    if "error" in line:
+        raise EtcdUnavailable(str(line["error"].get("message", line["error"])))
+    result = line["result"]
+    if result.get("canceled"):
+        compacted = int(result.get("compact_revision", 0))
+        if compacted:
+            raise Compacted(compacted)
+        raise EtcdUnavailable(result.get("cancel_reason", "watch canceled"))
+    changes = [_change(event) for event in result.get("events", ())]
+    return Batch(int(result["header"].get("revision", 0)), changes, bool(result.get("created")))
+
+
+def _change(event: dict[str, Any]) -> Change:
+    kv = event["kv"]
+    before = event.get("prev_kv")
+    return Change(
+        key=b64decode(kv["key"]).decode(),
+        revision=int(kv["mod_revision"]),
+        value=None if event.get("type") == "DELETE" else b64decode(kv.get("value", "")),
+        previous=b64decode(before.get("value", "")) if before else None,
+        created=kv.get("create_revision") == kv["mod_revision"],
+    )

@@ -1,0 +1,116 @@
+"""What a request's JSON may hold: types and known fields, from the shipped structure of Kubernetes' kinds."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+_GO_TYPES = {"string": "string", "integer": "int", "boolean": "bool", "number": "float64"}
+
+
+class DecodeError(Exception):
+    """A value whose JSON type is not the field's; the message is Go's."""
+
+
+@cache
+def _structure() -> dict[str, Any]:
+    text = resources.files("labs.controlplane.schemas").joinpath("structure.json").read_bytes()
+    structure: dict[str, Any] = json.loads(text)
+    return structure
+
+
+def definition(name: str) -> dict[str, Any]:
+    """The fields of a named type."""
+    found: dict[str, Any] = _structure()[name]
+    return found
+
+
+def prune(obj: dict[str, Any], schema: str) -> list[str]:
+    """Drop what the kind does not have, in place; the paths of what was dropped, as strict decoding names them.
+
+    Nulls are dropped, too: to Kubernetes they say "not given". Raises `DecodeError` for a wrong type.
+    """
+    unknown: list[str] = []
+    _prune_struct(obj, schema, "", unknown)
+    return unknown
+
+
+def _prune_struct(value: dict[str, Any], schema: str, path: str, unknown: list[str]) -> None:
+    fields = definition(schema)["fields"]
+    for name in list(value):
+        here = f"{path}.{name}" if path else name
+        kind = fields.get(name)
+        if kind is None:
+            unknown.append(here)
+            del value[name]
+        elif value[name] is None:
+            if not _keeps_null(name):
+                del value[name]
+        else:
+            value[name] = _prune_value(value[name], kind, here, unknown, f"{schema.rpartition('.')[2]}.{here}")
+
+
+def _keeps_null(name: str) -> bool:
+    """Fields that Kubernetes writes as null when they are empty (Go: a time without omitempty)."""
+    return name in ("lastProbeTime", "eventTime")
+
+
+def _prune_value(value: Any, kind: Any, path: str, unknown: list[str], go_field: str) -> Any:
+    if isinstance(kind, str):
+        if kind.startswith("#"):
+            if not isinstance(value, dict):
+                raise _mismatch(value, go_field, kind[1:].rpartition(".")[2])
+            _prune_struct(value, kind[1:], path, unknown)
+            return value
+        return _scalar(value, kind, go_field)
+    if "list" in kind:
+        if not isinstance(value, list):
+            raise _mismatch(value, go_field, "[]" + _go_type(kind["list"]))
+        return [
+            _prune_value(item, kind["list"], f"{path}[{index}]", unknown, go_field)
+            for index, item in enumerate(value)
+        ]
+    if not isinstance(value, dict):
+        raise _mismatch(value, go_field, "map[string]" + _go_type(kind["map"]))
+    return {
+        key: _prune_value(item, kind["map"], f"{path}.{key}", unknown, go_field)
+        for key, item in value.items()
+        if item is not None or kind["map"] == "any"
+    }
+
+
+def _scalar(value: Any, kind: str, go_field: str) -> Any:
+    match kind:
+        case "string":
+            valid = isinstance(value, str)
+        case "integer":
+            valid = isinstance(value, int) and not isinstance(value, bool)
+        case "boolean":
+            valid = isinstance(value, bool)
+        case "number":
+            valid = isinstance(value, int | float) and not isinstance(value, bool)
+        case "int-or-string":
+            valid = isinstance(value, int | str) and not isinstance(value, bool)
+        case "quantity":
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return json.dumps(value)
+            valid = isinstance(value, str)
+        case _:
+            valid = True
+    if not valid:
+        raise _mismatch(value, go_field, _GO_TYPES.get(kind, kind))
+    return value
+
+
+def _mismatch(value: Any, go_field: str, expected: str) -> DecodeError:
+    names = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
+    found = names[type(value)]
+    return DecodeError(f"json: cannot unmarshal {found} into Go struct field {go_field} of type {expected}")
+
+
+def _go_type(kind: Any) -> str:
+    if isinstance(kind, str):
+        return kind[1:].rpartition(".")[2] if kind.startswith("#") else _GO_TYPES.get(kind, kind)
+    return "[]" + _go_type(kind["list"]) if "list" in kind else "map[string]" + _go_type(kind["map"])

@@ -1,0 +1,196 @@
+"""Refusals in Kubernetes' words: `metav1.Status` objects, raised as exceptions.
+
+Wording and reasons mirror `k8s.io/apimachinery/pkg/api/errors` and `pkg/util/validation/field`; clients
+decide by `reason` and people read `message`, so both are kept as they are there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+OPTIMISTIC_LOCK = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+class APIError(Exception):
+    """A request that ends in a Status other than success."""
+
+    def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.details = details
+        #: Response headers that belong to this refusal.
+        self.headers: dict[str, str] = {}
+
+    def status(self) -> dict[str, Any]:
+        """The Status object that is sent."""
+        status: dict[str, Any] = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": str(self),
+            "reason": self.reason,
+        }
+        if self.details is not None:
+            status["details"] = self.details
+        status["code"] = self.code
+        return {key: value for key, value in status.items() if value != ""}
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing wrong with one field."""
+
+    kind: str
+    field: str
+    body: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.body}"
+
+
+def required(field: str, detail: str = "") -> FieldError:
+    """A field that must be given is missing or empty."""
+    return FieldError("FieldValueRequired", field, "Required value" + (f": {detail}" if detail else ""))
+
+
+def invalid(field: str, value: object, detail: str) -> FieldError:
+    """A value that the field cannot have."""
+    return FieldError("FieldValueInvalid", field, f"Invalid value: {_show(value)}: {detail}")
+
+
+def not_supported(field: str, value: object, choices: Sequence[str]) -> FieldError:
+    """A value outside of a fixed set."""
+    listed = ", ".join(_show(choice) for choice in choices)
+    return FieldError(
+        "FieldValueNotSupported", field, f"Unsupported value: {_show(value)}: supported values: {listed}"
+    )
+
+
+def duplicate(field: str, value: object) -> FieldError:
+    """A value that another element of the list has already."""
+    return FieldError("FieldValueDuplicate", field, f"Duplicate value: {_show(value)}")
+
+
+def absent(field: str, value: object) -> FieldError:
+    """A reference to something that does not exist."""
+    return FieldError("FieldValueNotFound", field, f"Not found: {_show(value)}")
+
+
+def forbidden_field(field: str, detail: str) -> FieldError:
+    """A value that may not be set, or changed, here."""
+    return FieldError("FieldValueForbidden", field, f"Forbidden: {detail}")
+
+
+def _show(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def invalid_object(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> APIError:
+    """Validation found something: `Pod "web" is invalid: …`."""
+    texts = list(dict.fromkeys(str(error) for error in errors))
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    kind_text = f"{kind}.{group}" if group else kind
+    causes = [{"reason": e.kind, "message": e.body, "field": e.field} for e in errors]
+    details = _details(name, group, kind, causes=causes)
+    return APIError(422, "Invalid", f'{kind_text} "{name}" is invalid: {text}', details)
+
+
+def not_found(group: str, resource: str, name: str) -> APIError:
+    """There is no such object."""
+    text = f'{_qualified(group, resource)} "{name}" not found'
+    return APIError(404, "NotFound", text, _details(name, group, resource))
+
+
+def already_exists(group: str, resource: str, name: str) -> APIError:
+    """There is such an object already."""
+    text = f'{_qualified(group, resource)} "{name}" already exists'
+    return APIError(409, "AlreadyExists", text, _details(name, group, resource))
+
+
+def conflict(group: str, resource: str, name: str, why: str = OPTIMISTIC_LOCK) -> APIError:
+    """The object is not (any more) the one the request is about."""
+    text = f'Operation cannot be fulfilled on {_qualified(group, resource)} "{name}": {why}'
+    return APIError(409, "Conflict", text, _details(name, group, resource))
+
+
+def forbidden(group: str, resource: str, name: str, why: str) -> APIError:
+    """The request is understood and not allowed."""
+    if not resource:
+        return APIError(403, "Forbidden", f"forbidden: {why}", {})
+    subject = f'{_qualified(group, resource)} "{name}"' if name else _qualified(group, resource)
+    return APIError(403, "Forbidden", f"{subject} is forbidden: {why}", _details(name, group, resource))
+
+
+def unauthorized() -> APIError:
+    """The request carries credentials, and they are not accepted."""
+    return APIError(401, "Unauthorized", "Unauthorized")
+
+
+def bad_request(message: str) -> APIError:
+    """The request cannot be read."""
+    return APIError(400, "BadRequest", message)
+
+
+def page_not_found() -> APIError:
+    """A path that is served by nothing, or a kind that is not served."""
+    return APIError(404, "NotFound", "the server could not find the requested resource", {})
+
+
+def method_not_allowed() -> APIError:
+    """The resource is served, and not with this method."""
+    message = "the server does not allow this method on the requested resource"
+    return APIError(405, "MethodNotAllowed", message, {})
+
+
+def unsupported_media_type(accepted: Sequence[str]) -> APIError:
+    """The body is in a format the server does not read."""
+    message = "the body of the request was in an unknown format - accepted media types include: "
+    return APIError(415, "UnsupportedMediaType", message + ", ".join(accepted))
+
+
+def not_acceptable(accepted: Sequence[str]) -> APIError:
+    """No format the client can read can be sent."""
+    message = "only the following media types are accepted: " + ", ".join(accepted)
+    return APIError(406, "NotAcceptable", message)
+
+
+def too_large(limit: int) -> APIError:
+    """The body is longer than the server reads."""
+    message = f"Request entity too large: limit is {limit}"
+    return APIError(413, "RequestEntityTooLarge", message)
+
+
+def expired(message: str) -> APIError:
+    """The revision asked for is no longer kept: list again."""
+    return APIError(410, "Expired", message)
+
+
+def timeout() -> APIError:
+    """The store did not answer within the request's time."""
+    message = "Timeout: request did not complete within requested timeout - context deadline exceeded"
+    return APIError(504, "Timeout", message, {})
+
+
+def internal(message: str) -> APIError:
+    """The server's own fault, or its store's."""
+    details = {"causes": [{"message": message}]}
+    return APIError(500, "InternalError", f"Internal error occurred: {message}", details)
+
+
+def unavailable(message: str) -> APIError:
+    """Something the request needs cannot be reached now."""
+    return APIError(503, "ServiceUnavailable", message)
+
+
+def _qualified(group: str, resource: str) -> str:
+    return f"{resource}.{group}" if group else resource
+
+
+def _details(name: str, group: str, kind: str, **more: Any) -> dict[str, Any]:
+    fields = {"name": name, "group": group, "kind": kind, **more}
+    return {key: value for key, value in fields.items() if value}

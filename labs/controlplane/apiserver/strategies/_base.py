@@ -1,0 +1,77 @@
+"""What all kinds do unless they say otherwise; mirrors `k8s.io/apiserver/pkg/registry/rest`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..meta import validate_metadata, validate_metadata_update
+from ..status import FieldError
+
+Object = dict[str, Any]
+
+
+class Strategy:
+    """A kind without peculiarities: no status of its own, no generation, deleted at once."""
+
+    #: Names are DNS labels, not subdomains.
+    label_names = False
+    #: Status is written only by the status subresource.
+    has_status = False
+    #: PUT without a resourceVersion overwrites whatever is there.
+    unconditional_update = True
+    #: PUT of an object that does not exist creates it.
+    create_on_update = False
+    #: Deleting answers with the object instead of a Status.
+    returns_deleted = False
+    #: Objects go by themselves after a while.
+    expires = False
+
+    def default(self, obj: Object) -> None:
+        """Fill in what the client left to the API's defaults."""
+
+    def prepare_create(self, obj: Object) -> None:
+        """Drop what a client cannot set at creation, set what the API itself decides."""
+        if self.has_status:
+            obj.pop("status", None)
+
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        """Everything wrong with a new object."""
+        return validate_metadata(obj["metadata"], label_name=self.label_names) + self.validate(obj)
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        """Everything wrong with the object itself, new or changed."""
+        return []
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        """Undo what an update of the main resource cannot change."""
+        if self.has_status:
+            if "status" in old:
+                new["status"] = old["status"]
+            else:
+                new.pop("status", None)
+
+    def validate_update(self, new: Object, old: Object) -> list[FieldError]:
+        """Everything wrong with this change."""
+        return (
+            validate_metadata_update(new["metadata"], old["metadata"])
+            + validate_metadata(new["metadata"], label_name=self.label_names)
+            + self.validate(new)
+        )
+
+    def prepare_status(self, new: Object, old: Object) -> None:
+        """Undo what an update of the status subresource cannot change: all but the status."""
+        for part in list(new):
+            if part not in ("metadata", "status", "kind", "apiVersion"):
+                del new[part]
+        new.update({part: value for part, value in old.items() if part not in ("metadata", "status")})
+
+    def validate_status(self, new: Object, old: Object) -> list[FieldError]:
+        """Everything wrong with this change of status."""
+        return validate_metadata_update(new["metadata"], old["metadata"])
+
+    def grace_seconds(self, obj: Object, asked: int | None) -> int | None:
+        """How long a deletion takes; None when there is nothing to wait for, ever."""
+        return None
+
+
+PLAIN = Strategy()

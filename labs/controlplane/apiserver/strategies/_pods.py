@@ -1,0 +1,68 @@
+"""Pods: created, changed and deleted as `pkg/registry/core/pod/strategy.go` has it."""
+
+from __future__ import annotations
+
+from ..meta import validate_metadata, validate_metadata_update
+from ..status import FieldError
+from ..validation.pod_updates import validate_pod_status_update, validate_pod_update
+from ..validation.pods import validate_pod
+from . import _pod_defaults
+from ._base import Object, Strategy
+
+MIRROR = "kubernetes.io/config.mirror"
+TERMINAL = ("Succeeded", "Failed")
+
+
+class PodStrategy(Strategy):
+    """A pod, static ones' mirrors included."""
+
+    has_status = True
+    returns_deleted = True
+
+    def default(self, obj: Object) -> None:
+        _pod_defaults.apply(obj)
+
+    def prepare_create(self, obj: Object) -> None:
+        obj["metadata"]["generation"] = 1
+        obj["status"] = {"phase": "Pending", "qosClass": _pod_defaults.qos_class(obj["spec"])}
+
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        return validate_metadata(obj["metadata"]) + validate_pod(obj)
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        super().prepare_update(new, old)
+        bump_generation(new, old)
+
+    def validate_update(self, new: Object, old: Object) -> list[FieldError]:
+        return (
+            validate_metadata_update(new["metadata"], old["metadata"])
+            + validate_metadata(new["metadata"])
+            + validate_pod_update(new, old)
+        )
+
+    def prepare_status(self, new: Object, old: Object) -> None:
+        super().prepare_status(new, old)
+        status = new.setdefault("status", {})
+        status["qosClass"] = old["status"].get("qosClass") or _pod_defaults.qos_class(old["spec"])
+        for part in ("ownerReferences", "deletionTimestamp"):
+            if part in old["metadata"]:
+                new["metadata"][part] = old["metadata"][part]
+            else:
+                new["metadata"].pop(part, None)
+
+    def validate_status(self, new: Object, old: Object) -> list[FieldError]:
+        return validate_metadata_update(new["metadata"], old["metadata"]) + validate_pod_status_update(
+            new, old
+        )
+
+    def grace_seconds(self, obj: Object, asked: int | None) -> int | None:
+        seconds = asked if asked is not None else obj["spec"].get("terminationGracePeriodSeconds", 0)
+        if not obj["spec"].get("nodeName") or obj.get("status", {}).get("phase") in TERMINAL:
+            return 0
+        return 1 if seconds < 0 else int(seconds)
+
+
+def bump_generation(new: Object, old: Object) -> None:
+    """A changed spec is a new generation."""
+    if new["spec"] != old["spec"]:
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1

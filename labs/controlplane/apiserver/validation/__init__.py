@@ -1,0 +1,1 @@
+"""What the API refuses to store, in the words of `pkg/apis/core/validation`."""

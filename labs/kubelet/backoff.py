@@ -1,0 +1,49 @@
+"""Crash-loop and image-pull back-off (`client-go/util/flowcontrol/backoff.go`, `doBackOff`)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass
+class _Entry:
+    delay: float
+    since: float
+
+
+class Backoff:
+    """Doubling delays per key, from `initial` to `maximum` seconds; forgotten after twice the maximum of quiet."""
+
+    def __init__(self, initial: float, maximum: float, now: Callable[[], float]) -> None:
+        self._initial = initial
+        self._maximum = maximum
+        self._now = now
+        self._entries: dict[str, _Entry] = {}
+
+    def remaining(self, key: str, since: float) -> float:
+        """The delay that is in force now for a failure at `since`; 0 when the next try may be made."""
+        entry = self._entries.get(key)
+        if entry is None or self._expired(entry, since):
+            return 0.0
+        return entry.delay if self._now() - since < entry.delay else 0.0
+
+    def until(self, key: str, since: float) -> float:
+        """When the delay for a failure at `since` ends."""
+        entry = self._entries.get(key)
+        return since + entry.delay if entry else since
+
+    def next(self, key: str, since: float) -> None:
+        """A try is being made: the next failure waits twice as long."""
+        entry = self._entries.get(key)
+        if entry is None or self._expired(entry, since):
+            self._entries[key] = _Entry(self._initial, self._now())
+        else:
+            entry.delay = min(entry.delay * 2, self._maximum)
+            entry.since = self._now()
+
+    def _expired(self, entry: _Entry, since: float) -> bool:
+        return since - entry.since > 2 * self._maximum
+
+    def forget_old(self) -> None:
+        """Drop entries that no longer matter."""
+        now = self._now()
+        self._entries = {k: e for k, e in self._entries.items() if now - e.since <= 2 * self._maximum}

@@ -1,0 +1,169 @@
+"""The kubelet's configuration: flags over the KubeletConfiguration file over the defaults.
+
+Defaults are `pkg/kubelet/apis/config/v1beta1/defaults.go`'s. Strict where the real one is: a file of another
+kind or version, an unknown field or a bad duration is refused at start.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+from labs.errors import LabsError
+from labs.kubelet.pod.decode import load_yaml
+from labs.kubelet.pod.errors import ParseError
+
+API_VERSION, KIND = "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+
+
+class ConfigError(LabsError):
+    """The configuration file cannot be used; the kubelet exits."""
+
+
+def duration(text: object) -> float:
+    """Seconds of a Go duration such as `20s` or `1m30s`. Raises ConfigError."""
+    if text in (0, "0"):
+        return 0.0
+    parts = _PART.findall(text) if isinstance(text, str) else []
+    if not parts or "".join(a + b for a, b in parts) != text:
+        raise ConfigError(f'time: invalid duration "{text}": write it like 20s or 1m30s')
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+@dataclass(frozen=True)
+class KubeletConfig:
+    """The settings this kubelet acts on; durations in seconds."""
+
+    static_pod_path: str = ""
+    static_pod_url: str = ""
+    sync_frequency: float = 60.0
+    file_check_frequency: float = 20.0
+    address: str = "0.0.0.0"  # noqa: S104
+    port: int = 10250
+    tls_cert_file: str = ""
+    tls_private_key_file: str = ""
+    client_ca_file: str = ""
+    anonymous_auth: bool = False
+    authorization_mode: str = "Webhook"
+    healthz_port: int = 10248
+    healthz_bind_address: str = "127.0.0.1"
+    node_status_update_frequency: float = 10.0
+    node_status_report_frequency: float = 300.0
+    node_lease_duration_seconds: int = 40
+    container_runtime_endpoint: str = "unix:///run/containerd/containerd.sock"
+    image_service_endpoint: str = ""
+    cluster_domain: str = ""
+    cluster_dns: tuple[str, ...] = ()
+    resolv_conf: str = "/etc/resolv.conf"
+    pod_logs_dir: str = "/var/log/pods"
+    max_pods: int = 110
+    register_node: bool = True
+    cgroup_root: str = "/"
+    max_container_restart_period: float = 300.0
+    runtime_request_timeout: float = 120.0
+    seccomp_default: bool = False
+    serialize_image_pulls: bool = True
+    # What no file holds: flags only.
+    root_dir: str = "/var/lib/kubelet"
+    kubeconfig: str = ""
+    hostname_override: str = ""
+    node_ip: str = ""
+    node_labels: Mapping[str, str] = field(default_factory=dict)
+    register_with_taints: tuple[Mapping[str, str], ...] = ()
+
+    @classmethod
+    def from_file(cls, data: bytes, path: str) -> Self:
+        """The settings of a KubeletConfiguration file. Raises ConfigError."""
+        try:
+            document = load_yaml(data)
+        except ParseError as error:
+            raise ConfigError(_failed(path, str(error))) from None
+        if not isinstance(document, dict):
+            raise ConfigError(_failed(path, "Object 'Kind' is missing in 'null'"))
+        if not document.get("kind"):
+            raise ConfigError(_failed(path, "Object 'Kind' is missing"))
+        if (document.get("apiVersion"), document["kind"]) != (API_VERSION, KIND):
+            raise ConfigError(
+                _failed(path, f'no kind "{document["kind"]}" is registered for version "{document.get("apiVersion")}"')
+            )
+        try:
+            return cls(**_settings(document))
+        except ConfigError as error:
+            raise ConfigError(_failed(path, str(error))) from None
+
+    def with_flags(self, settings: Mapping[str, object]) -> Self:
+        """The same with flags on top; None means the flag was not given."""
+        return replace(self, **{k: v for k, v in settings.items() if v is not None})
+
+
+def _failed(path: str, why: str) -> str:
+    return f"failed to load kubelet config file, path: {path}, error: failed to load Kubelet config file {path}, error {why}"
+
+
+#: Fields of the file that this kubelet accepts and has no use for.
+IGNORED = {
+    "apiVersion", "kind", "enableServer", "httpCheckFrequency", "staticPodURLHeader", "rotateCertificates",
+    "serverTLSBootstrap", "registryPullQPS", "registryBurst", "imagePullCredentialsVerificationPolicy", "eventRecordQPS",
+    "eventBurst", "enableDebuggingHandlers", "oomScoreAdj", "streamingConnectionIdleTimeout", "imageMinimumGCAge",
+    "imageMaximumGCAge", "imageGCHighThresholdPercent", "imageGCLowThresholdPercent", "volumeStatsAggPeriod",
+    "cgroupsPerQOS", "cgroupDriver", "cpuManagerPolicy", "cpuManagerReconcilePeriod", "memoryManagerPolicy",
+    "topologyManagerPolicy", "topologyManagerScope", "hairpinMode", "podPidsLimit", "cpuCFSQuota", "cpuCFSQuotaPeriod",
+    "nodeStatusMaxImages", "maxOpenFiles", "contentType", "kubeAPIQPS", "kubeAPIBurst", "evictionHard", "evictionSoft",
+    "evictionPressureTransitionPeriod", "mergeDefaultEvictionSettings", "enableControllerAttachDetach",
+    "makeIPTablesUtilChains", "iptablesMasqueradeBit", "iptablesDropBit", "failSwapOn", "memorySwap",
+    "containerLogMaxSize", "containerLogMaxFiles", "containerLogMaxWorkers", "containerLogMonitorInterval",
+    "configMapAndSecretChangeDetectionStrategy", "enforceNodeAllocatable", "volumePluginDir", "logging",
+    "enableSystemLogHandler", "enableSystemLogQuery", "shutdownGracePeriod", "shutdownGracePeriodCriticalPods",
+    "enableProfilingHandler", "enableDebugFlagsHandler", "memoryThrottlingFactor", "memoryReservationPolicy",
+    "localStorageCapacityIsolation", "failCgroupV1", "featureGates", "tlsCipherSuites", "tlsMinVersion",
+    "protectKernelDefaults", "systemReserved", "kubeReserved", "readOnlyPort", "maxParallelImagePulls", "providerID",
+    "registerWithTaints", "allowedUnsafeSysctls", "evictionMinimumReclaim", "evictionMaxPodGracePeriod", "podsPerCore",
+    "kubeletCgroups", "systemCgroups", "reservedSystemCPUs", "showHiddenMetricsForVersion", "kernelMemcgNotification",
+    "systemReservedCgroup", "kubeReservedCgroup", "topologyManagerPolicyOptions", "cpuManagerPolicyOptions",
+    "reservedMemory", "registerNodeWithTaints", "tracing", "evictionSoftGracePeriod", "podCIDR", "crashLoopBackOff",
+    "authentication", "authorization",
+}  # fmt: skip
+
+
+def _camel(name: str) -> str:
+    special = {"static_pod_url": "staticPodURL", "cluster_dns": "clusterDNS"}
+    head, *rest = name.split("_")
+    return special.get(name, head + "".join(word.capitalize() for word in rest))
+
+
+def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
+    known = {_camel(f.name): f for f in fields(KubeletConfig)[: _FLAG_FIELDS_FROM]}
+    settings: dict[str, Any] = {}
+    for key, value in document.items():
+        if key in known:
+            settings[known[key].name] = _typed(key, known[key].type, value)
+        elif key not in IGNORED:
+            raise ConfigError(f'strict decoding error: unknown field "{key}"')
+    authentication = document.get("authentication") or {}
+    settings["client_ca_file"] = (authentication.get("x509") or {}).get("clientCAFile", "")
+    settings["anonymous_auth"] = bool((authentication.get("anonymous") or {}).get("enabled", False))
+    settings["authorization_mode"] = (document.get("authorization") or {}).get("mode") or "Webhook"
+    restart = (document.get("crashLoopBackOff") or {}).get("maxContainerRestartPeriod")
+    if restart:
+        settings["max_container_restart_period"] = duration(restart)
+    return {k: v for k, v in settings.items() if v is not None}
+
+
+_FLAG_FIELDS_FROM = [f.name for f in fields(KubeletConfig)].index("root_dir")
+
+
+def _typed(key: str, kind: object, value: Any) -> Any:
+    if kind is float:
+        seconds = duration(value)
+        return seconds or None
+    if kind is str and isinstance(value, str):
+        return value or None
+    if kind is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if kind is bool and isinstance(value, bool):
+        return value
+    if isinstance(value, list):
+        return tuple(value)
+    raise ConfigError(f"json: cannot unmarshal {value!r} into Go struct field KubeletConfiguration.{key}")

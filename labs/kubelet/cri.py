@@ -1,0 +1,146 @@
+"""The container runtime, over CRI v1 (gRPC on a Unix socket).
+
+`Cri` is all of the runtime that the kubelet sees. Errors keep the runtime's words, in the shape Go prints them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from cri_api.v1 import api_pb2 as api
+from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
+
+_CODES = {
+    "OK": "OK", "CANCELLED": "Canceled", "UNKNOWN": "Unknown", "INVALID_ARGUMENT": "InvalidArgument",
+    "DEADLINE_EXCEEDED": "DeadlineExceeded", "NOT_FOUND": "NotFound", "ALREADY_EXISTS": "AlreadyExists",
+    "PERMISSION_DENIED": "PermissionDenied", "RESOURCE_EXHAUSTED": "ResourceExhausted",
+    "FAILED_PRECONDITION": "FailedPrecondition", "ABORTED": "Aborted", "OUT_OF_RANGE": "OutOfRange",
+    "UNIMPLEMENTED": "Unimplemented", "INTERNAL": "Internal", "UNAVAILABLE": "Unavailable", "DATA_LOSS": "DataLoss",
+    "UNAUTHENTICATED": "Unauthenticated",
+}  # fmt: skip
+
+
+class CriError(Exception):
+    """The runtime refused or could not be reached."""
+
+    def __init__(self, code: str, details: str) -> None:
+        self.code = code
+        self.details = details
+        super().__init__(f"rpc error: code = {code} desc = {details}")
+
+    @property
+    def not_found(self) -> bool:
+        return self.code == "NotFound"
+
+
+def _error(error: grpc.aio.AioRpcError) -> CriError:
+    return CriError(_CODES[error.code().name], error.details() or "")
+
+
+class Cri:
+    """One connection to the runtime's socket. Every method raises CriError."""
+
+    def __init__(self, endpoint: str, timeout: float = 120.0) -> None:
+        options = [("grpc.max_receive_message_length", 16 << 20), ("grpc.enable_http_proxy", 0)]
+        options += [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 1000)]
+        self._channel = grpc.aio.insecure_channel(endpoint, options=options)
+        self._runtime = RuntimeServiceStub(self._channel)
+        self._images = ImageServiceStub(self._channel)
+        self._timeout = timeout
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def _call(self, method: Any, request: Any, timeout: float | None = None) -> Any:
+        try:
+            return await method(request, timeout=timeout or self._timeout)
+        except grpc.aio.AioRpcError as error:
+            raise _error(error) from None
+
+    async def wait_until_up(self, timeout: float) -> api.VersionResponse:
+        """The runtime's version, as soon as its socket answers; CriError after `timeout` seconds."""
+        try:
+            return await self._runtime.Version(
+                api.VersionRequest(version="0.1.0"), timeout=timeout, wait_for_ready=True
+            )
+        except grpc.aio.AioRpcError as error:
+            raise _error(error) from None
+
+    async def status(self) -> api.StatusResponse:
+        return await self._call(self._runtime.Status, api.StatusRequest(), 10)
+
+    async def run_sandbox(self, config: api.PodSandboxConfig) -> str:
+        reply = await self._call(self._runtime.RunPodSandbox, api.RunPodSandboxRequest(config=config))
+        return str(reply.pod_sandbox_id)
+
+    async def stop_sandbox(self, sandbox: str) -> None:
+        await self._call(self._runtime.StopPodSandbox, api.StopPodSandboxRequest(pod_sandbox_id=sandbox))
+
+    async def remove_sandbox(self, sandbox: str) -> None:
+        await self._call(self._runtime.RemovePodSandbox, api.RemovePodSandboxRequest(pod_sandbox_id=sandbox))
+
+    async def sandbox_status(self, sandbox: str) -> api.PodSandboxStatus:
+        request = api.PodSandboxStatusRequest(pod_sandbox_id=sandbox)
+        return (await self._call(self._runtime.PodSandboxStatus, request)).status
+
+    async def list_sandboxes(self, labels: dict[str, str] | None = None) -> list[api.PodSandbox]:
+        request = api.ListPodSandboxRequest(filter=api.PodSandboxFilter(label_selector=labels or {}))
+        return list((await self._call(self._runtime.ListPodSandbox, request)).items)
+
+    async def create_container(
+        self, sandbox: str, config: api.ContainerConfig, sandbox_config: api.PodSandboxConfig
+    ) -> str:
+        request = api.CreateContainerRequest(pod_sandbox_id=sandbox, config=config, sandbox_config=sandbox_config)
+        return str((await self._call(self._runtime.CreateContainer, request)).container_id)
+
+    async def start_container(self, container: str) -> None:
+        await self._call(self._runtime.StartContainer, api.StartContainerRequest(container_id=container))
+
+    async def stop_container(self, container: str, grace: int) -> None:
+        request = api.StopContainerRequest(container_id=container, timeout=grace)
+        await self._call(self._runtime.StopContainer, request, self._timeout + grace)
+
+    async def remove_container(self, container: str) -> None:
+        await self._call(self._runtime.RemoveContainer, api.RemoveContainerRequest(container_id=container))
+
+    async def container_status(self, container: str) -> api.ContainerStatus:
+        request = api.ContainerStatusRequest(container_id=container)
+        return (await self._call(self._runtime.ContainerStatus, request)).status
+
+    async def list_containers(self, labels: dict[str, str] | None = None) -> list[api.Container]:
+        request = api.ListContainersRequest(filter=api.ContainerFilter(label_selector=labels or {}))
+        return list((await self._call(self._runtime.ListContainers, request)).containers)
+
+    async def exec_sync(self, container: str, command: tuple[str, ...], timeout: int) -> api.ExecSyncResponse:
+        request = api.ExecSyncRequest(container_id=container, cmd=command, timeout=timeout)
+        return await self._call(self._runtime.ExecSync, request, timeout + 5)
+
+    async def reopen_log(self, container: str) -> None:
+        await self._call(self._runtime.ReopenContainerLog, api.ReopenContainerLogRequest(container_id=container))
+
+    async def image_status(self, image: str) -> api.Image | None:
+        """The image, or None when the runtime does not have it."""
+        request = api.ImageStatusRequest(image=api.ImageSpec(image=image))
+        reply = await self._call(self._images.ImageStatus, request)
+        return reply.image if reply.image.id else None
+
+    async def pull_image(self, image: str, sandbox_config: api.PodSandboxConfig) -> str:
+        request = api.PullImageRequest(image=api.ImageSpec(image=image), sandbox_config=sandbox_config)
+        return str((await self._call(self._images.PullImage, request, 600)).image_ref)
+
+    async def list_images(self) -> list[api.Image]:
+        return list((await self._call(self._images.ListImages, api.ListImagesRequest())).images)
+
+    async def events(self) -> AsyncIterator[api.ContainerEventResponse]:
+        """Container events as they happen; ends with CriError, `Unimplemented` where the runtime has none."""
+        stream = self._runtime.GetContainerEvents(api.GetEventsRequest())
+        try:
+            async for event in stream:
+                yield event
+        except grpc.aio.AioRpcError as error:
+            raise _error(error) from None
+        except asyncio.CancelledError:
+            stream.cancel()
+            raise
+        raise CriError("Unavailable", "the stream of container events ended")

@@ -1,0 +1,199 @@
+"""CRI messages for a pod's sandbox and containers (`kuberuntime_sandbox.go`, `kuberuntime_container.go`, `labels.go`).
+
+Pure but for the mounts, which `volumes` has made. Labels and annotations are the real kubelet's, so that crictl,
+log collectors and a restarted kubelet find what they look for.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from cri_api.v1 import api_pb2 as api
+
+from labs.kubelet import runtime_status as names
+from labs.kubelet.downward import environment, expand
+from labs.kubelet.pod.model import Container, Pod
+from labs.kubelet.pod.quantity import milli, quantity_value
+from labs.kubelet.volumes import BoundMount
+
+MASKED_PATHS = (
+    "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)  # fmt: skip
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+PROTOCOLS = {"TCP": api.TCP, "UDP": api.UDP, "SCTP": api.SCTP}
+PROPAGATION = {
+    "None": api.PROPAGATION_PRIVATE,
+    "HostToContainer": api.PROPAGATION_HOST_TO_CONTAINER,
+    "Bidirectional": api.PROPAGATION_BIDIRECTIONAL,
+}
+CPU_PERIOD = 100_000
+
+
+def pod_labels(pod: Pod) -> dict[str, str]:
+    """What every object of a pod carries in the runtime."""
+    return {names.POD_NAME: pod.name, names.POD_NAMESPACE: pod.namespace, names.POD_UID: pod.uid}
+
+
+def log_directory(logs: str, pod: Pod) -> str:
+    return f"{logs}/{pod.namespace}_{pod.name}_{pod.uid}"
+
+
+def _seccomp(profile: Mapping[str, str] | None) -> api.SecurityProfile:
+    kind = (profile or {}).get("type", "Unconfined")
+    if kind == "RuntimeDefault":
+        return api.SecurityProfile(profile_type=api.SecurityProfile.RuntimeDefault)
+    if kind == "Localhost":
+        path = "/var/lib/kubelet/seccomp/" + (profile or {}).get("localhostProfile", "")
+        return api.SecurityProfile(profile_type=api.SecurityProfile.Localhost, localhost_ref=path)
+    return api.SecurityProfile(profile_type=api.SecurityProfile.Unconfined)
+
+
+def _namespaces(pod: Pod) -> api.NamespaceOption:
+    shared = pod.object["spec"].get("shareProcessNamespace", False)
+    return api.NamespaceOption(
+        network=api.NODE if pod.host_network else api.POD,
+        pid=api.NODE if pod.host_pid else api.POD if shared else api.CONTAINER,
+        ipc=api.NODE if pod.host_ipc else api.POD,
+        userns_options=api.UserNamespace(mode=api.NODE),
+    )
+
+
+def cpu_shares(milli_cpu: int) -> int:
+    """`MilliCPUToShares`."""
+    return max(2, milli_cpu * 1024 // 1000) if milli_cpu else 2
+
+
+def linux_resources(requests: Mapping[str, str], limits: Mapping[str, str], oom: int) -> api.LinuxContainerResources:
+    """cgroup settings of requests and limits."""
+    cpu = milli(requests.get("cpu", "0"))
+    limit = milli(limits.get("cpu", "0"))
+    return api.LinuxContainerResources(
+        cpu_period=CPU_PERIOD,
+        cpu_quota=max(1000, limit * CPU_PERIOD // 1000) if limit else 0,
+        cpu_shares=cpu_shares(cpu or limit),
+        memory_limit_in_bytes=int(quantity_value(limits.get("memory", "0"))),
+        oom_score_adj=oom,
+    )
+
+
+def sandbox_config(
+    pod: Pod, attempt: int, logs: str, cgroup_parent: str, dns: api.DNSConfig | None
+) -> api.PodSandboxConfig:
+    """The sandbox of one attempt."""
+    ports = [
+        api.PortMapping(
+            protocol=PROTOCOLS[p["protocol"]],
+            container_port=p["containerPort"],
+            host_port=p.get("hostPort", 0),
+            host_ip=p.get("hostIP", ""),
+        )
+        for c in pod.containers
+        for p in c.ports
+    ]
+    security = api.LinuxSandboxSecurityContext(
+        namespace_options=_namespaces(pod),
+        seccomp=_seccomp(pod.security.get("seccompProfile") or {"type": "RuntimeDefault"}),
+        privileged=any(c.security.get("privileged", False) for c in pod.containers),
+    )
+    return api.PodSandboxConfig(
+        metadata=api.PodSandboxMetadata(name=pod.name, uid=pod.uid, namespace=pod.namespace, attempt=attempt),
+        hostname="" if pod.host_network else (pod.hostname or pod.name)[:63],
+        log_directory=log_directory(logs, pod),
+        dns_config=dns,
+        port_mappings=ports,
+        labels={**pod.labels, **pod_labels(pod)},
+        annotations=dict(pod.annotations),
+        linux=api.LinuxPodSandboxConfig(
+            cgroup_parent=cgroup_parent,
+            security_context=security,
+            resources=api.LinuxContainerResources(cpu_period=CPU_PERIOD, cpu_shares=2),
+        ),
+    )
+
+
+def container_annotations(pod: Pod, container: Container, restart_count: int) -> dict[str, str]:
+    """What the kubelet reads back after its own restart."""
+    annotations = {
+        names.CONTAINER_HASH: container.hash,
+        names.RESTART_COUNT: str(restart_count),
+        names.TERMINATION_PATH: container.termination_message_path,
+        names.TERMINATION_POLICY: container.termination_message_policy,
+        names.GRACE_PERIOD: str(pod.grace_period),
+    }
+    if container.ports:
+        ports = [
+            {k: p[k] for k in ("name", "hostPort", "containerPort", "protocol", "hostIP") if p.get(k)}
+            for p in container.ports
+        ]
+        annotations[names.PORTS] = json.dumps(ports, separators=(",", ":"))
+    return annotations
+
+
+def _security(pod: Pod, container: Container) -> api.LinuxContainerSecurityContext:
+    own = container.security
+    settings = {**pod.security, **own}
+    privileged = own.get("privileged", False)
+    capabilities = own.get("capabilities", {})
+    context = api.LinuxContainerSecurityContext(
+        capabilities=api.Capability(
+            add_capabilities=capabilities.get("add", ()), drop_capabilities=capabilities.get("drop", ())
+        )
+        if capabilities
+        else None,
+        privileged=privileged,
+        namespace_options=_namespaces(pod),
+        readonly_rootfs=own.get("readOnlyRootFilesystem", False),
+        supplemental_groups=pod.security.get("supplementalGroups", ()),
+        no_new_privs=own.get("allowPrivilegeEscalation") is False,
+        masked_paths=() if privileged else MASKED_PATHS,
+        readonly_paths=() if privileged else READONLY_PATHS,
+        seccomp=_seccomp(settings.get("seccompProfile")),
+    )
+    if "runAsUser" in settings:
+        context.run_as_user.value = settings["runAsUser"]
+    if "runAsGroup" in settings:
+        context.run_as_group.value = settings["runAsGroup"]
+    return context
+
+
+def container_config(
+    pod: Pod,
+    container: Container,
+    restart_count: int,
+    image: str,
+    mounts: Iterable[BoundMount],
+    runtime_fields: Mapping[str, str],
+    oom: int,
+) -> api.ContainerConfig:
+    """One generation of a container."""
+    env = environment(pod, container, runtime_fields)
+    return api.ContainerConfig(
+        metadata=api.ContainerMetadata(name=container.name, attempt=restart_count),
+        image=api.ImageSpec(image=image, user_specified_image=container.image),
+        command=[expand(word, env) for word in container.command],
+        args=[expand(word, env) for word in container.args],
+        working_dir=container.working_dir,
+        envs=[api.KeyValue(key=k, value=v) for k, v in env.items()],
+        mounts=[
+            api.Mount(
+                host_path=m.host_path,
+                container_path=m.container_path,
+                readonly=m.read_only,
+                propagation=PROPAGATION[m.propagation],
+            )
+            for m in mounts
+        ],
+        labels={**pod_labels(pod), names.CONTAINER_NAME: container.name},
+        annotations=container_annotations(pod, container, restart_count),
+        log_path=f"{container.name}/{restart_count}.log",
+        stdin=container.stdin,
+        stdin_once=container.stdin_once,
+        tty=container.tty,
+        linux=api.LinuxContainerConfig(
+            resources=linux_resources(
+                container.resources.get("requests", {}), container.resources.get("limits", {}), oom
+            ),
+            security_context=_security(pod, container),
+        ),
+    )

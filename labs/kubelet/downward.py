@@ -1,0 +1,85 @@
+"""What a pod may know of itself: environment variables and downwardAPI files (`kubelet_pods.go`, `fieldpath`)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from labs.kubelet.pod.model import Container, Pod
+from labs.kubelet.pod.quantity import milli, quantity_value
+
+_KEYED = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
+_REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
+
+
+def _escaped(values: Mapping[str, str]) -> str:
+    return "\n".join(f'{k}="{v}"' for k, v in sorted(values.items()))
+
+
+def field_value(pod: Pod, path: str, runtime: Mapping[str, str]) -> str:
+    """The value of `metadata.name` and its like; `runtime` has what only the running pod knows."""
+    keyed = _KEYED.fullmatch(path)
+    if keyed:
+        return (pod.labels if keyed[1] == "labels" else pod.annotations).get(keyed[2], "")
+    spec = pod.object["spec"]
+    return {
+        "metadata.name": pod.name,
+        "metadata.namespace": pod.namespace,
+        "metadata.uid": pod.uid,
+        "metadata.labels": _escaped(pod.labels),
+        "metadata.annotations": _escaped(pod.annotations),
+        "spec.nodeName": spec.get("nodeName", ""),
+        "spec.serviceAccountName": spec.get("serviceAccountName", ""),
+        **runtime,
+    }.get(path, "")
+
+
+def resource_value(container: Container, reference: Mapping[str, Any]) -> str:
+    """`limits.cpu` and its like, divided and rounded up."""
+    kind, _, name = str(reference.get("resource", "")).partition(".")
+    amount = container.resources.get(kind, {}).get(name, "0")
+    divisor = str(reference.get("divisor") or "1")
+    if divisor == "0":
+        divisor = "1"
+    if name == "cpu":
+        return str(-(-milli(amount) // milli(divisor)))
+    return str(-(-int(quantity_value(amount)) // int(quantity_value(divisor))))
+
+
+def downward_files(pod: Pod, items: Iterable[Mapping[str, Any]]) -> dict[str, bytes]:
+    """The files of a downwardAPI volume."""
+    files: dict[str, bytes] = {}
+    for item in items:
+        if "fieldRef" in item:
+            files[item["path"]] = field_value(pod, item["fieldRef"]["fieldPath"], {}).encode()
+        elif "resourceFieldRef" in item:
+            container = pod.container(item["resourceFieldRef"].get("containerName", ""))
+            if container:
+                files[item["path"]] = resource_value(container, item["resourceFieldRef"]).encode()
+    return files
+
+
+def expand(text: str, values: Mapping[str, str]) -> str:
+    """`$(NAME)` replaced where NAME is known, `$$` by `$` (`third_party/forked/golang/expansion`)."""
+
+    def one(found: re.Match[str]) -> str:
+        if found[1] == "$":
+            return "$"
+        return values.get(found[2], found[0])
+
+    return _REFERENCE.sub(one, text)
+
+
+def environment(pod: Pod, container: Container, runtime: Mapping[str, str]) -> dict[str, str]:
+    """A container's variables, in the manifest's order, references expanded."""
+    values: dict[str, str] = {}
+    for variable in container.env:
+        source = variable.get("valueFrom", {})
+        if "fieldRef" in source:
+            value = field_value(pod, source["fieldRef"]["fieldPath"], runtime)
+        elif "resourceFieldRef" in source:
+            owner = pod.container(source["resourceFieldRef"].get("containerName", "")) or container
+            value = resource_value(owner, source["resourceFieldRef"])
+        else:
+            value = expand(variable.get("value", ""), values)
+        values[variable["name"]] = value
+    return values

@@ -1,0 +1,124 @@
+"""Events of pods and the node (`client-go/tools/record`), counted, and sent when the API can be reached."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from labs.kubelet import klog
+from labs.kubelet.pod.model import Container, Pod
+
+KEPT = 1000
+NORMAL, WARNING = "Normal", "Warning"
+
+
+class EventApi(Protocol):
+    """What sending events needs of the API."""
+
+    async def request(self, method: str, path: str, body: object = None, content_type: str = "") -> Mapping[str, Any]: ...
+
+
+def timestamp(at: datetime) -> str:
+    """metav1.Time: whole seconds."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class EventRecorder:
+    """Takes events at once and sends them in order; what happens again only raises a count."""
+
+    def __init__(self, node_name: str, now: Callable[[], datetime]) -> None:
+        self._node_name = node_name
+        self._now = now
+        self._known: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
+        self._queue: asyncio.Queue[tuple[str, ...]] = asyncio.Queue(KEPT)
+
+    def pod(self, pod: Pod, kind: str, reason: str, message: str, container: Container | str | None = None) -> None:
+        """An event of a static pod; it refers to the static UID, not to the mirror's."""
+        reference = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "name": pod.name,
+            "namespace": pod.namespace,
+            "uid": pod.uid,
+        }
+        if container is not None:
+            name = container if isinstance(container, str) else container.name
+            field = "initContainers" if any(c.name == name for c in pod.init_containers) else "containers"
+            reference["fieldPath"] = f"spec.{field}{{{name}}}"
+        self._record(pod.namespace, reference, kind, reason, message)
+
+    def node(self, kind: str, reason: str, message: str) -> None:
+        """An event of this node."""
+        reference = {"kind": "Node", "name": self._node_name, "uid": self._node_name}
+        self._record("default", reference, kind, reason, message)
+
+    def _record(self, namespace: str, reference: dict[str, str], kind: str, reason: str, message: str) -> None:
+        at = self._now()
+        key = (namespace, *sorted(reference.values()), kind, reason, message)
+        event = self._known.get(key)
+        if event is None:
+            nanoseconds = int(at.timestamp() * 1e6) * 1000
+            event = {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {"name": f"{reference['name']}.{nanoseconds:x}", "namespace": namespace},
+                "involvedObject": reference,
+                "reason": reason,
+                "message": message,
+                "source": {"component": "kubelet", "host": self._node_name},
+                "firstTimestamp": timestamp(at),
+                "count": 0,
+                "type": kind,
+                "eventTime": None,
+                "reportingComponent": "kubelet",
+                "reportingInstance": self._node_name,
+            }
+            self._known[key] = event
+            if len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        event["count"] += 1
+        event["lastTimestamp"] = timestamp(at)
+        self._known.move_to_end(key)
+        if not self._queue.full():
+            self._queue.put_nowait(key)
+
+    async def run(self, api: EventApi, up: Callable[[], Any]) -> None:
+        """Send for as long as the kubelet runs; `up` waits until the API has been reached."""
+        from labs.kubelet.api_client import ApiError
+
+        sent: dict[str, int] = {}
+        while True:
+            key = await self._queue.get()
+            event = self._known.get(key)
+            if event is None or sent.get(event["metadata"]["name"]) == event["count"]:
+                continue
+            while True:
+                await up()
+                try:
+                    await self._send(api, event, sent)
+                except ApiError as error:
+                    if error.status == 0:
+                        await asyncio.sleep(10)
+                        continue
+                    klog.error("event.go:359", "Server rejected event (will not retry!)", error, event=event["metadata"]["name"])
+                break
+
+    async def _send(self, api: EventApi, event: dict[str, Any], sent: dict[str, int]) -> None:
+        from labs.kubelet.api_client import ApiError
+
+        name, namespace = event["metadata"]["name"], event["metadata"]["namespace"]
+        path, count = f"/api/v1/namespaces/{namespace}/events", event["count"]
+        if name in sent:
+            patch = {"count": count, "lastTimestamp": event["lastTimestamp"]}
+            try:
+                await api.request("PATCH", f"{path}/{name}", patch, "application/strategic-merge-patch+json")
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                await api.request("POST", path, dict(event))
+        else:
+            await api.request("POST", path, dict(event))
+        sent[name] = count
+        while len(sent) > KEPT:
+            sent.pop(next(iter(sent)))

@@ -1,0 +1,141 @@
+"""A manifest's bytes to a Pod object: YAML or JSON, lenient, first document only.
+
+Mirrors `pkg/kubelet/config/common.go` (tryDecodeSinglePod) with what lies below it: sigs.k8s.io/yaml for
+YAML 1.1 as Go reads it, and the universal decoder for kinds and versions. Messages are Go's.
+"""
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+from labs.kubelet.pod.errors import ParseError
+from labs.kubelet.pod.schema import conform, json_kind
+
+NOT_REGISTERED = 'no kind "{}" is registered for version "{}" in scheme "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"'
+#: Kinds of v1 that decode but are no Pod; the real message prints the Go value.
+CORE_KINDS = {
+    "Binding", "ConfigMap", "Endpoints", "Event", "LimitRange", "List", "Namespace", "Node", "PersistentVolume",
+    "PersistentVolumeClaim", "PodTemplate", "ReplicationController", "ResourceQuota", "Secret", "Service",
+    "ServiceAccount",
+}  # fmt: skip
+EMPTY_POD_LIST = (
+    'invalid pod: &core.PodList{TypeMeta:v1.TypeMeta{Kind:"", APIVersion:""}, ListMeta:v1.ListMeta{SelfLink:"", '
+    'ResourceVersion:"", Continue:"", RemainingItemCount:(*int64)(nil), ShardInfo:(*v1.ShardInfo)(nil)}, '
+    "Items:[]core.Pod{}}"
+)
+
+
+class _GoLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML 1.1 as goyaml.v2 resolves it: `y` and `n` are booleans, timestamps and `1:30` are strings."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+
+_BOOL = r"y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF"
+_FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+_INT = r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)"
+for _tag, _pattern, _first in (
+    ("bool", _BOOL, "yYnNtTfFoO"),
+    ("int", _INT, "-+0123456789"),
+    ("float", _FLOAT, "-+0123456789."),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", r"<<", "<"),
+):
+    _GoLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
+def _bool(loader: Any, node: yaml.ScalarNode) -> bool:
+    return str(loader.construct_scalar(node)).lower() in ("y", "yes", "true", "on")
+
+
+def _int(loader: Any, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node)).replace("_", "")
+    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.lstrip("+"))
+    if digits.startswith("0") and digits[1:2].isdigit():
+        digits = "0o" + digits[1:]
+    return sign * int(digits, 0)
+
+
+_GoLoader.add_constructor("tag:yaml.org,2002:bool", _bool)
+_GoLoader.add_constructor("tag:yaml.org,2002:int", _int)
+
+
+def _go_position(error: yaml.MarkedYAMLError) -> str:
+    """`line N: ` as goyaml counts: the context's line if there is one, scanner errors one further."""
+    line = 0
+    for mark in (error.context_mark, error.problem_mark):
+        if mark is not None and mark.line:
+            line = mark.line + isinstance(error, yaml.scanner.ScannerError)
+            break
+    return f"line {line}: " if line else ""
+
+
+def _keys_as_strings(value: object) -> object:
+    """JSON has string keys only; YAML's others are spelled out."""
+    if isinstance(value, dict):
+        return {
+            ("true" if k else "false") if isinstance(k, bool) else "null" if k is None else str(k): _keys_as_strings(v)
+            for k, v in value.items()
+        }
+    if isinstance(value, list):
+        return [_keys_as_strings(item) for item in value]
+    return value
+
+
+def load_yaml(data: bytes) -> object:
+    """The first document of a YAML (or JSON) text, with string keys. Raises ParseError in goyaml's words."""
+    try:
+        loader = _GoLoader(data.decode())
+    except UnicodeDecodeError:
+        raise ParseError("yaml: invalid leading UTF-8 octet") from None
+    except yaml.reader.ReaderError:
+        raise ParseError("yaml: control characters are not allowed") from None
+    try:
+        return _keys_as_strings(loader.get_data() if loader.check_data() else None)
+    except yaml.composer.ComposerError as error:
+        problem = re.sub(r"^found undefined alias '?(.*?)'?$", r"unknown anchor '\1' referenced", error.problem or "")
+        raise ParseError(f"yaml: {problem}") from None
+    except yaml.MarkedYAMLError as error:
+        raise ParseError(f"yaml: {_go_position(error)}{error.problem}") from None
+    except yaml.reader.ReaderError:
+        raise ParseError("yaml: control characters are not allowed") from None
+    except (RecursionError, ValueError) as error:
+        raise ParseError(f"yaml: {error}") from None
+    finally:
+        loader.dispose()
+
+
+def _compact(document: object) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+
+
+def decode_pod(data: bytes) -> dict[str, Any]:
+    """The Pod a manifest holds, as an object with the API's known fields only.
+
+    Raises ParseError with the text that upstream puts into `couldn't parse as pod(…)`.
+    """
+    document = load_yaml(data)
+    if document is None:
+        raise ParseError("Object 'Kind' is missing in 'null'")
+    if not isinstance(document, dict):
+        raise ParseError(
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_kind(document)} into Go value of "
+            "type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
+            '"json:\\"kind,omitempty\\"" }'
+        )
+    kind, version = document.get("kind") or "", document.get("apiVersion") or ""
+    if not kind:
+        raise ParseError(f"Object 'Kind' is missing in '{_compact(document)}'")
+    if not version:
+        raise ParseError(f"Object 'apiVersion' is missing in '{_compact(document)}'")
+    if version != "v1" or kind not in {"Pod", "PodList", *CORE_KINDS}:
+        raise ParseError(NOT_REGISTERED.format(kind, version))
+    if kind == "PodList" and not document.get("items"):
+        raise ParseError(EMPTY_POD_LIST)
+    if kind != "Pod":
+        raise ParseError(f"invalid pod: &core.{kind}{{}}")
+    return {"apiVersion": "v1", "kind": "Pod"} | conform(
+        {k: v for k, v in document.items() if k in ("metadata", "spec", "status")}, "Pod"
+    )

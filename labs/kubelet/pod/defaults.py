@@ -1,0 +1,93 @@
+"""The API's defaults for a Pod object (`pkg/apis/core/v1/defaults.go`), set when a manifest is decoded.
+
+Works on the decoded object in place; `set_defaults` is the only entry.
+"""
+
+from typing import Any
+
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
+
+def pull_policy_of(image: str) -> str:
+    """`Always` for `:latest` or no tag at all, else `IfNotPresent`."""
+    name = image.rsplit("/", 1)[-1]
+    if "@" in name:
+        return "IfNotPresent"
+    return "Always" if ":" not in name or name.endswith(":latest") else "IfNotPresent"
+
+
+def _http_get(action: dict[str, Any] | None) -> None:
+    if action is not None:
+        action.setdefault("path", "/")
+        action.setdefault("scheme", "HTTP")
+
+
+def _probe(probe: dict[str, Any]) -> None:
+    for field, value in (
+        ("timeoutSeconds", 1),
+        ("periodSeconds", 10),
+        ("successThreshold", 1),
+        ("failureThreshold", 3),
+    ):
+        probe[field] = probe.get(field) or value
+    _http_get(probe.get("httpGet"))
+    if "grpc" in probe:
+        probe["grpc"].setdefault("service", "")
+
+
+def _container(container: dict[str, Any], host_network: bool) -> None:
+    container.setdefault("resources", {})
+    requests, limits = container["resources"].get("requests", {}), container["resources"].get("limits", {})
+    if limits:
+        container["resources"]["requests"] = {**limits, **requests}
+    container["terminationMessagePath"] = container.get("terminationMessagePath") or "/dev/termination-log"
+    container["terminationMessagePolicy"] = container.get("terminationMessagePolicy") or "File"
+    container["imagePullPolicy"] = container.get("imagePullPolicy") or pull_policy_of(container.get("image", ""))
+    for port in container.get("ports", []):
+        port["protocol"] = port.get("protocol") or "TCP"
+        if host_network and not port.get("hostPort") and port.get("containerPort"):
+            port["hostPort"] = port["containerPort"]
+    for name in PROBES:
+        if name in container:
+            _probe(container[name])
+    for hook in container.get("lifecycle", {}).values():
+        if isinstance(hook, dict):
+            _http_get(hook.get("httpGet"))
+    for variable in container.get("env", []):
+        reference = variable.get("valueFrom", {}).get("fieldRef")
+        if reference is not None:
+            reference["apiVersion"] = reference.get("apiVersion") or "v1"
+
+
+def _volume(volume: dict[str, Any]) -> None:
+    if set(volume) <= {"name"}:
+        volume["emptyDir"] = {}
+    if "hostPath" in volume:
+        volume["hostPath"].setdefault("type", "")
+    for kind in ("secret", "configMap", "downwardAPI", "projected"):
+        if kind in volume:
+            volume[kind].setdefault("defaultMode", 0o644)
+    sources = [volume.get("downwardAPI", {})] + [s.get("downwardAPI", {}) for s in volume.get("projected", {}).get("sources", [])]
+    for source in sources:
+        for item in source.get("items", []):
+            if "fieldRef" in item:
+                item["fieldRef"].setdefault("apiVersion", "v1")
+
+
+def set_defaults(pod: dict[str, Any]) -> None:
+    """Fill what the API fills when a Pod is decoded."""
+    spec = pod.setdefault("spec", {})
+    pod.setdefault("metadata", {})
+    host_network = bool(spec.get("hostNetwork"))
+    for container in [*spec.get("initContainers", []), *spec.get("containers", [])]:
+        _container(container, host_network)
+    for volume in spec.get("volumes", []):
+        _volume(volume)
+    spec["restartPolicy"] = spec.get("restartPolicy") or "Always"
+    spec["dnsPolicy"] = spec.get("dnsPolicy") or "ClusterFirst"
+    spec["schedulerName"] = spec.get("schedulerName") or "default-scheduler"
+    spec.setdefault("terminationGracePeriodSeconds", 30)
+    spec.setdefault("securityContext", {})
+    spec.setdefault("enableServiceLinks", True)
+    if "serviceAccount" in spec or "serviceAccountName" in spec:
+        spec["serviceAccountName"] = spec.get("serviceAccountName") or spec["serviceAccount"]

@@ -1,0 +1,131 @@
+"""What fields a Pod has, and documents brought into that shape.
+
+`schema.json` (see `build_schema`) maps a type to its fields; a field's type is a scalar (`string`, `int`,
+`float`, `bool`), one of `Quantity`, `IntOrString`, `Time`, `any`, a type's name, `[]T` or `map[string]T`.
+As Go's JSON decoding does, fields nobody knows are dropped, nulls count as absent, and a value of the
+wrong type is an error in Go's words.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from labs.kubelet.pod.errors import ParseError
+from labs.kubelet.pod.quantity import canonical_quantity
+
+#: Go's names where they are not the JSON type's own: the exact type appears in the message.
+GO_TYPES = {
+    "int": "int32",
+    "float": "float64",
+    ("PodSpec", "terminationGracePeriodSeconds"): "int64",
+    ("PodSpec", "activeDeadlineSeconds"): "int64",
+    ("PodSecurityContext", "runAsUser"): "int64",
+    ("PodSecurityContext", "runAsGroup"): "int64",
+    ("PodSecurityContext", "fsGroup"): "int64",
+    ("SecurityContext", "runAsUser"): "int64",
+    ("SecurityContext", "runAsGroup"): "int64",
+    ("Toleration", "tolerationSeconds"): "int64",
+    ("PodSpec", "restartPolicy"): "v1.RestartPolicy",
+    ("PodSpec", "dnsPolicy"): "v1.DNSPolicy",
+    ("Container", "imagePullPolicy"): "v1.PullPolicy",
+    ("Container", "terminationMessagePolicy"): "v1.TerminationMessagePolicy",
+    ("ContainerPort", "protocol"): "v1.Protocol",
+    ("HTTPGetAction", "scheme"): "v1.URIScheme",
+    ("ObjectMeta", "uid"): "types.UID",
+    ("HostPathVolumeSource", "type"): "v1.HostPathType",
+}
+
+@cache
+def types() -> dict[str, dict[str, str]]:
+    """The schema, read once."""
+    loaded: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("schema.json").read_text())
+    return loaded
+
+
+def json_kind(value: object) -> str:
+    """The word Go's encoding/json has for a value."""
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+    return "null"
+
+
+def _go_type(owner: str, field: str, expression: str) -> str:
+    if (owner, field) in GO_TYPES:
+        return GO_TYPES[(owner, field)]
+    if expression.startswith("[]"):
+        return "[]" + _go_type("", "", expression[2:])
+    if expression.startswith("map[string]"):
+        return "map[string]" + _go_type("", "", expression[11:])
+    if expression in types():
+        return f"v1.{expression}"
+    return GO_TYPES.get(expression, expression)
+
+
+def _mismatch(value: object, owner: str, path: tuple[str, ...], go_type: str) -> ParseError:
+    kind = json_kind(value)
+    if kind == "number" and isinstance(value, float):
+        kind = f"number {value}"
+    return ParseError(
+        f"json: cannot unmarshal {kind} into Go struct field {owner}.{'.'.join(path)} of type {go_type}"
+    )
+
+
+def _scalar(value: object, expression: str, owner: str, path: tuple[str, ...]) -> object:
+    fits = {
+        "string": isinstance(value, str),
+        "bool": isinstance(value, bool),
+        "int": isinstance(value, int) and not isinstance(value, bool),
+        "float": isinstance(value, int | float) and not isinstance(value, bool),
+        "Time": isinstance(value, str),
+    }[expression]
+    if not fits:
+        raise _mismatch(value, owner, path, _go_type(owner, path[-1], expression))
+    return value
+
+
+def _conform(value: Any, expression: str, owner: str, path: tuple[str, ...]) -> Any:
+    """`value` as the type says; `owner` and `path` locate it for the message."""
+    if expression == "any":
+        return value
+    if expression == "Quantity":
+        return canonical_quantity(value)
+    if expression == "IntOrString":
+        if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        raise _mismatch(value, owner, path, "intstr.IntOrString")
+    if expression.startswith("[]"):
+        if not isinstance(value, list):
+            raise _mismatch(value, owner, path, _go_type(owner, path[-1], expression))
+        return [_conform({} if item is None else item, expression[2:], owner, path) for item in value]
+    if expression.startswith("map[string]"):
+        if not isinstance(value, dict):
+            raise _mismatch(value, owner, path, _go_type(owner, path[-1], expression))
+        return {k: _conform("" if v is None else v, expression[11:], owner, path) for k, v in value.items()}
+    if expression in types():
+        if not isinstance(value, dict):
+            raise _mismatch(value, owner, path, _go_type(owner, path[-1], expression))
+        return conform(value, expression, path)
+    return _scalar(value, expression, owner, path)
+
+
+def conform(document: dict[str, Any], type_name: str, path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A document with the known fields of `type_name` only, in the schema's order, every value checked.
+
+    Raises ParseError for a value of the wrong type.
+    """
+    fields = types()[type_name]
+    return {
+        field: _conform(document[field], expression, type_name, (*path, field))
+        for field, expression in fields.items()
+        if document.get(field) is not None
+    }

@@ -1,0 +1,105 @@
+"""The way from the host into a cluster's network: a port of 127.0.0.1 that leads to the API server.
+
+The cluster's network namespace is reachable for nobody on the host. A socket belongs to the namespace it
+was made in, so the cluster's pid 1 makes sockets and passes them out, and this process connects them.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+API_PORT = 6443
+_CHUNK = 1 << 16
+
+#: Gives a TCP socket of the cluster's network that is not yet connected.
+SocketMaker = Callable[[], Awaitable[socket.socket]]
+
+
+def listen(kept: Path) -> socket.socket:
+    """Listen on the port noted in the file `kept`; on another one, noted there, when it is taken or unknown.
+
+    A kubeconfig that someone copied thus stays valid when a cluster is resumed.
+    """
+    number = int(kept.read_text()) if kept.exists() else 0
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", number))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        listener.setblocking(False)
+        kept.write_text(f"{listener.getsockname()[1]}\n")
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+class Forwarder:
+    """Carries connections from the host to one address of a cluster."""
+
+    def __init__(self, make_socket: SocketMaker, address: str, port: int = API_PORT) -> None:
+        self._make_socket = make_socket
+        self._target = (address, port)
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def connect(self) -> socket.socket:
+        """A connection to the target; `OSError` when nothing listens there."""
+        connection = await self._make_socket()
+        try:
+            connection.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(connection, self._target)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Carry whatever comes to `listener`, until cancelled."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                client, _ = await loop.sock_accept(listener)
+                carrying = asyncio.create_task(self._carry(client))
+                self._connections.add(carrying)
+                carrying.add_done_callback(self._connections.discard)
+        finally:
+            for carrying in self._connections:
+                carrying.cancel()
+
+    async def _carry(self, client: socket.socket) -> None:
+        with client:
+            try:
+                server = await self.connect()
+            except OSError:
+                return  # hanging up is how a forwarder says that nobody listens there
+            with server:
+                client.setblocking(False)
+                await asyncio.gather(_pump(client, server), _pump(server, client))
+
+
+async def _pump(source: socket.socket, target: socket.socket) -> None:
+    """Copy until `source` ends, then say so to `target`."""
+    loop = asyncio.get_running_loop()
+    try:
+        while data := await loop.sock_recv(source, _CHUNK):
+            await loop.sock_sendall(target, data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        # one side is gone: wake the other direction, which then ends, too
+        for end in (source, target):
+            _shut(end)
+
+
+def _shut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise

@@ -1,0 +1,241 @@
+"""What `kubeadm init` leaves on a control-plane node, written in some milliseconds.
+
+The supervisor calls `write` once, when a node is new. A resumed node keeps its files: the UID of a static
+pod is a hash of its manifest, and the certificates in the kubeconfigs belong to the authorities of the node.
+"""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labs.nodes import manifests, rootfs
+from labs.nodes.files import link, make_directory, write_file
+from labs.nodes.pki import CLIENT, Authority, ClusterPki, Pair, write_kubelet_serving_pair
+
+SERVICE_SUBNET = "10.96.0.0/16"
+SERVICE_ADDRESS = "10.96.0.1"
+DNS_ADDRESS = "10.96.0.10"
+RUNTIME_ENDPOINT = "unix:///run/containerd/containerd.sock"
+
+#: The API user whose requests are the judge's own, never a student's.
+JUDGE = "cks-labs:judge"
+
+
+@dataclass(frozen=True)
+class NodeIdentity:
+    """Who a control-plane node is: the names and addresses in its certificates, manifests and flags."""
+
+    cluster: str
+    name: str
+    address: str
+    pod_cidr: str = "10.244.0.0/24"
+
+    @property
+    def server(self) -> str:
+        """Where the node's own clients find the API server."""
+        return f"https://{self.address}:6443"
+
+
+def write(root: Path, node: NodeIdentity, *, bare: bool = False) -> None:
+    """Lay out a new control-plane node below `root`: the distribution's files, kubeadm's and the kubelet's.
+
+    A `bare` node has an empty manifests directory: a kubelet with no control plane.
+    """
+    rootfs.write(root, hostname=node.name, address=node.address)
+    kubernetes = make_directory(root / "etc/kubernetes")
+    pki = ClusterPki.create()
+    pki.write(kubernetes / "pki", node.name, node.address, SERVICE_ADDRESS)
+    for file, user, organization in (
+        ("admin.conf", "kubernetes-admin", "kubeadm:cluster-admins"),
+        ("super-admin.conf", "kubernetes-super-admin", "system:masters"),
+        ("kubelet.conf", f"system:node:{node.name}", "system:nodes"),
+        ("controller-manager.conf", "system:kube-controller-manager", None),
+        ("scheduler.conf", "system:kube-scheduler", None),
+    ):
+        pair = pki.cluster.issue(user, [CLIENT], organization=organization)
+        write_file(kubernetes / file, kubeconfig(node.server, pki.cluster, user, pair), 0o600)
+
+    directory = make_directory(kubernetes / "manifests")
+    if not bare:
+        etcd = manifests.etcd(node.name, node.address)
+        apiserver = manifests.kube_apiserver(node.address, SERVICE_SUBNET)
+        write_file(directory / "etcd.yaml", manifests.to_yaml(etcd), 0o600)
+        write_file(directory / "kube-apiserver.yaml", manifests.to_yaml(apiserver), 0o600)
+    _write_kubelet(root, node)
+
+
+def write_judge_credentials(root: Path, node: NodeIdentity, directory: Path) -> None:
+    """Put ca.crt, client.crt, client.key and a kubeconfig of the user `JUDGE` into `directory`.
+
+    They are for processes outside the node only; `root` is the rootfs of the control-plane node.
+    """
+    make_directory(directory, 0o700)
+    authority = Authority.load(root / "etc/kubernetes/pki")
+    pair = authority.issue(JUDGE, [CLIENT], organization="system:masters")
+    write_file(directory / "ca.crt", authority.certificate_pem, 0o600)
+    pair.write(directory, "client", 0o600)
+    write_file(directory / "kubeconfig", kubeconfig(node.server, authority, JUDGE, pair), 0o600)
+
+
+def write_host_kubeconfig(root: Path, node: NodeIdentity, path: Path, port: int) -> None:
+    """Write an administrator's kubeconfig for the host, where the API server is at 127.0.0.1:`port`."""
+    authority = Authority.load(root / "etc/kubernetes/pki")
+    user = "kubernetes-admin"
+    pair = authority.issue(user, [CLIENT], organization="kubeadm:cluster-admins")
+    write_file(
+        path, kubeconfig(f"https://127.0.0.1:{port}", authority, user, pair, cluster=node.cluster), 0o600
+    )
+
+
+def kubeconfig(
+    server: str, authority: Authority, user: str, pair: Pair, *, cluster: str = "kubernetes"
+) -> str:
+    """A kubeconfig with everything in it: one cluster, one user, one context called USER@CLUSTER."""
+    context = f"{user}@{cluster}"
+    return manifests.to_yaml(
+        {
+            "apiVersion": "v1",
+            "clusters": [
+                {
+                    "cluster": {
+                        "certificate-authority-data": _encode(authority.certificate_pem),
+                        "server": server,
+                    },
+                    "name": cluster,
+                }
+            ],
+            "contexts": [{"context": {"cluster": cluster, "user": user}, "name": context}],
+            "current-context": context,
+            "kind": "Config",
+            "users": [
+                {
+                    "name": user,
+                    "user": {
+                        "client-certificate-data": _encode(pair.certificate_pem),
+                        "client-key-data": _encode(pair.key_pem),
+                    },
+                }
+            ],
+        }
+    )
+
+
+def _encode(pem: bytes) -> str:
+    return base64.b64encode(pem).decode()
+
+
+def _write_kubelet(root: Path, node: NodeIdentity) -> None:
+    """The kubelet's configuration, flags, serving certificate and unit, and the runtime's unit."""
+    state = make_directory(root / "var/lib/kubelet")
+    write_kubelet_serving_pair(state / "pki", node.name, node.address)
+    write_file(state / "config.yaml", manifests.to_yaml(_kubelet_configuration()))
+    flags = f"--node-ip={node.address} --node-labels=node-role.kubernetes.io/control-plane="
+    write_file(state / "kubeadm-flags.env", f'KUBELET_KUBEADM_ARGS="{flags}"\n')
+    write_file(root / "etc/default/kubelet", "KUBELET_EXTRA_ARGS=\n")
+
+    units = make_directory(root / "etc/systemd/system")
+    write_file(units / "containerd.service", CONTAINERD_UNIT)
+    write_file(units / "kubelet.service", KUBELET_UNIT)
+    write_file(units / "kubelet.service.d/10-kubeadm.conf", KUBELET_DROP_IN)
+    for unit in ("containerd.service", "kubelet.service"):
+        link(units / "multi-user.target.wants" / unit, f"/etc/systemd/system/{unit}")
+
+
+def _kubelet_configuration() -> dict[str, Any]:
+    """kubeadm's KubeletConfiguration; a zero duration stands for the kubelet's default."""
+    zero = dict.fromkeys(
+        (
+            "cpuManagerReconcilePeriod",
+            "evictionPressureTransitionPeriod",
+            "fileCheckFrequency",
+            "httpCheckFrequency",
+            "imageMaximumGCAge",
+            "imageMinimumGCAge",
+            "nodeStatusReportFrequency",
+            "nodeStatusUpdateFrequency",
+            "runtimeRequestTimeout",
+            "shutdownGracePeriod",
+            "shutdownGracePeriodCriticalPods",
+            "streamingConnectionIdleTimeout",
+            "syncFrequency",
+            "volumeStatsAggPeriod",
+        ),
+        "0s",
+    )
+    return zero | {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"cacheTTL": "0s", "enabled": True},
+            "x509": {"clientCAFile": f"{manifests.PKI}/ca.crt"},
+        },
+        "authorization": {
+            "mode": "Webhook",
+            "webhook": {"cacheAuthorizedTTL": "0s", "cacheUnauthorizedTTL": "0s"},
+        },
+        "cgroupDriver": "systemd",
+        "clusterDNS": [DNS_ADDRESS],
+        "clusterDomain": "cluster.local",
+        "containerRuntimeEndpoint": RUNTIME_ENDPOINT,
+        "crashLoopBackOff": {},
+        "healthzBindAddress": "127.0.0.1",
+        "healthzPort": 10248,
+        "kind": "KubeletConfiguration",
+        "logging": {
+            "flushFrequency": 0,
+            "options": {"json": {"infoBufferSize": "0"}, "text": {"infoBufferSize": "0"}},
+            "verbosity": 0,
+        },
+        "memorySwap": {},
+        "rotateCertificates": True,
+        "staticPodPath": "/etc/kubernetes/manifests",
+    }
+
+
+KUBELET_UNIT = """\
+[Unit]
+Description=kubelet: The Kubernetes Node Agent
+Documentation=https://kubernetes.io/docs/
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+ExecStart=/usr/bin/kubelet
+Restart=always
+StartLimitInterval=0
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+KUBELET_DROP_IN = """\
+# How a node set up by kubeadm starts its kubelet.
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+# KUBELET_KUBEADM_ARGS: what belongs to this node, found out when it joined.
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+# KUBELET_EXTRA_ARGS: flags of your own, as a last resort; the file above --config names is the better place.
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=
+ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+"""  # noqa: E501 - the long lines are kubeadm's
+
+CONTAINERD_UNIT = """\
+[Unit]
+Description=containerd container runtime
+Documentation=https://containerd.io
+After=network.target local-fs.target
+
+[Service]
+ExecStart=/usr/bin/containerd
+Delegate=yes
+KillMode=process
+Restart=always
+RestartSec=5
+
+[Install]
+WantedBy=multi-user.target
+"""

@@ -1,0 +1,125 @@
+"""The supervisor of a cluster: owns its processes, collects the evidence, serves its two sockets.
+
+    python -m labs.nodes.supervisor --name NAME --directory DIRECTORY [--bare] [--progress-fd N]
+
+It lays out a new node or takes an existing one as it is, starts it, and reports on the descriptor N by a
+line of JSON for each stage: {"stage": "preparing"}, {"stage": "node-up"}, {"stage": "units-started"}, then
+{"ready": true, "port": …} or {"error": "one line"}. When nobody reads them any more before it is ready, it
+stops. SIGTERM and SIGINT stop it, too; so does the end of the node. However it ends, even by kill -9, no
+process of the cluster outlives it (see `labs.nodes.cluster_init`), and its data is kept for the next start.
+
+The records of the evidence, by source:
+
+    audit    "event": an audit.k8s.io/v1 Event, as the API server sends it before it answers
+    runtime  "event": SandboxCreated … ContainerRemoved, RuntimeStarted; and whose
+    journal  "unit", "identifier", "pid", "message": what kubelet and runtime log
+    file     "path", "event": written | removed, "sha256", "content": the manifests directory
+    shell    "event": started | exited, "argv", "pid", "exit": the student's commands
+    lab      "event": start | answer | check | hint: what the judge notes
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from labs.errors import LabsError
+from labs.nodes import cluster_init, forwarder, preparation, views
+from labs.nodes.cluster_init import ClusterInit, NamespaceRefusedError
+from labs.nodes.layout import Layout
+
+
+class AlreadyRunningError(LabsError):
+    """Another supervisor has this cluster."""
+
+
+class Progress:
+    """Tells whoever waits for the cluster how far it is."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def tell(self, **report: Any) -> None:
+        """Write one line. `BrokenPipeError` when nobody waits any more."""
+        if self._descriptor is not None:
+            os.write(self._descriptor, json.dumps(report).encode() + b"\n")
+
+    def end(self) -> None:
+        """There is nothing more to tell."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def main() -> int:
+    """Run one cluster from start to end."""
+    parser = argparse.ArgumentParser(prog="labs.nodes.supervisor", allow_abbrev=False)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--directory", required=True, type=Path)
+    parser.add_argument("--bare", action="store_true")
+    parser.add_argument("--progress-fd", type=int)
+    options = parser.parse_args()
+    progress = Progress(options.progress_fd)
+    layout = Layout(options.directory.absolute(), options.name)
+    try:
+        _own(layout)
+        return _run(layout, progress, bare=options.bare)
+    except LabsError as error:
+        progress.tell(error=str(error))
+        return error.status
+    except BrokenPipeError:
+        return 1
+    finally:
+        progress.end()
+
+
+def _own(layout: Layout) -> None:
+    """Be the only supervisor of this cluster, and log to its file."""
+    layout.nodes.mkdir(parents=True, exist_ok=True)
+    lock = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        name = layout.cluster
+        raise AlreadyRunningError(f"cluster '{name}' is running: 'labs down {name}' stops it") from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    log = os.open(layout.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, targets in ((null, (0,)), (log, (1, 2))):
+        for target in targets:
+            os.dup2(source, target)
+        os.close(source)
+
+
+def _run(layout: Layout, progress: Progress, *, bare: bool) -> int:
+    progress.tell(stage="preparing")
+    listener = forwarder.listen(layout.port)
+    port = listener.getsockname()[1]
+    preparing = preparation.begin(layout, port, bare=bare)
+    init = _start_namespaces(layout)
+    # only now: the processes forked above are as small as they can be, and had no thread or loop beside them
+    from labs.nodes.supervision import supervise  # noqa: PLC0415
+
+    if preparing is None:
+        preparation.refresh_kubeconfig(layout, port)
+    elif os.waitstatus_to_exitcode(os.waitpid(preparing, 0)[1]) != 0:
+        raise LabsError(f"the node's files could not be written: see {layout.log}")
+    return supervise(layout, init, listener, progress)
+
+
+def _start_namespaces(layout: Layout) -> ClusterInit:
+    try:
+        return cluster_init.start(views.sources(layout.nodes))
+    except NamespaceRefusedError as error:
+        from labs.nodes.doctor import explain_refusal  # noqa: PLC0415  needed by the unlucky only
+
+        raise LabsError(explain_refusal(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""One bubblewrap command: built here, started by the node's process 1, and waited for until it really runs.
+
+bubblewrap's options travel as a file (`--args`), so that environments appear in no process list and no
+message is too long. Three more descriptors tell how far it has come:
+
+* `--info-fd`: the pid of the sandbox's first process, as soon as it exists;
+* `--userns-block-fd`: it waits until its user namespace has been given its users (see `users`);
+* `--block-fd`: bubblewrap reads one byte when all is set up, just before it executes the command. The byte is
+  there from the beginning, and what is observed is how the other end is closed: after the byte was read
+  (end of file) the command runs; with the byte unread (connection reset) the set-up has failed.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from labs.runtime.errors import CriError
+from labs.runtime.monitor import FIRST_FD, Monitor
+from labs.runtime.users import nested_map
+
+
+class SetUpError(CriError):
+    """bubblewrap could not build the sandbox."""
+
+
+@dataclass
+class Command:
+    """What bubblewrap shall do. Descriptors are closed by whoever runs the command, in `Launcher.start`."""
+
+    argv: Sequence[str]
+    options: list[str] = field(default_factory=list)
+    fds: list[int] = field(default_factory=list)
+    #: Namespaces to enter before anything else: kind to number in the started process.
+    join: dict[str, int] = field(default_factory=dict)
+    #: The sandbox has a user namespace of its own, rather than one of `fds`.
+    own_users: bool = False
+    #: The group it runs as, when that is not root's.
+    gid: int = 0
+
+    def pass_fd(self, fd: int) -> str:
+        """Hand a descriptor over to the command; says the number it will have there."""
+        self.fds.append(fd)
+        return str(FIRST_FD + len(self.fds) - 1)
+
+
+@dataclass(frozen=True)
+class Log:
+    """Where the output of a container goes, and whether it has an input or a terminal."""
+
+    path: str | None = None
+    stdin: bool = False
+    tty: bool = False
+
+
+class Launcher:
+    """Starts bubblewrap commands."""
+
+    def __init__(self, monitor: Monitor, bwrap: str) -> None:
+        self._monitor = monitor
+        self._bwrap = bwrap
+
+    async def start(self, name: str, command: Command, log: Log | None = None) -> int:
+        """Start `command` under `name`; the pid of the sandbox's first process, once its set-up is over.
+
+        Raises `SetUpError` when it could not be set up (bubblewrap's own words are in the log).
+        """
+        log = log or Log()
+        info, info_end = os.pipe2(os.O_CLOEXEC)
+        ready, ready_end = socket.socketpair()
+        users, users_end = os.pipe2(os.O_CLOEXEC)
+        ready.sendall(b".")
+        options = ["--info-fd", command.pass_fd(info_end), "--block-fd", command.pass_fd(ready_end.detach())]
+        if command.own_users:
+            options += ["--unshare-user", "--userns-block-fd", command.pass_fd(users)]
+        else:
+            os.close(users)
+        arguments = command.pass_fd(_file([*options, *command.options]))
+        argv = [self._bwrap, "--args", arguments, "--", *command.argv]
+        if command.gid:
+            argv = ["/usr/bin/setpriv", "--regid", str(command.gid), "--clear-groups", *argv]
+        try:
+            try:
+                await self._monitor.run(
+                    name, argv, command.fds, log=log.path, stdin=log.stdin, tty=log.tty, join=command.join
+                )
+            finally:
+                for fd in command.fds:
+                    os.close(fd)
+            pid = await _child(info)
+            if command.own_users:
+                _give_users(pid)
+                os.write(users_end, b".")
+            if not await _runs(ready):
+                raise SetUpError("bubblewrap could not set up the sandbox")
+            return pid
+        finally:
+            os.close(info)
+            os.close(users_end)
+            ready.close()
+
+
+def _file(arguments: Sequence[str]) -> int:
+    """The arguments, each ended by a zero byte, as an open file."""
+    fd = os.memfd_create("bwrap-args")
+    with os.fdopen(os.dup(fd), "wb") as file:
+        file.write(b"".join(argument.encode("utf-8", "surrogateescape") + b"\0" for argument in arguments))
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+async def _child(info: int) -> int:
+    """The pid that bubblewrap reports; its report comes in several pieces."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    pipe = os.fdopen(os.dup(info), "rb", buffering=0)
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    try:
+        report = await reader.read()
+    finally:
+        transport.close()
+    if not report:
+        raise SetUpError("bubblewrap ended before it had made a process")
+    return int(json.loads(report)["child-pid"])
+
+
+def _give_users(pid: int) -> None:
+    """Write the maps of a new user namespace, one write(2) each as the kernel demands."""
+    for kind in ("uid", "gid"):
+        fd = os.open(f"/proc/{pid}/{kind}_map", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, nested_map(kind).encode())
+        finally:
+            os.close(fd)
+
+
+async def _runs(ready: socket.socket) -> bool:
+    """Wait for the other end to be closed: was the byte read?"""
+    ready.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_recv(ready, 1)
+    except ConnectionResetError:
+        return False
+    return True

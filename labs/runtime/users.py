@@ -1,0 +1,68 @@
+"""Which users a pod may have: the map of its user namespace, and who a container runs as.
+
+A pod has a user namespace of its own, with the same users as the node, so that root in a pod is nothing
+on the node but may own the pod's files. Which users there are is the machine's gift: all of 65,536 as
+root or with `newuidmap`; root alone otherwise.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labs.runtime.errors import InvalidArgumentError
+
+_TOO_FEW = (
+    "runAsUser: user {uid} does not exist on this node: it has {count} of 65536 users; "
+    "install the package `uidmap` (newuidmap) on the machine and make the cluster anew"
+)
+
+
+def nested_map(kind: str) -> str:
+    """The users (`uid`) or groups (`gid`) of this process, for a user namespace below: extent by extent."""
+    lines = Path(f"/proc/self/{kind}_map").read_text().splitlines()
+    extents = [(inside, count) for inside, _, count in (line.split() for line in lines)]
+    return "".join(f"{inside} {inside} {count}\n" for inside, count in extents)
+
+
+def _exists(kind: str, number: int) -> bool:
+    extents = [line.split() for line in nested_map(kind).splitlines()]
+    return any(int(inside) <= number < int(inside) + int(count) for inside, _, count in extents)
+
+
+@dataclass(frozen=True)
+class User:
+    """Whom a container runs as."""
+
+    uid: int = 0
+    gid: int = 0
+
+
+def run_as(security: Any, image_user: str, passwd: str) -> User:
+    """The user that a LinuxContainerSecurityContext and the image ask for; `passwd` is the image's file.
+
+    Raises `InvalidArgumentError` for one that the node cannot have.
+    """
+    name, _, group = image_user.partition(":")
+    if security.HasField("run_as_user"):
+        name, group = str(security.run_as_user.value), ""
+    elif security.run_as_username:
+        name, group = security.run_as_username, ""
+    uid, gid = _look_up(name or "0", passwd)
+    if group.isdigit():
+        gid = int(group)
+    if security.HasField("run_as_group"):
+        gid = int(security.run_as_group.value)
+    count = sum(int(line.split()[2]) for line in nested_map("uid").splitlines())
+    if not _exists("uid", uid) or not _exists("gid", gid):
+        raise InvalidArgumentError(_TOO_FEW.format(uid=uid if not _exists("uid", uid) else gid, count=count))
+    return User(uid, gid)
+
+
+def _look_up(name: str, passwd: str) -> tuple[int, int]:
+    entries = [line.split(":") for line in passwd.splitlines() if line.count(":") >= 6]
+    for entry in entries:
+        if name in (entry[0], entry[2]):
+            return int(entry[2]), int(entry[3])
+    if not name.isdigit():
+        raise InvalidArgumentError(f"failed to apply user option: no users found for {name}")
+    return int(name), 0

@@ -1,0 +1,70 @@
+"""What tests in every room share: a state directory of their own, and clusters that are torn down.
+
+Clusters are real (bubblewrap, etcd, kubectl). Where this machine cannot give one, the tests that need
+it skip with the reason that `labs doctor` would print.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from labs.cluster import Cluster
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A `$XDG_STATE_HOME` of this test process, so that no test sees or touches a person's clusters."""
+    home = tmp_path_factory.mktemp("state")
+    before = os.environ.get("XDG_STATE_HOME")
+    os.environ["XDG_STATE_HOME"] = str(home)
+    yield str(home)
+    if before is None:
+        del os.environ["XDG_STATE_HOME"]
+    else:
+        os.environ["XDG_STATE_HOME"] = before
+
+
+@contextmanager
+def booted(**options: object) -> Iterator[Cluster]:
+    """A cluster of its own name, up; down again whatever happens."""
+    from labs.cluster import Cluster
+    from labs.nodes.doctor import needs
+
+    lacking = [need for need in needs() if not need.ok and need.required]
+    if lacking:
+        pytest.skip(f"no embedded node here: {lacking[0].name}: {lacking[0].found}")
+    cluster = Cluster.up(f"t{uuid.uuid4().hex[:8]}", **options)  # type: ignore[arg-type]
+    try:
+        yield cluster
+    finally:
+        cluster.down()
+
+
+@pytest.fixture(scope="session")
+def shared_cluster() -> Iterator[Cluster]:
+    """One running cluster per test process, for tests that leave it as they found it."""
+    with booted() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def fresh_cluster() -> Iterator[Cluster]:
+    """A cluster for one test alone, which may break it."""
+    with booted() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def boot() -> Iterator[Callable[..., Cluster]]:
+    """Boot as many clusters as the test asks for; all are down afterwards."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(booted(**options))

@@ -1,0 +1,218 @@
+"""A node's pid 1 with a test in the supervisor's place: real namespaces, real bubblewrap, stand-in services."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import labs
+from labs.nodes import cluster_init, namespaces, rootfs, views
+
+KUBELET_UNIT = """\
+[Unit]
+Description=kubelet: The Kubernetes Node Agent
+Documentation=https://kubernetes.io/docs/
+
+[Service]
+ExecStart=/usr/bin/kubelet
+Restart=always
+StartLimitInterval=0
+RestartSec=200ms
+
+[Install]
+WantedBy=multi-user.target
+"""
+KUBELET_DROP_IN = """\
+[Service]
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=
+ExecStart=/usr/bin/kubelet $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS
+"""
+CONTAINERD_UNIT = """\
+[Unit]
+Description=containerd container runtime
+
+[Service]
+ExecStart=/usr/bin/containerd
+Restart=always
+RestartSec=100ms
+"""
+#: Says what it was given, then waits; `/tmp/kubelet.sh` may tell it to do something else.
+STAND_IN = """\
+import os, signal, sys
+print("I1123 17:52:14.000000 started", sys.argv[0].rpartition("/")[2], *sys.argv[1:], file=sys.stderr, flush=True)
+if os.path.exists("/tmp/noise"):
+    sys.stderr.write(open("/tmp/noise").read()); sys.stderr.flush()
+signal.sigwait([signal.SIGTERM]) if False else signal.pause()
+"""
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Ended(Exception):
+    """The node's control socket was closed: its pid 1 is gone."""
+
+
+class Node:
+    """A booted node without network: `run` commands on it, look at its events, act as its runtime."""
+
+    def __init__(self, directory: Path, hostname: str = "cks-control-plane") -> None:
+        self.directory = directory
+        self.hostname = hostname
+        self.rootfs = directory / "nodes" / hostname / "rootfs"
+        self.events: list[dict[str, Any]] = []
+        self._replies: deque[tuple[dict[str, Any], list[int]]] = deque()
+        self._next = 0
+        self._exits: dict[int, int] = {}
+        self._lay_out()
+        self.cluster: cluster_init.ClusterInit | None = None
+
+    def _lay_out(self) -> None:
+        base = self.directory / "nodes" / self.hostname
+        rootfs.write(self.rootfs, self.hostname, "172.18.0.2")
+        rootfs.write_trusted_etc(base / "etc", self.hostname, "172.18.0.2")
+        rootfs.write_tools(base / "tools", views.NodePython.own().student_command)
+        (base / "trusted").mkdir(exist_ok=True)
+        for path, text in {
+            "etc/systemd/system/kubelet.service": KUBELET_UNIT,
+            "etc/systemd/system/kubelet.service.d/10-kubeadm.conf": KUBELET_DROP_IN,
+            "etc/systemd/system/containerd.service": CONTAINERD_UNIT,
+            "var/lib/kubelet/kubeadm-flags.env": 'KUBELET_KUBEADM_ARGS="--node-ip=172.18.0.2 --v=2"\n',
+        }.items():
+            (self.rootfs / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.rootfs / path).write_text(text)
+        source, copy = Path(labs.__file__).parent, self.directory / "labs"
+        for name in ("__init__.py", "errors.py", "nodes/boot.py", "nodes/init", "tools"):
+            target = copy / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (source / name).is_dir():
+                shutil.copytree(source / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source / name, target)
+        for name in ("kubelet", "runtime"):
+            (copy / f"{name}.py").write_text(STAND_IN)
+        if os.geteuid() == 0:
+            for path in [base, *base.rglob("*")]:
+                os.chown(path, namespaces.ROOT_BASE, namespaces.ROOT_BASE, follow_symlinks=False)
+
+    def boot(self) -> Node:
+        sources = views.sources(self.directory / "nodes") | {"labs": self.directory / "labs"}
+        self.cluster = cluster_init.start(sources)
+        self.control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.evidence, evidence = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = {"PATH": PATH, "LANG": "C.UTF-8", **views.NodePython.own().environment}
+        command = views.node_command(self.hostname)
+        request = {"id": 1, "op": "node", "name": self.hostname, "index": 0, "command": command, "environment": environment}
+        socket.send_fds(
+            self.cluster.control, [json.dumps(request).encode()], [control.fileno(), evidence.fileno()]
+        )
+        nested = self.cluster.id_map.nested()
+        self.send(
+            op="boot",
+            hostname=self.hostname,
+            python=views.NodePython.own().command,
+            userns={
+                "uid_map": namespaces.map_text(nested.uids),
+                "gid_map": namespaces.map_text(nested.gids),
+                "setgroups": nested.setgroups,
+            },
+            student={"env": rootfs.ENVIRONMENT, "cwd": "/root"},
+            trusted={"env": {"PATH": PATH}},
+        )
+        self.wait_event(event="ready")
+        control.close()
+        evidence.close()
+        return self
+
+    def send(self, fds: list[int] | None = None, **message: Any) -> None:
+        socket.send_fds(self.control, [json.dumps(message).encode()], fds or [])
+
+    def receive(self, timeout: float = 20.0) -> tuple[dict[str, Any], list[int]]:
+        if not select.select([self.control], [], [], timeout)[0]:
+            raise TimeoutError("the node said nothing")
+        data, fds, _, _ = socket.recv_fds(self.control, 1 << 18, 4)
+        if not data:
+            raise Ended
+        message = json.loads(data)
+        if "event" in message:
+            self.events.append(message)
+        return message, fds
+
+    def wait_event(self, timeout: float = 20.0, **fields: Any) -> dict[str, Any]:
+        """The first event, of those that came and will come, with these fields; later calls go on after it."""
+        deadline = time.monotonic() + timeout
+        while True:
+            for at, event in enumerate(self.events):
+                if all(event.get(key) == value for key, value in fields.items()):
+                    del self.events[: at + 1]
+                    return event
+            message, fds = self.receive(max(0.0, deadline - time.monotonic()))
+            if "event" not in message:
+                self._replies.append((message, fds))
+
+    def reply(self, request: int, key: str | None = None) -> tuple[dict[str, Any], list[int]]:
+        """The next answer to a request (with this key)."""
+        while True:
+            for at, (message, fds) in enumerate(self._replies):
+                if message.get("id") == request and (key is None or key in message or "error" in message):
+                    del self._replies[at]
+                    return message, fds
+            message, fds = self.receive()
+            if "event" not in message:
+                self._replies.append((message, fds))
+
+    def request(self, fds: list[int] | None = None, **message: Any) -> int:
+        self._next += 1
+        self.send(fds, id=self._next, **message)
+        return self._next
+
+    def unit(self, verb: str, unit: str = "kubelet") -> dict[str, Any]:
+        return self.reply(self.request(op="unit", verb=verb, unit=unit))[0]
+
+    def run(self, *argv: str, stdin: bytes = b"", **options: Any) -> tuple[int, str]:
+        """Run a command in the student's view (or another): exit status, and stdout with stderr."""
+        request, output = self.start(*argv, stdin=stdin, **options)
+        with os.fdopen(output, "rb") as stream:
+            text = stream.read().decode(errors="replace")
+        return self.reply(request, "exit")[0]["exit"], text
+
+    def start(self, *argv: str, stdin: bytes = b"", **options: Any) -> tuple[int, int]:
+        """Start a command: the id of its request, and a descriptor to read its output from."""
+        reader, writer = os.pipe()
+        in_reader, in_writer = os.pipe()
+        request = self.request([in_reader, writer, writer], op="exec", argv=list(argv), **options)
+        for fd in (writer, in_reader):
+            os.close(fd)
+        os.write(in_writer, stdin)
+        os.close(in_writer)
+        answer, _ = self.reply(request)
+        if "error" in answer:
+            os.close(reader)
+            raise RuntimeError(answer["error"])
+        return request, reader
+
+    def sh(self, script: str, **options: Any) -> str:
+        """The output of a shell script that must succeed."""
+        code, text = self.run("bash", "-c", script, **options)
+        assert code == 0, f"{script!r} gave {code}: {text}"
+        return text
+
+    def down(self) -> None:
+        if self.cluster is None:
+            return
+        self.control.close()
+        self.evidence.close()
+        self.cluster.control.close()
+        os.kill(self.cluster.keeper, signal.SIGKILL)
+        os.waitpid(self.cluster.keeper, 0)
+        self.cluster = None
