@@ -18,9 +18,9 @@ import nbformat
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
-from grader.attempt import judge
+from grader.attempt import Judging
 from grader.course import Course
-from grader.errors import NeedsAttention
+from grader.errors import NeedsAttentionError
 from grader.limits import Limits
 from grader.record import Identity, Record
 from grader.submission import GradedCell, Submission
@@ -58,7 +58,9 @@ class Outcome:
 Progress = Callable[[str, str], None]
 
 
-def autograde(course: Course, students: list[str], workers: int, *, force: bool, progress: Progress) -> Outcome:
+def autograde(
+    course: Course, students: list[str], workers: int, *, force: bool, progress: Progress
+) -> Outcome:
     """Judge what is not judged yet (all, with `force`) and fill the gradebook from the record."""
     outcome = Outcome()
     jobs = list(_jobs(course, students, outcome, force=force))
@@ -93,7 +95,9 @@ def _jobs(course: Course, students: list[str], outcome: Outcome, *, force: bool)
                 if force or course.record.find(submission.key) is None:
                     yield Job.of(submission, course.root, judging.labs, judging.limits)
         except Exception as error:  # one submission that cannot be read must not stop the batch
-            outcome.attention[student] = str(error) if isinstance(error, LabsError) else f"unreadable: {error}"
+            outcome.attention[student] = (
+                str(error) if isinstance(error, LabsError) else f"unreadable: {error}"
+            )
 
 
 def _judge_all(jobs: list[Job], workers: int) -> Iterator[tuple[Identity, str]]:
@@ -113,7 +117,7 @@ def _judge_all(jobs: list[Job], workers: int) -> Iterator[tuple[Identity, str]]:
 
 
 def _prepare() -> None:
-    # a terminal's Ctrl-C reaches every process of the group: the worker takes its lab down and takes no other job
+    # a terminal's Ctrl-C reaches every process of the group: a worker takes its lab down and no other job
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
 
@@ -126,8 +130,8 @@ def _stop(number: int, _: object) -> None:
 def _work(job: Job) -> str:
     submission = Submission(job.who, nbformat.reads(job.notebook, as_version=4), job.files, job.graded)
     try:
-        judge(submission, Record(job.course), import_item(job.labs), job.limits, job.course)
-    except NeedsAttention as error:
+        Judging(Record(job.course), import_item(job.labs), job.limits, job.course).judge(submission)
+    except NeedsAttentionError as error:
         return str(error)
     return ""
 

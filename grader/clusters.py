@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from grader.lab import Lab
 from grader.record import Verdict
@@ -34,8 +35,7 @@ class ClusterLab:
         judge.start(self._cluster, exercise)
 
     def check(self, exercise: str) -> Verdict:
-        verdict: Verdict = judge.check(self._cluster, exercise).to_json()
-        return verdict
+        return cast(Verdict, judge.check(self._cluster, exercise).to_json())
 
 
 @contextlib.contextmanager
@@ -89,7 +89,7 @@ def _held(home: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _state_home(home: Path) -> Iterator[None]:
-    """Have `labs` keep its state in `home`. One at a time in a process: the environment has no more places."""
+    """Have `labs` keep its state in `home`: for one run at a time, the environment is the process'."""
     before = os.environ.get("XDG_STATE_HOME")
     os.environ["XDG_STATE_HOME"] = str(home)
     try:

@@ -153,7 +153,7 @@ class Course:
         application.initialize(["--course-dir", str(self.root)])
         application.log.handlers.clear()
         application.log.propagate = False
-        self.log_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.log_file.parent.mkdir(exist_ok=True, mode=0o700)
         application.log.addHandler(logging.FileHandler(self.log_file))
         application.coursedir.assignment_id = self.assignment
         if student:
@@ -165,7 +165,13 @@ class Course:
             raise LabsError(f"nbgrader could not convert {self.assignment}: see {self.log_file}")
 
     def _try(
-        self, kind: type[Any], converter: type[Any], *, student: str = "", config: Config | None = None, force: bool
+        self,
+        kind: type[Any],
+        converter: type[Any],
+        *,
+        student: str = "",
+        config: Config | None = None,
+        force: bool,
     ) -> bool:
         application = self._application(kind, student)
         if config is not None:
@@ -178,4 +184,4 @@ class Course:
 
 
 def _unknown(assignment: str) -> str:
-    return f"the gradebook does not know {assignment}: run `nbgrader generate_assignment {assignment}` in the course"
+    return f"the gradebook does not know {assignment}: run `nbgrader generate_assignment {assignment}` first"

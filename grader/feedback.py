@@ -33,7 +33,9 @@ def as_text(verdict: Verdict) -> str:
 def as_html(verdict: Verdict) -> str:
     """The same as a table. Everything that comes from the lab is escaped: a student may have named it."""
     rows = "".join(_row(criterion) for criterion in verdict["criteria"])
-    head = "".join(f'<th style="{_CELL}">{title}</th>' for title in ("Criterion", "", "Points", "What was seen"))
+    head = "".join(
+        f'<th style="{_CELL}">{title}</th>' for title in ("Criterion", "", "Points", "What was seen")
+    )
     return (
         f'<div class="cks-labs-verdict"><b>{escape(headline(verdict))}</b>'
         f'<table style="border-collapse:collapse;margin-top:4px"><tr>{head}</tr>{rows}</table></div>'

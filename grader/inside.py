@@ -15,11 +15,11 @@ def main(limits: str, connection_file: str, ready: str) -> None:
     for name, value in json.loads(limits).items():
         kind = getattr(resource, f"RLIMIT_{name}")
         _, hard = resource.getrlimit(kind)
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
+        limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (limit, limit))
     Path("/proc/self/oom_score_adj").write_text("1000")  # if the machine runs out of memory: this first
 
-    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415, import under the limits
+    from ipykernel.kernelapp import IPKernelApp
 
     kernel = IPKernelApp.instance()
     kernel.initialize(["-f", connection_file, "--HistoryManager.hist_file=:memory:"])

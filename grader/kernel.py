@@ -20,7 +20,7 @@ import zmq
 from jupyter_client.session import Session
 from nbformat import NotebookNode
 
-from grader.errors import Trouble
+from grader.errors import TroubleError
 from grader.limits import MEBIBYTE, Limits
 from grader.outputs import Outputs
 from grader.sandbox import START_TIMEOUT, Box
@@ -88,7 +88,9 @@ class Kernel:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
         self._close()
 
     def execute(self, code: str) -> Ran:
@@ -125,7 +127,7 @@ class Kernel:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            ready = dict(self._poller.poll(min(left, TICK) * 1000))
+            ready = dict(self._poller.poll(int(min(left, TICK) * 1000) + 1))
             if self._death in ready:
                 return Ran(End.DIED, outputs.nodes, "its process ended")
             if (memory := self._box.memory()) > self._limits.memory:
@@ -179,9 +181,9 @@ class Kernel:
         replied = heard = False
         deadline = time.monotonic() + START_TIMEOUT
         while not (replied and heard):
-            ready = dict(self._poller.poll(TICK * 1000))
+            ready = dict(self._poller.poll(int(TICK * 1000)))
             if self._death in ready or time.monotonic() > deadline:
-                raise Trouble("the kernel in the sandbox does not answer")
+                raise TroubleError("the kernel in the sandbox does not answer")
             for socket in (self._shell, self._iopub):
                 if socket in ready and (message := self._receive(socket)):
                     replied = replied or message["kind"] == "kernel_info_reply"

@@ -1,4 +1,4 @@
-"""What a submission is played against, as far as judging is concerned. `grader.clusters` makes the real one."""
+"""What a submission is played against, as judging sees it. `grader.clusters` makes the real one."""
 
 from pathlib import Path
 from typing import Protocol

@@ -26,6 +26,7 @@ class Outputs:
     def __init__(self, budget: int) -> None:
         self._left = budget
         self._cut = False
+        self._handles: dict[str, NotebookNode] = {}
         self.nodes: list[NotebookNode] = []
 
     @property
@@ -43,7 +44,13 @@ class Outputs:
             case "stream":
                 self._stream(content.get("name"), content.get("text"))
             case "display_data" | "execute_result":
-                self._display(content.get("data"))
+                if node := self._display(content.get("data")):
+                    self._handles[_handle(content)] = node
+                    self.nodes.append(node)
+            case "update_display_data":
+                shown = self._handles.get(_handle(content))
+                if shown is not None and (node := self._display(content.get("data"))):
+                    shown.data = node.data
             case "error":
                 self._error(content)
             case "clear_output":
@@ -59,14 +66,13 @@ class Outputs:
         else:
             self.nodes.append(v4.new_output("stream", name=name, text=clean))
 
-    def _display(self, data: object) -> None:
+    def _display(self, data: object) -> NotebookNode | None:
         if not isinstance(data, dict):
-            return
+            return None
         kept = {kind: picture for kind in _PICTURES if (picture := self._picture(data.get(kind)))}
         if text := self._text(data.get("text/plain")):
             kept["text/plain"] = text
-        if kept:
-            self.nodes.append(v4.new_output("display_data", data=kept))
+        return v4.new_output("display_data", data=kept) if kept else None
 
     def _error(self, content: Mapping[str, Any]) -> None:
         lines = content.get("traceback")
@@ -94,6 +100,12 @@ class Outputs:
             return ""
         self._left -= len(data)
         return data
+
+
+def _handle(content: Mapping[str, Any]) -> str:
+    """Under which name an output may be updated later; all that have none share one, and no update uses it."""
+    transient = content.get("transient")
+    return str(transient.get("display_id", "")) if isinstance(transient, dict) else ""
 
 
 def note(text: str) -> NotebookNode:

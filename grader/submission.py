@@ -20,7 +20,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from grader.errors import NeedsAttention
+from grader.errors import NeedsAttentionError
 from grader.record import Identity
 from labs.errors import LabsError
 
@@ -103,7 +103,7 @@ def files_of(submitted: Path, source: Path) -> dict[str, bytes]:
     """What lies next to the notebook: the student's files, over them the instructor's of the same names.
 
     Raises:
-        NeedsAttention: the submission has links, devices or too much of anything.
+        NeedsAttentionError: the submission has links, devices or too much of anything.
     """
     files = dict(_regular_files(submitted))
     if source.is_dir():
@@ -115,10 +115,10 @@ def check_no_link(path: Path) -> None:
     """Refuse a submission that points at somebody else's file.
 
     Raises:
-        NeedsAttention: it does.
+        NeedsAttentionError: it does.
     """
     if path.is_symlink():
-        raise NeedsAttention(f"{path.name} is a symbolic link: ask the student for the file itself")
+        raise NeedsAttentionError(f"{path.name} is a symbolic link: ask the student for the file itself")
 
 
 def _regular_files(folder: Path) -> Iterable[tuple[str, bytes]]:
@@ -127,11 +127,13 @@ def _regular_files(folder: Path) -> Iterable[tuple[str, bytes]]:
         check_no_link(path)
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
-            raise NeedsAttention(f"{path.name} is neither a file nor a folder: remove it and grade again")
+            raise NeedsAttentionError(
+                f"{path.name} is neither a file nor a folder: remove it and grade again"
+            )
         total += status.st_size
         if count >= MOST_FILES or total > MOST_BYTES:
             limit = f"{MOST_FILES} files and {MOST_BYTES // 1024 // 1024} MiB"
-            raise NeedsAttention(f"the files beside the notebook are more than {limit}: remove some")
+            raise NeedsAttentionError(f"the files beside the notebook are more than {limit}: remove some")
         yield str(path.relative_to(folder)), path.read_bytes()
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-import click
 import typer
 
 from labs.cli import exercise, shell
@@ -22,11 +21,13 @@ from labs.nodes.state import DEFAULT_NAME, cluster_directory
 app = typer.Typer(
     name="labs",
     help="Clusters to learn static pods on: real paths, a real kubelet, no Docker.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(exercise.app, name="exercise")
+
+#: What is raised for a wrong call. typer keeps its copy of click to itself, but for classes derived from it.
+CallError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 
 Name = Annotated[str, typer.Argument(metavar="[NAME]", help="The cluster's name.", show_default=True)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -35,14 +36,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 def run(arguments: Sequence[str]) -> int:
     """Run the command line `arguments`; return the exit status."""
     try:
-        return app(list(arguments), prog_name="labs", standalone_mode=False) or 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        return 2
-    except click.ClickException as error:
-        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "labs"
-        raise UsageError(f"{error.format_message()} Try '{command} --help'.") from None
-    except click.Abort:
+        return app(list(arguments) or ["--help"], prog_name="labs", standalone_mode=False) or 0
+    except CallError as error:
+        command = error.ctx.command_path if error.ctx else "labs"
+        raise UsageError(f"{error.format_message().rstrip('.')}: try '{command} --help'") from None
+    except typer.Abort:
         raise KeyboardInterrupt from None
 
 
@@ -103,7 +101,7 @@ def list_clusters(as_json: Json = False) -> None:
 @app.command()
 def doctor() -> None:
     """Say what this machine gives, what it lacks, and how to mend it."""
-    from labs.cli.doctor import report  # noqa: PLC0415 - much to import, for this command only
+    from labs.cli.doctor import report
 
     raise typer.Exit(report())
 

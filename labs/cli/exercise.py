@@ -1,8 +1,8 @@
 """`labs exercise`: the exercises without a notebook. The judge is imported by the commands that need it."""
 
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,7 +10,10 @@ from labs.cli.messages import progress, say
 from labs.cluster import Cluster
 from labs.nodes.state import DEFAULT_NAME, NotRunningError
 
-app = typer.Typer(help="Start, check and solve exercises.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from labs.judge import Wait
+
+app = typer.Typer(help="Start, check and solve exercises.")
 Id = Annotated[str, typer.Argument(metavar="ID", help="An exercise, as 'labs exercise list' names it.")]
 ClusterName = Annotated[str, typer.Option("-c", "--cluster", metavar="NAME", help="The cluster's name.")]
 
@@ -28,10 +31,10 @@ def running(name: str) -> Cluster:
 @app.command("list")
 def list_exercises() -> None:
     """Show all exercises."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
-    from labs import judge  # noqa: PLC0415
+    from labs import judge
 
     table = Table("ID", "POINTS", "MINUTES", "TITLE", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for exercise in judge.catalogue():
@@ -42,9 +45,11 @@ def list_exercises() -> None:
 @app.command()
 def start(exercise: Id, cluster: ClusterName = DEFAULT_NAME) -> None:
     """Set an exercise up: from here on, what happens on the cluster is its evidence."""
-    from labs import judge  # noqa: PLC0415
+    from labs import judge
 
-    judge.start(running(cluster), exercise)
+    where = running(cluster)
+    with progress(exercise) as tell:
+        judge.start(where, exercise, progress=tell)
     say(f"'{exercise}' has begun on cluster '{cluster}'.")
 
 
@@ -55,12 +60,12 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Judge an exercise; the status is 1 unless it has full points."""
-    where = running(cluster)
-    from labs import judge  # noqa: PLC0415
+    from labs import judge
 
+    where = running(cluster)
     with progress(exercise) as tell:
         tell("looking at the evidence")
-        verdict = judge.check(where, exercise).to_json()
+        verdict = judge.check(where, exercise, on_wait=_teller(tell)).to_json()
     if as_json:
         print(json.dumps(verdict))
     else:
@@ -70,25 +75,35 @@ def check(
 
 @app.command()
 def solve(exercise: Id, cluster: ClusterName = DEFAULT_NAME) -> None:
-    """Do what the exercise asks for, and answer its questions."""
-    from labs import judge  # noqa: PLC0415
+    """Start an exercise, do what it asks for, answer its questions, and have it judged."""
+    from labs import judge
 
-    judge.solve(running(cluster), exercise)
-    say(f"'{exercise}' is solved on cluster '{cluster}': labs exercise check {exercise}")
+    where = running(cluster)
+    with progress(exercise) as tell:
+        verdict = judge.solve(where, exercise, progress=tell, on_wait=_teller(tell)).to_json()
+    _print_verdict(verdict)
+    raise typer.Exit(0 if verdict["points"] == verdict["max"] else 1)
 
 
 @app.command()
 def reset(exercise: Id, cluster: ClusterName = DEFAULT_NAME) -> None:
     """Put the cluster back to where the exercise begins."""
-    from labs import judge  # noqa: PLC0415
+    from labs import judge
 
-    judge.reset(running(cluster), exercise)
+    where = running(cluster)
+    with progress(exercise) as tell:
+        judge.reset(where, exercise, progress=tell)
     say(f"'{exercise}' is as new on cluster '{cluster}'.")
 
 
+def _teller(tell: Callable[[str], None]) -> Callable[["Wait", float], None]:
+    """Tells what the judge waits for, and how long at most."""
+    return lambda wait, left: tell(f"waiting for {wait.what}, at most {left:.0f} s")
+
+
 def _print_verdict(verdict: Mapping[str, Any]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.console import Console
+    from rich.markup import escape
 
     output = Console(highlight=False)
     for criterion in verdict["criteria"]:

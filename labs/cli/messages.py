@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @cache
 def console() -> Console:
     """The console of stderr; stdout is for what was asked for."""
-    from rich.console import Console  # noqa: PLC0415 - see above
+    from rich.console import Console
 
     return Console(stderr=True, highlight=False)
 

@@ -80,7 +80,7 @@ def node(call: Call) -> int:
     With the output in a pipe, `labs node -- ls | less` shall not fight with `less` about the keys, nor
     shall the pipe get a terminal's line ends: then there is no terminal on the node either.
     """
-    from labs.nodes.client import Client  # noqa: PLC0415 - a usage error need not wait for it
+    from labs.nodes.client import Client
 
     client = Client(student_socket(call.cluster))
     argv = call.arguments or LOGIN_SHELL
@@ -98,7 +98,11 @@ def _end(number: int, _: object) -> NoReturn:
 
 def kubectl(call: Call) -> NoReturn:
     """Become kubectl, with an administrator's kubeconfig of the cluster."""
+    from labs.nodes import removal
+
     student_socket(call.cluster)
+    if removal.running(cluster_directory(call.cluster)) is None:  # a kubectl would only say "refused"
+        raise NotRunningError(call.cluster)
     binary = find_kubectl()
     environment = os.environ | {"KUBECONFIG": str(cluster_directory(call.cluster) / "kubeconfig")}
     os.execve(binary, ["kubectl", *call.arguments], environment)
@@ -117,7 +121,7 @@ def kubeconfig(call: Call) -> int:
 
 def find_kubectl() -> Path:
     """The kubectl installed with the project, or the one on PATH."""
-    import shutil  # noqa: PLC0415 - `labs node` need not wait for it
+    import shutil
 
     beside = Path(sys.executable).with_name("kubectl")
     found = str(beside) if beside.exists() else shutil.which("kubectl")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import select
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import CompletedProcess, TimeoutExpired
 from typing import Any, Protocol
 
 from labs.judge.errors import JudgeError
@@ -72,7 +73,11 @@ class Access:
     ) -> CompletedProcess[str]:
         """Run a command on the node, as a student's shell would or in the view no student can tamper with."""
         view = "trusted" if trusted else None
-        return self._client.run(list(argv), view=view, input=input, timeout=timeout)
+        try:
+            return self._client.run(argv, view=view, input=input, timeout=timeout)
+        except TimeoutExpired as error:
+            command = shlex.join(argv)
+            raise JudgeError(f"{command[:60]!r} took longer than {timeout:.0f} s on {self.node}") from error
 
     def facts(self) -> list[Fact]:
         """All facts that are written down at this moment."""

@@ -282,7 +282,7 @@ def _file(record: Mapping[str, Any], seq: int, at: datetime) -> Fact | None:
 
 
 def _manifest(content: str) -> Mapping[str, Any]:
-    """The first document of a manifest, as the kubelet takes it; nothing when a student wrote no such thing."""
+    """The first document of a manifest, as the kubelet takes it; nothing when it holds no such thing."""
     if len(content) > LARGEST_MANIFEST:
         return {}
     try:

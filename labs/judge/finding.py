@@ -12,6 +12,7 @@ class Recorder(Enum):
 
     AUDIT = "audit"
     RUNTIME = "runtime"
+    JOURNAL = "journal"
 
 
 @dataclass(frozen=True)

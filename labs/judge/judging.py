@@ -78,4 +78,8 @@ def _unsure(recorders: Collection[Recorder]) -> str:
     return f"This could not be judged: {names} did not answer, so what is missing may have happened unseen."
 
 
-_NAMES = {Recorder.AUDIT: "the API server's audit trail", Recorder.RUNTIME: "the runtime's event log"}
+_NAMES = {
+    Recorder.AUDIT: "the API server's audit trail",
+    Recorder.RUNTIME: "the runtime's event log",
+    Recorder.JOURNAL: "the kubelet's journal",
+}

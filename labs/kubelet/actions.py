@@ -108,17 +108,25 @@ def compute_actions(
             if should_restart(container, pod, status):
                 starts.append(container)
                 if last is not None and last.state is State.UNKNOWN:
-                    kills.append(Kill(last, f"Container {container.name} is in unknown state, try killing it", ""))
+                    kills.append(
+                        Kill(last, f"Container {container.name} is in unknown state, try killing it", "")
+                    )
             continue
         if last.hash and last.hash != container.hash:
             kills.append(
-                Kill(last, f"Container {container.name} definition changed, will be restarted", "ContainerDefinitionChanged")
+                Kill(
+                    last,
+                    f"Container {container.name} definition changed, will be restarted",
+                    "ContainerDefinitionChanged",
+                )
             )
             starts.append(container)
         elif liveness.get(last.id) is False or startup.get(last.id) is False:
             probe = "liveness" if liveness.get(last.id) is False else "startup"
             restart = pod.restart_policy != "Never"
-            message = f"Container {container.name} failed {probe} probe" + (", will be restarted" if restart else "")
+            message = f"Container {container.name} failed {probe} probe" + (
+                ", will be restarted" if restart else ""
+            )
             kills.append(Kill(last, message, f"{probe.capitalize()}ProbeFailed"))
             if restart:
                 starts.append(container)

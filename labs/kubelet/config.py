@@ -40,7 +40,7 @@ class KubeletConfig:
     static_pod_url: str = ""
     sync_frequency: float = 60.0
     file_check_frequency: float = 20.0
-    address: str = "0.0.0.0"  # noqa: S104
+    address: str = "0.0.0.0"
     port: int = 10250
     tls_cert_file: str = ""
     tls_private_key_file: str = ""
@@ -86,14 +86,17 @@ class KubeletConfig:
             raise ConfigError(_failed(path, "Object 'Kind' is missing"))
         if (document.get("apiVersion"), document["kind"]) != (API_VERSION, KIND):
             raise ConfigError(
-                _failed(path, f'no kind "{document["kind"]}" is registered for version "{document.get("apiVersion")}"')
+                _failed(
+                    path,
+                    f'no kind "{document["kind"]}" is registered for version "{document.get("apiVersion")}"',
+                )
             )
         try:
             return cls(**_settings(document))
         except ConfigError as error:
             raise ConfigError(_failed(path, str(error))) from None
 
-    def with_flags(self, settings: Mapping[str, object]) -> Self:
+    def with_flags(self, settings: Mapping[str, Any]) -> Self:
         """The same with flags on top; None means the flag was not given."""
         return replace(self, **{k: v for k, v in settings.items() if v is not None})
 
@@ -134,7 +137,7 @@ def _camel(name: str) -> str:
 
 
 def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
-    known = {_camel(f.name): f for f in fields(KubeletConfig)[: _FLAG_FIELDS_FROM]}
+    known = {_camel(f.name): f for f in fields(KubeletConfig)[:_FLAG_FIELDS_FROM]}
     settings: dict[str, Any] = {}
     for key, value in document.items():
         if key in known:

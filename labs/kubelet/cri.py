@@ -50,7 +50,7 @@ class Cri:
         self._timeout = timeout
 
     async def close(self) -> None:
-        await self._channel.close()
+        await self._channel.close(None)
 
     async def _call(self, method: Any, request: Any, timeout: float | None = None) -> Any:
         try:
@@ -61,14 +61,15 @@ class Cri:
     async def wait_until_up(self, timeout: float) -> api.VersionResponse:
         """The runtime's version, as soon as its socket answers; CriError after `timeout` seconds."""
         try:
-            return await self._runtime.Version(
-                api.VersionRequest(version="0.1.0"), timeout=timeout, wait_for_ready=True
-            )
+            request = api.VersionRequest(version="0.1.0")
+            reply: api.VersionResponse = await self._runtime.Version(request, timeout=timeout, wait_for_ready=True)
         except grpc.aio.AioRpcError as error:
             raise _error(error) from None
+        return reply
 
     async def status(self) -> api.StatusResponse:
-        return await self._call(self._runtime.Status, api.StatusRequest(), 10)
+        reply: api.StatusResponse = await self._call(self._runtime.Status, api.StatusRequest(), 10)
+        return reply
 
     async def run_sandbox(self, config: api.PodSandboxConfig) -> str:
         reply = await self._call(self._runtime.RunPodSandbox, api.RunPodSandboxRequest(config=config))
@@ -82,7 +83,8 @@ class Cri:
 
     async def sandbox_status(self, sandbox: str) -> api.PodSandboxStatus:
         request = api.PodSandboxStatusRequest(pod_sandbox_id=sandbox)
-        return (await self._call(self._runtime.PodSandboxStatus, request)).status
+        status: api.PodSandboxStatus = (await self._call(self._runtime.PodSandboxStatus, request)).status
+        return status
 
     async def list_sandboxes(self, labels: dict[str, str] | None = None) -> list[api.PodSandbox]:
         request = api.ListPodSandboxRequest(filter=api.PodSandboxFilter(label_selector=labels or {}))
@@ -91,7 +93,9 @@ class Cri:
     async def create_container(
         self, sandbox: str, config: api.ContainerConfig, sandbox_config: api.PodSandboxConfig
     ) -> str:
-        request = api.CreateContainerRequest(pod_sandbox_id=sandbox, config=config, sandbox_config=sandbox_config)
+        request = api.CreateContainerRequest(
+            pod_sandbox_id=sandbox, config=config, sandbox_config=sandbox_config
+        )
         return str((await self._call(self._runtime.CreateContainer, request)).container_id)
 
     async def start_container(self, container: str) -> None:
@@ -106,7 +110,8 @@ class Cri:
 
     async def container_status(self, container: str) -> api.ContainerStatus:
         request = api.ContainerStatusRequest(container_id=container)
-        return (await self._call(self._runtime.ContainerStatus, request)).status
+        status: api.ContainerStatus = (await self._call(self._runtime.ContainerStatus, request)).status
+        return status
 
     async def list_containers(self, labels: dict[str, str] | None = None) -> list[api.Container]:
         request = api.ListContainersRequest(filter=api.ContainerFilter(label_selector=labels or {}))
@@ -114,10 +119,13 @@ class Cri:
 
     async def exec_sync(self, container: str, command: tuple[str, ...], timeout: int) -> api.ExecSyncResponse:
         request = api.ExecSyncRequest(container_id=container, cmd=command, timeout=timeout)
-        return await self._call(self._runtime.ExecSync, request, timeout + 5)
+        reply: api.ExecSyncResponse = await self._call(self._runtime.ExecSync, request, timeout + 5)
+        return reply
 
     async def reopen_log(self, container: str) -> None:
-        await self._call(self._runtime.ReopenContainerLog, api.ReopenContainerLogRequest(container_id=container))
+        await self._call(
+            self._runtime.ReopenContainerLog, api.ReopenContainerLogRequest(container_id=container)
+        )
 
     async def image_status(self, image: str) -> api.Image | None:
         """The image, or None when the runtime does not have it."""

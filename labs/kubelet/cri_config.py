@@ -64,7 +64,9 @@ def cpu_shares(milli_cpu: int) -> int:
     return max(2, milli_cpu * 1024 // 1000) if milli_cpu else 2
 
 
-def linux_resources(requests: Mapping[str, str], limits: Mapping[str, str], oom: int) -> api.LinuxContainerResources:
+def linux_resources(
+    requests: Mapping[str, str], limits: Mapping[str, str], oom: int
+) -> api.LinuxContainerResources:
     """cgroup settings of requests and limits."""
     cpu = milli(requests.get("cpu", "0"))
     limit = milli(limits.get("cpu", "0"))

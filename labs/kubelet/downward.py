@@ -21,7 +21,7 @@ def field_value(pod: Pod, path: str, runtime: Mapping[str, str]) -> str:
     if keyed:
         return (pod.labels if keyed[1] == "labels" else pod.annotations).get(keyed[2], "")
     spec = pod.object["spec"]
-    return {
+    values: dict[str, str] = {
         "metadata.name": pod.name,
         "metadata.namespace": pod.namespace,
         "metadata.uid": pod.uid,
@@ -30,7 +30,8 @@ def field_value(pod: Pod, path: str, runtime: Mapping[str, str]) -> str:
         "spec.nodeName": spec.get("nodeName", ""),
         "spec.serviceAccountName": spec.get("serviceAccountName", ""),
         **runtime,
-    }.get(path, "")
+    }
+    return values.get(path, "")
 
 
 def resource_value(container: Container, reference: Mapping[str, Any]) -> str:

@@ -16,7 +16,9 @@ NORMAL, WARNING = "Normal", "Warning"
 class EventApi(Protocol):
     """What sending events needs of the API."""
 
-    async def request(self, method: str, path: str, body: object = None, content_type: str = "") -> Mapping[str, Any]: ...
+    async def request(
+        self, method: str, path: str, body: object = None, content_type: str = ""
+    ) -> Mapping[str, Any]: ...
 
 
 def timestamp(at: datetime) -> str:
@@ -33,7 +35,9 @@ class EventRecorder:
         self._known: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         self._queue: asyncio.Queue[tuple[str, ...]] = asyncio.Queue(KEPT)
 
-    def pod(self, pod: Pod, kind: str, reason: str, message: str, container: Container | str | None = None) -> None:
+    def pod(
+        self, pod: Pod, kind: str, reason: str, message: str, container: Container | str | None = None
+    ) -> None:
         """An event of a static pod; it refers to the static UID, not to the mirror's."""
         reference = {
             "apiVersion": "v1",
@@ -53,7 +57,9 @@ class EventRecorder:
         reference = {"kind": "Node", "name": self._node_name, "uid": self._node_name}
         self._record("default", reference, kind, reason, message)
 
-    def _record(self, namespace: str, reference: dict[str, str], kind: str, reason: str, message: str) -> None:
+    def _record(
+        self, namespace: str, reference: dict[str, str], kind: str, reason: str, message: str
+    ) -> None:
         at = self._now()
         key = (namespace, *sorted(reference.values()), kind, reason, message)
         event = self._known.get(key)
@@ -101,7 +107,12 @@ class EventRecorder:
                     if error.status == 0:
                         await asyncio.sleep(10)
                         continue
-                    klog.error("event.go:359", "Server rejected event (will not retry!)", error, event=event["metadata"]["name"])
+                    klog.error(
+                        "event.go:359",
+                        "Server rejected event (will not retry!)",
+                        error,
+                        event=event["metadata"]["name"],
+                    )
                 break
 
     async def _send(self, api: EventApi, event: dict[str, Any], sent: dict[str, int]) -> None:

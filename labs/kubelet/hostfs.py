@@ -90,7 +90,9 @@ class HostFs:
 
     def write_bytes(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Make or replace a file's content, with exactly this mode when it is made."""
-        with os.fdopen(self.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
+        with os.fdopen(
+            self.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb"
+        ) as file:
             file.write(data)
 
     def listdir(self, path: str) -> list[str]:

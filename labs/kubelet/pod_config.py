@@ -42,7 +42,9 @@ def _content(pod: Pod) -> tuple[object, ...]:
     return pod.object["spec"], dict(pod.labels), annotations
 
 
-def difference(known: dict[str, Pod], wanted: Iterable[Pod], source: str, seen: str) -> tuple[dict[str, Pod], Changes]:
+def difference(
+    known: dict[str, Pod], wanted: Iterable[Pod], source: str, seen: str
+) -> tuple[dict[str, Pod], Changes]:
     """The source's new pods by UID, and what changed."""
     after: dict[str, Pod] = {}
     added: list[Pod] = []

@@ -166,7 +166,7 @@ async def read_pod_status(cri: Reader, uid: str) -> PodStatus:
             raise item
         if isinstance(item, api.PodSandboxStatus):
             sandboxes.append(sandbox_state(item))
-        else:
+        elif isinstance(item, api.ContainerStatus):
             containers.append(container_state(item))
     first = listed_sandboxes[0].metadata if listed_sandboxes else None
     return PodStatus(

@@ -36,7 +36,9 @@ class SandboxError(SyncError):
     """The sandbox could not be made."""
 
     def __init__(self, pod: str, message: str) -> None:
-        super().__init__(f'failed to "CreatePodSandbox" for "{pod}" with CreatePodSandboxError: {quote(message)}')
+        super().__init__(
+            f'failed to "CreatePodSandbox" for "{pod}" with CreatePodSandboxError: {quote(message)}'
+        )
 
 
 def joined(errors: list[SyncError]) -> SyncError:

@@ -1,7 +1,7 @@
 """A pod's directories and volumes on the node (`pkg/kubelet/kubelet_pods.go`, `pkg/volume/*`).
 
-    /var/lib/kubelet/pods/UID/volumes/kubernetes.io~empty-dir/NAME
-    /var/lib/kubelet/pods/UID/etc-hosts          /var/lib/kubelet/pods/UID/containers/NAME/<8 hex digits>
+/var/lib/kubelet/pods/UID/volumes/kubernetes.io~empty-dir/NAME
+/var/lib/kubelet/pods/UID/etc-hosts          /var/lib/kubelet/pods/UID/containers/NAME/<8 hex digits>
 """
 
 import secrets
@@ -11,8 +11,12 @@ from labs.kubelet.downward import downward_files
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.pod.model import Container, Mount, Pod, Volume
 
-HOSTS_HEAD = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-HOSTS_TAIL = "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n"
+HOSTS_HEAD = (
+    "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+)
+HOSTS_TAIL = (
+    "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n"
+)
 HOST_HEAD = "# Kubernetes-managed hosts file (host network).\n"
 
 
@@ -62,10 +66,16 @@ class Volumes:
             case "downwardAPI":
                 self._write_files(path, downward_files(pod, volume.source.get("items", ())))
             case "projected":
-                items = [i for s in volume.source.get("sources", ()) for i in s.get("downwardAPI", {}).get("items", ())]
+                items = [
+                    i
+                    for s in volume.source.get("sources", ())
+                    for i in s.get("downwardAPI", {}).get("items", ())
+                ]
                 self._write_files(path, downward_files(pod, items))
             case kind:
-                raise VolumeError(f'unable to find the plugin for volume "{volume.name}": no volume plugin matched {kind}')
+                raise VolumeError(
+                    f'unable to find the plugin for volume "{volume.name}": no volume plugin matched {kind}'
+                )
 
     def _write_files(self, path: str, files: dict[str, bytes]) -> None:
         self._fs.makedirs(path, 0o777)
@@ -105,14 +115,18 @@ class Volumes:
         plugin = {"emptyDir": "empty-dir", "downwardAPI": "downward-api"}.get(volume.kind, volume.kind)
         return f"{pod_directory(self._root, pod.uid)}/volumes/kubernetes.io~{plugin}/{volume.name}"
 
-    def mounts(self, pod: Pod, container: Container, ips: tuple[str, ...], node_name: str) -> list[BoundMount]:
+    def mounts(
+        self, pod: Pod, container: Container, ips: tuple[str, ...], node_name: str
+    ) -> list[BoundMount]:
         """A container's mounts: its volumes, `/etc/hosts`, and a fresh termination log."""
         volumes = {v.name: v for v in pod.volumes}
         bound = [self._bind(pod, volumes[m.name], m) for m in container.mounts if m.name in volumes]
         if not any(m.path == "/etc/hosts" for m in container.mounts):
             bound.append(BoundMount(self._etc_hosts(pod, ips), "/etc/hosts"))
         if container.termination_message_path:
-            bound.append(BoundMount(self._termination_log(pod, container), container.termination_message_path))
+            bound.append(
+                BoundMount(self._termination_log(pod, container), container.termination_message_path)
+            )
         return bound
 
     def _bind(self, pod: Pod, volume: Volume, mount: Mount) -> BoundMount:
@@ -132,7 +146,9 @@ class Volumes:
             text = HOSTS_HEAD + HOSTS_TAIL + "".join(f"{ip}\t{hostname}\n" for ip in ips)
         if pod.host_aliases:
             text += "\n# Entries added by HostAliases.\n"
-            text += "".join("\t".join((a.get("ip", ""), *a.get("hostnames", ()))) + "\n" for a in pod.host_aliases)
+            text += "".join(
+                "\t".join((a.get("ip", ""), *a.get("hostnames", ()))) + "\n" for a in pod.host_aliases
+            )
         self._fs.write_bytes(path, text.encode())
         return path
 

@@ -23,7 +23,7 @@ _PATH = "/api/v1/namespaces/default"
 
 @dataclass(frozen=True)
 class Barrier:
-    """All that happened before it was asked for is in the evidence up to `seq`, but for `silent` recorders."""
+    """All that happened before is in the evidence up to `seq`, but for what `silent` recorders know."""
 
     seq: int
     silent: tuple[str, ...]
@@ -74,7 +74,9 @@ class ApiProbe:
 class Barriers:
     """Makes barriers for one cluster."""
 
-    def __init__(self, evidence: Evidence, node: EmbeddedNode, manifests: ManifestWatch, api: ApiProbe) -> None:
+    def __init__(
+        self, evidence: Evidence, node: EmbeddedNode, manifests: ManifestWatch, api: ApiProbe
+    ) -> None:
         self._evidence = evidence
         self._node = node
         self._manifests = manifests
@@ -92,7 +94,9 @@ class Barriers:
 
         names = ("runtime", "audit", "journal")
         answered = await asyncio.gather(
-            _within(timeout, self._runtime_answers()), _within(timeout, audit()), _within(timeout, self._node.sync())
+            _within(timeout, self._runtime_answers()),
+            _within(timeout, audit()),
+            _within(timeout, self._node.sync()),
         )
         self._node.drain_evidence()
         silent = tuple(name for name, answer in zip(names, answered, strict=True) if not answer)
@@ -116,7 +120,11 @@ class Barriers:
                 continue  # it went down with our request in its hands: ask again, or learn that it is gone
         async for record in self._evidence.follow(before):
             event = record.get("event")
-            if record["source"] == "audit" and isinstance(event, dict) and marker in event.get("requestURI", ""):
+            if (
+                record["source"] == "audit"
+                and isinstance(event, dict)
+                and marker in event.get("requestURI", "")
+            ):
                 break
         return True
 

@@ -65,7 +65,9 @@ class PacketChannel:
         """Deliver whatever has arrived by now."""
         while not self.closed:
             try:
-                size, ancillary, _, _ = self._socket.recvmsg_into([self._buffer], _SPACE, socket.MSG_CMSG_CLOEXEC)
+                size, ancillary, _, _ = self._socket.recvmsg_into(
+                    [self._buffer], _SPACE, socket.MSG_CMSG_CLOEXEC
+                )
             except BlockingIOError:
                 return
             except ConnectionResetError:
@@ -230,7 +232,12 @@ class LineConnection:
 
     async def _ready(self, add: Callable[..., None], remove: Callable[[socket.socket], bool]) -> None:
         ready = self._loop.create_future()
-        add(self._socket, lambda: ready.done() or ready.set_result(None))
+
+        def wake() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        add(self._socket, wake)
         try:
             await ready
         finally:

@@ -1,4 +1,4 @@
-"""A client of a supervisor's sockets, for everything that runs beside a cluster: CLI, judge, notebook, grader.
+"""A client of a supervisor's sockets, for all that runs beside a cluster: CLI, judge, notebook, grader.
 
 Standard library only, and little of it, so that a command on the node costs a tenth of a second from the
 shell's prompt and back.
@@ -10,7 +10,6 @@ import select
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +79,10 @@ class Connection:
             self._received += data
         line, _, self._received = self._received.partition(b"\n")
         return json.loads(line), descriptors
+
+    def wait(self, timeout: float) -> bool:
+        """Whether a message, or the supervisor's hanging up, came within `timeout` seconds."""
+        return b"\n" in self._received or bool(select.select([self.socket], [], [], timeout)[0])
 
     def answer(self) -> tuple[dict[str, Any], list[int]]:
         """The next message, which must say that all is well."""
@@ -163,7 +166,7 @@ class Client:
         cwd: str | None = None,
     ) -> int:
         """Run a command on the node in a terminal of its own, which this process' terminal becomes."""
-        from labs.nodes.terminal import interact  # noqa: PLC0415  costs time that only a person at a prompt has
+        from labs.nodes.terminal import interact  # costs time that only a person at a prompt has
 
         with Connection(self.path) as connection:
             size = os.get_terminal_size(0)
@@ -189,9 +192,9 @@ class Client:
         """
         with (
             Connection(self.path) as connection,
-            tempfile.TemporaryFile() as stdin,
-            tempfile.TemporaryFile() as stdout,
-            tempfile.TemporaryFile() as stderr,
+            _memory_file("stdin") as stdin,
+            _memory_file("stdout") as stdout,
+            _memory_file("stderr") as stderr,
         ):
             # files, not pipes: a command whose child keeps its output open has ended all the same
             stdin.write((input or "").encode())
@@ -200,7 +203,7 @@ class Client:
                 _request(argv, node, env, cwd, view), [stdin.fileno(), stdout.fileno(), stderr.fileno()]
             )
             connection.answer()
-            if timeout is not None and not select.select([connection.socket], [], [], timeout)[0]:
+            if timeout is not None and not connection.wait(timeout):
                 raise subprocess.TimeoutExpired(list(argv), timeout, _text(stdout), _text(stderr))
             return subprocess.CompletedProcess(list(argv), _exit(connection), _text(stdout), _text(stderr))
 
@@ -235,6 +238,10 @@ def _passing_on(signals: Sequence[int], connection: Connection) -> Iterator[None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _memory_file(name: str) -> IO[bytes]:
+    return os.fdopen(os.memfd_create(name), "r+b")
 
 
 def _text(file: IO[bytes]) -> str:

@@ -29,8 +29,10 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -44,12 +46,40 @@ STAGE = Path("/mnt")
 CONTROL_FD, EVIDENCE_FD = 3, 4
 _INFO_FD = 5
 
+#: The namespaces of a cluster. Its nodes share the first, and have others of their own.
+_OWN = namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWNET | namespaces.CLONE_NEWPID
+
 MESSAGE_LIMIT = 1 << 17
 _ALL = 1 << 30
 
 
+class Step(StrEnum):
+    """What making a cluster's namespaces takes, in this order; a machine may refuse each."""
+
+    STAGE = "binding directories"
+    NAMESPACES = "making namespaces"
+    USERS = "mapping users"
+    PROC = "mounting /proc"
+    NETWORK = "making a bridge"
+
+
 class NamespaceRefusedError(OSError):
-    """The kernel, or a policy on top of it, does not let this user make the namespaces of a cluster."""
+    """The kernel, or a policy on top of it, does not let this user take that step."""
+
+    def __init__(self, step: str, number: int, reason: str) -> None:
+        super().__init__(number, reason)
+        self.step = step
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.strerror}"
+
+
+@contextmanager
+def _step(step: Step) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NamespaceRefusedError(step, error.errno or 0, error.strerror or str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -78,10 +108,8 @@ def start(sources: Mapping[str, Path]) -> ClusterInit:
     with ours:
         try:
             _expect(ours, b"unshared")
-            try:
+            with _step(Step.USERS):
                 id_map = namespaces.write_best_id_map(keeper)
-            except OSError as error:
-                raise NamespaceRefusedError(error.errno, f"writing its user map: {error.strerror}") from error
             ours.send(json.dumps([id_map.uids, id_map.gids]).encode())
             _expect(ours, b"ready")
         except NamespaceRefusedError:
@@ -95,7 +123,8 @@ def start(sources: Mapping[str, Path]) -> ClusterInit:
 def _expect(channel: socket.socket, wanted: bytes) -> None:
     heard = channel.recv(MESSAGE_LIMIT)
     if heard != wanted:
-        raise NamespaceRefusedError(heard.decode(errors="replace") or "it ended without a word")
+        refusal = json.loads(heard) if heard else ("starting", 0, "it ended without a word")
+        raise NamespaceRefusedError(*refusal)
 
 
 def _run(body: Callable[[], None], report: socket.socket | None = None) -> NoReturn:
@@ -104,11 +133,12 @@ def _run(body: Callable[[], None], report: socket.socket | None = None) -> NoRet
     try:
         body()
         status = 0
-    except BaseException as error:
-        if report is not None:
-            report.send(str(error).encode()[:4096])
-        else:
-            traceback.print_exc()
+    except NamespaceRefusedError as error:
+        if report is None:
+            raise
+        report.send(json.dumps([error.step, error.errno, error.strerror]).encode())
+    except BaseException:
+        traceback.print_exc()
         sys.stderr.flush()
     finally:
         os._exit(status)
@@ -128,17 +158,18 @@ def _keep(parent: int, sync: socket.socket, control: socket.socket, sources: Map
     namespaces.die_with_parent(parent)
     privileged = os.geteuid() == 0
     if privileged:  # while it still may walk through root's own directories
-        namespaces.unshare(namespaces.CLONE_NEWNS)
-        _stage(sources)
-    namespaces.unshare(
-        namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWNET | namespaces.CLONE_NEWPID
-    )
+        with _step(Step.STAGE):
+            namespaces.unshare(namespaces.CLONE_NEWNS)
+            _stage(sources)
+    with _step(Step.NAMESPACES):
+        namespaces.unshare(_OWN)
     sync.send(b"unshared")
     uids, gids = json.loads(sync.recv(MESSAGE_LIMIT))
     namespaces.become_root(IdMap(tuple(map(tuple, uids)), tuple(map(tuple, gids))))
     namespaces.die_with_parent(parent)
     if not privileged:
-        _stage(sources)
+        with _step(Step.STAGE):
+            _stage(sources)
     os.chdir("/")
     pid1 = os.fork()
     if pid1 == 0:
@@ -160,8 +191,10 @@ def _be_pid1(sync: socket.socket, control: socket.socket) -> None:
     namespaces.unshare(namespaces.CLONE_NEWNS)
     namespaces.mount("none", "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
     flags = namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC
-    namespaces.mount("proc", "/proc", "proc", flags)
-    network.create_bridge()
+    with _step(Step.PROC):
+        namespaces.mount("proc", "/proc", "proc", flags)
+    with _step(Step.NETWORK):
+        network.create_bridge()
     pid1 = _Pid1(control)
     sync.send(b"ready")
     sync.close()
@@ -232,9 +265,11 @@ class _Pid1:
         return True
 
     def _start_node(self, request: dict[str, Any], control: int, evidence: int) -> int:
-        """Start bwrap with the node's pid 1 in it, and plug the node in. Returns pid 1's pid, as seen here."""
+        """Start bwrap with the node's pid 1 in it, and plug the node in; pid 1's number as seen here."""
         run = STAGE / "nodes" / request["name"] / "rootfs/run"
-        namespaces.mount("run", str(run), "tmpfs", namespaces.MS_NOSUID | namespaces.MS_NODEV, "mode=755,size=64m")
+        namespaces.mount(
+            "run", str(run), "tmpfs", namespaces.MS_NOSUID | namespaces.MS_NODEV, "mode=755,size=64m"
+        )
         info, info_write = os.pipe()
         bwrap = os.fork()
         if bwrap == 0:
@@ -242,7 +277,7 @@ class _Pid1:
             _run(lambda: _exec_node(command, environment, (control, evidence, info_write)))
         os.close(info_write)
         self._nodes[bwrap] = request["name"]
-        with open(info) as stream:
+        with os.fdopen(info) as stream:
             told = stream.read()
         if not told:
             raise ChildProcessError("bwrap could not build the node; its reason is in supervisor.log")

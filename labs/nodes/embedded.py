@@ -46,7 +46,12 @@ class EmbeddedNode:
     """A running node. `on_end` is called once when it is gone, by intent or not."""
 
     def __init__(
-        self, name: str, control: socket.socket, evidence: socket.socket, record: Evidence, on_end: Callable[[], None]
+        self,
+        name: str,
+        control: socket.socket,
+        evidence: socket.socket,
+        record: Evidence,
+        on_end: Callable[[], None],
     ) -> None:
         self.name = name
         self.units: dict[str, str] = {}

@@ -7,7 +7,7 @@ The kernel is never asked what happened, and never sees how it is judged: it nam
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from labs.nodes import boot
@@ -30,7 +30,9 @@ class Exercises:
         self.grading = False
         """A grader is at work: `check` notes that it was called, and tells the student nothing."""
 
-    async def ask(self, verb: str, arguments: Mapping[str, Any], *, student: bool) -> AsyncIterator[dict[str, Any]]:
+    async def ask(
+        self, verb: str, arguments: Mapping[str, Any], *, student: bool
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """Have the judge do `verb`; what it says comes as {"progress": …} lines and one {"result": …}.
 
         Raises `OSError` with the judge's own words when it fails.

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from labs.nodes.removal import LOCK
+
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of one cluster. The directory is the starter's; below `nodes` everything is the node's users'."""
+    """The files of one cluster. The directory is the starter's; what is below `nodes`, the node's users'."""
 
     directory: Path
     cluster: str
@@ -18,8 +20,8 @@ class Layout:
 
     @property
     def lock(self) -> Path:
-        """Held by the one supervisor of this cluster, and says its pid."""
-        return self.directory / "supervisor.lock"
+        """Held by the one supervisor of this cluster."""
+        return self.directory / LOCK
 
     @property
     def log(self) -> Path:

@@ -122,7 +122,8 @@ class ManifestWatch:
         except OSError:  # removed, or replaced by something else: the kubelet sees no manifest either
             return {}
         try:
-            names = [name for name in os.listdir(directory) if not name.startswith(".")]  # the kubelet's own rule
+            with os.scandir(directory) as entries:  # the kubelet, too, ignores names that begin with a dot
+                names = [entry.name for entry in entries if not entry.name.startswith(".")]
         finally:
             os.close(directory)
         found = {name: self._look(name) for name in names}
@@ -141,7 +142,7 @@ class ManifestWatch:
                 return unreadable
             try:
                 # only now that it is known to be a file: opening a pipe waits, opening a device may act
-                with open(f"/proc/self/fd/{handle}", "rb") as file:
+                with Path(f"/proc/self/fd/{handle}").open("rb") as file:
                     data = file.read(SIZE_LIMIT)
             except PermissionError:
                 return unreadable

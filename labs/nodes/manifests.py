@@ -16,6 +16,9 @@ ETCD_DATA = "/var/lib/etcd"
 
 Manifest = dict[str, Any]
 
+#: libyaml's, where the wheel has it: the same text in a fifth of the time.
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 
 def etcd(node: str, address: str) -> Manifest:
     """The manifest of a single etcd member on `node`."""
@@ -103,7 +106,8 @@ def kube_apiserver(address: str, service_subnet: str) -> Manifest:
 
 def to_yaml(document: Manifest) -> str:
     """`document` as kubeadm writes it: sorted keys, block style, no line folded."""
-    return yaml.safe_dump(document, sort_keys=True, default_flow_style=False, width=10_000)
+    text = yaml.dump(document, Dumper=_Dumper, sort_keys=True, default_flow_style=False, width=10_000)
+    return str(text)
 
 
 def _pod(

@@ -151,9 +151,7 @@ def write_id_map(pid: int, id_map: IdMap) -> None:
     if os.geteuid() != 0 and not id_map.single:
         for program, extents in (("newuidmap", id_map.uids), ("newgidmap", id_map.gids)):
             numbers = [str(number) for extent in extents for number in extent]
-            done = subprocess.run(
-                [program, str(pid), *numbers], capture_output=True, text=True, check=False
-            )
+            done = subprocess.run([program, str(pid), *numbers], capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise PermissionError(done.stderr.strip() or f"{program} failed")
         return

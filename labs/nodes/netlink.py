@@ -23,6 +23,9 @@ _RTA_GATEWAY = 5
 _IFF_UP = 1
 _RT_TABLE_MAIN, _RTPROT_BOOT, _RTN_UNICAST = 254, 3, 1
 
+#: Far from any pid, which is what others use.
+_PORTS = 1 << 30
+
 
 def _attribute(kind: int, value: bytes) -> bytes:
     length = 4 + len(value)
@@ -42,7 +45,12 @@ class Netlink:
     """A conversation with the kernel about the network namespace this was opened in."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+        )
+        # left to the kernel, the port would be this process' pid, which may be 1, like that of the bubblewrap
+        # that uses the same namespace at this moment, insists on that port, and gives up without it
+        self._socket.bind((_PORTS + os.getpid(), 0))
 
     def __enter__(self) -> Self:
         return self

@@ -48,8 +48,7 @@ def connect_node(index: int, pid: int) -> None:
             kernel.set_up(cable)
         namespaces.setns(node, namespaces.CLONE_NEWNET)
         try:
-            with Netlink() as kernel:
-                kernel.set_up("lo")
+            with Netlink() as kernel:  # "lo" is bubblewrap's: it gives up when someone else has set it up
                 kernel.add_address("eth0", node_address(index), PREFIX)
                 kernel.set_up("eth0")
                 kernel.add_default_route(GATEWAY)

@@ -9,6 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from labs.nodes import namespaces
 from labs.nodes.layout import Layout
 from labs.nodes.namespaces import ROOT_BASE
 from labs.nodes.network import node_address, pod_cidr
@@ -22,11 +23,13 @@ def begin(layout: Layout, port: int, *, bare: bool) -> int | None:
     """
     if layout.prepared(layout.control_plane).exists():
         return None
+    supervisor = os.getpid()
     process = os.fork()
     if process:
         return process
     status = 1
     try:
+        namespaces.die_with_parent(supervisor)
         _prepare(layout, port, bare=bare)
         status = 0
     except BaseException:
@@ -48,7 +51,7 @@ def refresh_kubeconfig(layout: Layout, port: int) -> None:
 
 
 def _prepare(layout: Layout, port: int, *, bare: bool) -> None:
-    from labs.nodes import kubeadm, rootfs, views  # noqa: PLC0415  see `begin`
+    from labs.nodes import kubeadm, rootfs, views  # see `begin`
 
     name = layout.control_plane
     directory, root = layout.nodes / name, layout.rootfs(name)
@@ -71,4 +74,4 @@ def _give_to_node(directory: Path) -> None:
     os.chown(directory, ROOT_BASE, ROOT_BASE)
     for parent, directories, files in os.walk(directory):
         for name in (*directories, *files):
-            os.chown(os.path.join(parent, name), ROOT_BASE, ROOT_BASE, follow_symlinks=False)
+            os.chown(Path(parent, name), ROOT_BASE, ROOT_BASE, follow_symlinks=False)

@@ -1,8 +1,10 @@
 """A cluster that is up: its nodes, its evidence, and the ways into it, held together for the sockets."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from labs.nodes import views
@@ -28,7 +30,9 @@ class RunningCluster:
         self._init = init
         self._on_end = on_end
         self._ended = asyncio.Event()
-        self._control = RequestChannel(init.control, self._event, self._gone)
+        self._keeper = os.pidfd_open(init.keeper)
+        asyncio.get_running_loop().add_reader(self._keeper, self._keeper_ended)
+        self._control = RequestChannel(init.control, self._event)
         self._nodes: dict[str, EmbeddedNode] = {}
         self.evidence = Evidence(layout.evidence)
         self.forwarder = Forwarder(self._make_socket, node_address(0))
@@ -51,7 +55,11 @@ class RunningCluster:
                 name=name,
                 index=0,
                 command=views.node_command(name),
-                environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **python.environment},
+                environment={
+                    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                    "LANG": "C.UTF-8",
+                    **python.environment,
+                },
             )
         self._barriers = Barriers(self.evidence, node, self._manifests, self._api)
         await node.boot(self._init.id_map)
@@ -91,16 +99,20 @@ class RunningCluster:
         event = "started" if status is None else "exited"
         self.evidence.append("shell", node, event=event, argv=list(argv), pid=pid, exit=status)
 
+    def end(self) -> None:
+        """Have the supervisor stop this cluster."""
+        self._on_end("asked to")
+
     async def stop(self) -> None:
         """End every process of the cluster; return when there is none."""
-        try:
+        with suppress(ChannelClosedError):  # by itself, meanwhile
             self._control.post("stop")
-        except ChannelClosedError:  # by itself, meanwhile
-            pass
         await self._ended.wait()
 
     def close(self) -> None:
         """Let go of sockets and files."""
+        asyncio.get_running_loop().remove_reader(self._keeper)
+        os.close(self._keeper)
         self._watching.cancel()
         self._manifests.close()
         for node in self._nodes.values():
@@ -127,6 +139,9 @@ class RunningCluster:
     def _node_gone(self) -> None:
         """The node's pid 1 has closed its socket; its exit is told by the cluster's pid 1."""
 
-    def _gone(self) -> None:
+    def _keeper_ended(self) -> None:
+        # it outlives the cluster's pid 1, and the kernel lets that end only when all others have
+        asyncio.get_running_loop().remove_reader(self._keeper)
+        os.waitpid(self._init.keeper, 0)
         self._ended.set()
         self._on_end("the cluster's first process has ended")

@@ -11,13 +11,14 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from pathlib import Path
 from typing import Any
 
 from labs.nodes.base import Command, Process, Terminal, View
 from labs.nodes.channel import LineConnection, Message, close_all
 from labs.nodes.exercises import Exercises
+from labs.nodes.layout import Layout
 from labs.nodes.running import RunningCluster
 
 #: An operation: answers its request on the connection.
@@ -31,10 +32,17 @@ class RequestError(ValueError):
 class Session:
     """One client's conversation. It has one operation at a time."""
 
-    def __init__(self, connection: LineConnection, cluster: RunningCluster, exercises: Exercises) -> None:
+    def __init__(
+        self,
+        connection: LineConnection,
+        cluster: RunningCluster,
+        exercises: Exercises,
+        farewells: "list[Session]",
+    ) -> None:
         self.connection = connection
         self.cluster = cluster
         self.exercises = exercises
+        self.farewells = farewells
         self.process: Process | None = None
 
     async def run(self, operations: Mapping[str, Operation]) -> None:
@@ -175,8 +183,10 @@ async def _grading(session: Session, request: Message) -> None:
 
 
 async def _down(session: Session, request: Message) -> None:
-    await session.cluster.stop()
-    await session.done()
+    """Answered by `Service.close`, when there is nothing left of the cluster but its supervisor."""
+    session.farewells.append(session)
+    session.cluster.end()
+    await asyncio.Event().wait()
 
 
 STUDENT: Mapping[str, Operation] = {"exec": _exec_as_student, "exercise": _exercise, "status": _status}
@@ -209,19 +219,41 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-async def serve(
-    listener: socket.socket, operations: Mapping[str, Operation], cluster: RunningCluster, exercises: Exercises
-) -> None:
-    """Serve whoever connects to `listener`, until cancelled."""
-    loop = asyncio.get_running_loop()
-    sessions: set[asyncio.Task[None]] = set()
-    try:
+class Service:
+    """Both sockets of one cluster."""
+
+    def __init__(self, layout: Layout, cluster: RunningCluster) -> None:
+        self._cluster = cluster
+        self._exercises = Exercises(layout.cluster, cluster.evidence)
+        self._farewells: list[Session] = []
+        self._sessions: set[asyncio.Task[None]] = set()
+        self._paths = {layout.student_socket: STUDENT, layout.judge_socket: JUDGE}
+
+    async def serve(self) -> None:
+        """Serve whoever connects, until cancelled."""
+        with ExitStack() as closing:
+            accepting = [
+                self._accept(closing.enter_context(listen(path)), operations)
+                for path, operations in self._paths.items()
+            ]
+            await asyncio.gather(*accepting)
+
+    async def _accept(self, listener: socket.socket, operations: Mapping[str, Operation]) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             client, _ = await loop.sock_accept(listener)
-            session = Session(LineConnection(client), cluster, exercises)
+            session = Session(LineConnection(client), self._cluster, self._exercises, self._farewells)
             task = asyncio.create_task(session.run(operations))
-            sessions.add(task)
-            task.add_done_callback(sessions.discard)
-    finally:
-        for task in sessions:
+            self._sessions.add(task)
+            task.add_done_callback(self._sessions.discard)
+
+    async def close(self) -> None:
+        """Answer those who asked for the end, hang up on all others, and remove the sockets."""
+        for session in self._farewells:
+            with suppress(ConnectionError):
+                await session.done()
+        for task in self._sessions:
             task.cancel()
+        await asyncio.gather(*self._sessions, return_exceptions=True)
+        for path in self._paths:
+            path.unlink(missing_ok=True)

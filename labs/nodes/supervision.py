@@ -3,15 +3,15 @@
 import asyncio
 import signal
 import socket
-from contextlib import suppress
+import sys
+from typing import Any
 
 from labs.errors import LabsError
-from labs.nodes import service
 from labs.nodes.cluster_init import ClusterInit
-from labs.nodes.exercises import Exercises
 from labs.nodes.layout import Layout
+from labs.nodes.progress import Progress
 from labs.nodes.running import RunningCluster
-from labs.nodes.supervisor import Progress
+from labs.nodes.service import Service
 
 
 def supervise(layout: Layout, init: ClusterInit, listener: socket.socket, progress: Progress) -> int:
@@ -21,30 +21,56 @@ def supervise(layout: Layout, init: ClusterInit, listener: socket.socket, progre
 
 async def _supervise(layout: Layout, init: ClusterInit, listener: socket.socket, progress: Progress) -> int:
     loop = asyncio.get_running_loop()
-    over: asyncio.Future[str | None] = loop.create_future()
+    over: asyncio.Future[str] = loop.create_future()
 
-    def end(reason: str | None) -> None:
+    def end(reason: str) -> None:
         if not over.done():
             over.set_result(reason)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end, None)
+        loop.add_signal_handler(number, end, f"it got {number.name}")
+    if progress.descriptor is not None:  # readable: its other end was closed
+        loop.add_reader(progress.descriptor, end, "nobody waits for it any more")
     cluster = RunningCluster(layout, init, end)
-    exercises = Exercises(layout.cluster, cluster.evidence)
-    tasks: list[asyncio.Task[None]] = []
+    service = Service(layout, cluster)
+    serving = [
+        asyncio.create_task(service.serve()),
+        asyncio.create_task(cluster.forwarder.serve(listener)),
+    ]
+    starting = asyncio.create_task(_start(cluster, progress, listener.getsockname()[1]))
     try:
-        starting = asyncio.create_task(_start(cluster, progress))
-        await asyncio.wait({starting, over}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            starting.cancel()
-            raise LabsError(over.result() or "stopped while starting")
-        starting.result()
-        sockets = {service.STUDENT: layout.student_socket, service.JUDGE: layout.judge_socket}
+        ends: set[asyncio.Future[Any]] = {over, *serving}
+        await asyncio.wait({starting, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        if over.done():
+            raise LabsError(f"the cluster did not start: {over.result()}")
+        if starting.done():
+            starting.result()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in serving:
+            if task.done():  # they end only by an error
+                task.result()
+        print(f"the cluster ends: {over.result()}", file=sys.stderr)
         return 0
     finally:
-        for task in tasks:
+        for task in (starting, *serving):
             task.cancel()
+        await asyncio.gather(starting, *serving, return_exceptions=True)
         await cluster.stop()
+        await service.close()
         cluster.close()
-        for path in (layout.student_socket, layout.judge_socket):
-            path.unlink(missing_ok=True)
+
+
+async def _start(cluster: RunningCluster, progress: Progress, port: int) -> None:
+    try:
+        await cluster.boot()
+        progress.tell(stage="node-up")
+        await cluster.start_units()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise LabsError(f"the node could not be started: {error}") from error
+    progress.tell(stage="units-started")
+    progress.tell(ready=True, port=port)
+    if progress.descriptor is not None:
+        asyncio.get_running_loop().remove_reader(progress.descriptor)
+        progress.end()

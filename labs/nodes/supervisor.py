@@ -20,39 +20,20 @@ The records of the evidence, by source:
 
 import argparse
 import fcntl
-import json
 import os
-import socket
+import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 from labs.errors import LabsError
 from labs.nodes import cluster_init, forwarder, preparation, views
 from labs.nodes.cluster_init import ClusterInit, NamespaceRefusedError
 from labs.nodes.layout import Layout
+from labs.nodes.progress import Progress
 
 
 class AlreadyRunningError(LabsError):
     """Another supervisor has this cluster."""
-
-
-class Progress:
-    """Tells whoever waits for the cluster how far it is."""
-
-    def __init__(self, descriptor: int | None) -> None:
-        self._descriptor = descriptor
-
-    def tell(self, **report: Any) -> None:
-        """Write one line. `BrokenPipeError` when nobody waits any more."""
-        if self._descriptor is not None:
-            os.write(self._descriptor, json.dumps(report).encode() + b"\n")
-
-    def end(self) -> None:
-        """There is nothing more to tell."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 def main() -> int:
@@ -82,12 +63,11 @@ def _own(layout: Layout) -> None:
     layout.nodes.mkdir(parents=True, exist_ok=True)
     lock = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # a POSIX lock: no child inherits it, and the kernel tells who has it (see `labs.nodes.removal`)
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         name = layout.cluster
         raise AlreadyRunningError(f"cluster '{name}' is running: 'labs down {name}' stops it") from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     log = os.open(layout.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
     for source, targets in ((null, (0,)), (log, (1, 2))):
@@ -101,10 +81,15 @@ def _run(layout: Layout, progress: Progress, *, bare: bool) -> int:
     listener = forwarder.listen(layout.port)
     port = listener.getsockname()[1]
     preparing = preparation.begin(layout, port, bare=bare)
-    init = _start_namespaces(layout)
-    # only now: the processes forked above are as small as they can be, and had no thread or loop beside them
-    from labs.nodes.supervision import supervise  # noqa: PLC0415
-
+    try:
+        init = _start_namespaces(layout)
+        # only now: the processes forked above are as small as they can be, with no thread or loop beside them
+        from labs.nodes.supervision import supervise
+    except BaseException:
+        if preparing is not None:
+            os.kill(preparing, signal.SIGKILL)
+            os.waitpid(preparing, 0)
+        raise
     if preparing is None:
         preparation.refresh_kubeconfig(layout, port)
     elif os.waitstatus_to_exitcode(os.waitpid(preparing, 0)[1]) != 0:
@@ -116,7 +101,7 @@ def _start_namespaces(layout: Layout) -> ClusterInit:
     try:
         return cluster_init.start(views.sources(layout.nodes))
     except NamespaceRefusedError as error:
-        from labs.nodes.doctor import explain_refusal  # noqa: PLC0415  needed by the unlucky only
+        from labs.nodes.doctor import explain_refusal  # needed by the unlucky only
 
         raise LabsError(explain_refusal(error)) from error
 

@@ -1,4 +1,4 @@
-"""A person's terminal joined to one on the node: keys in, screen out, its size followed, its state restored."""
+"""A person's terminal joined to one on the node: keys in, screen out, its size followed."""
 
 import errno
 import fcntl

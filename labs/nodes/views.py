@@ -110,7 +110,7 @@ def node_command(name: str) -> list[str]:
 
 def _trusted_view(node: Path) -> list[str]:
     rootfs = node / "rootfs"
-    options = ["--ro-bind", "/usr", "/usr", *_links_to_usr()]
+    options = ["--ro-bind", "/usr", "/usr", *links_to_usr()]
     options += ["--ro-bind", str(node / "etc"), "/etc"]
     options += ["--bind", str(rootfs / "etc/kubernetes"), "/etc/kubernetes"]
     for directory in (*SHARED, "run"):
@@ -137,7 +137,7 @@ def _student_view(node: Path) -> list[str]:
 
 
 def _project(root: str) -> list[str]:
-    """Python, packages and binaries below `root`. Symbolic links, because bwrap finds its library beside it."""
+    """Python, packages and binaries below `root`; links, as bwrap finds its library beside itself."""
     options = ["--ro-bind", str(STAGE / "site-packages"), f"{root}{PROJECT}/site-packages"]
     if NodePython.own().base is not None:
         options += ["--ro-bind", str(STAGE / "python"), f"{root}{PROJECT}/python"]
@@ -151,7 +151,7 @@ def _directories(*paths: str) -> list[str]:
     return [part for path in paths for part in ("--perms", "0755", "--dir", path)]
 
 
-def _links_to_usr() -> list[str]:
+def links_to_usr() -> list[str]:
     """/bin, /lib and the like, as the host has them."""
     options = []
     for directory in sorted(Path("/").glob("*bin")) + sorted(Path("/").glob("lib*")):

@@ -95,8 +95,10 @@ Record = TypeVar("Record", Sandbox, Container)
 class Records(Generic[Record]):
     """All records of one kind, in memory and on disk."""
 
-    def __init__(self, directory: Path, kind: str, new: Callable[..., Record], config: Callable[[], Any]) -> None:
-        self._directory = directory
+    def __init__(
+        self, directory: Path, kind: str, new: Callable[..., Record], config: Callable[[], Any]
+    ) -> None:
+        self.directory = directory
         self._kind = kind
         self._new = new
         self._config = config
@@ -105,7 +107,7 @@ class Records(Generic[Record]):
 
     def load(self) -> None:
         """Read what a former runtime left."""
-        for directory in self._directory.iterdir():
+        for directory in self.directory.iterdir():
             state = directory / "state.json"
             if not state.exists():
                 shutil.rmtree(directory)
@@ -116,7 +118,7 @@ class Records(Generic[Record]):
             self._records[record.id] = record
 
     def directory_of(self, identity: str) -> Path:
-        return self._directory / identity
+        return self.directory / identity
 
     def add(self, record: Record) -> None:
         """Remember a new record; its directory exists."""
@@ -134,6 +136,12 @@ class Records(Generic[Record]):
         new = record.directory / "state.json.new"
         new.write_text(json.dumps(state))
         new.replace(record.directory / "state.json")
+
+    def save_config(self, record: Record) -> None:
+        """Write the config of `record` again: something in it was updated."""
+        new = record.directory / "config.pb.new"
+        new.write_bytes(record.config.SerializeToString())
+        new.replace(record.directory / "config.pb")
 
     def remove(self, record: Record) -> None:
         """Forget `record`, files and all."""

@@ -80,7 +80,9 @@ PERFECT = answered('do("first", "predicted"); do("first", "done")', 'do("second"
 class Course:
     """A course directory with nbgrader's settings of this project, and the stand-in lab."""
 
-    def __init__(self, root: Path, settings: str = 'c.JudgeInLab.labs = "tests.grader.standin.lab"\n') -> None:
+    def __init__(
+        self, root: Path, settings: str = 'c.JudgeInLab.labs = "tests.grader.standin.lab"\n'
+    ) -> None:
         self.root = root
         self.trouble = root / "trouble.json"
         (root / "source" / ASSIGNMENT).mkdir(parents=True)
@@ -88,7 +90,9 @@ class Course:
         (root / "nbgrader_config.py").write_text(f"{config}\n{settings}")
         nbformat.write(source(), root / "source" / ASSIGNMENT / "nb.ipynb")
 
-    def submit(self, student: str, content: nbformat.NotebookNode, files: Mapping[str, str] | None = None) -> Path:
+    def submit(
+        self, student: str, content: nbformat.NotebookNode, files: Mapping[str, str] | None = None
+    ) -> Path:
         folder = self.root / "submitted" / student / ASSIGNMENT
         folder.mkdir(parents=True, exist_ok=True)
         nbformat.write(content, folder / "nb.ipynb")

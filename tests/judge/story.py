@@ -91,7 +91,8 @@ class Story:
         return self.audit("create", by, self.pod())
 
     def announce(self) -> Self:
-        line = f'I1123 17:57:39.038 1 kubelet.go:3514] "Creating a mirror pod for static pod" pod="default/{MIRROR}"'
+        said = f'"Creating a mirror pod for static pod" pod="default/{MIRROR}"'
+        line = f"I1123 17:57:39.038382       1 kubelet.go:3514] {said}"
         return self._add("journal", unit="kubelet.service", identifier="kubelet", pid=1, message=line)
 
     def delete(self, *, by: str = ADMIN, grace: int = 1) -> Self:

@@ -89,7 +89,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Server, Api]]:
     with Server(("127.0.0.1", 0), Handler) as server:
         server.rounds, server.users = [[]], []
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         kubeadm.write_host_kubeconfig(
             tmp_path / "rootfs", NODE, tmp_path / "kubeconfig", server.server_address[1]
         )

@@ -135,7 +135,9 @@ def validate_metadata(metadata: dict[str, Any], *, label_name: bool = False) -> 
     if sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items()) > ANNOTATIONS_LIMIT:
         errors.append(
             FieldError(
-                "FieldValueTooLong", "metadata.annotations", f"Too long: may not be more than {ANNOTATIONS_LIMIT} bytes"
+                "FieldValueTooLong",
+                "metadata.annotations",
+                f"Too long: may not be more than {ANNOTATIONS_LIMIT} bytes",
             )
         )
     controllers = 0
@@ -147,7 +149,9 @@ def validate_metadata(metadata: dict[str, Any], *, label_name: bool = False) -> 
         controllers += bool(owner.get("controller"))
     if controllers > 1:
         errors.append(
-            invalid("metadata.ownerReferences", controllers, "Only one reference can have Controller set to true")
+            invalid(
+                "metadata.ownerReferences", controllers, "Only one reference can have Controller set to true"
+            )
         )
     return errors
 

@@ -49,7 +49,9 @@ def _prune_struct(value: dict[str, Any], schema: str, path: str, unknown: list[s
             if not _keeps_null(name):
                 del value[name]
         else:
-            value[name] = _prune_value(value[name], kind, here, unknown, f"{schema.rpartition('.')[2]}.{here}")
+            value[name] = _prune_value(
+                value[name], kind, here, unknown, f"{schema.rpartition('.')[2]}.{here}"
+            )
 
 
 def _keeps_null(name: str) -> bool:

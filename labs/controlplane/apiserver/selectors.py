@@ -68,11 +68,7 @@ def field_selector(text: str, resource: Resource) -> Predicate | None:
             raise status.bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
         field, operator, value = match.groups()
         if field not in ("metadata.name", "metadata.namespace", *resource.selectable):
-            message = f'field label not supported: {field}'
-            raise status.bad_request(
-                f'Unable to find "{resource.group_version}, Resource={resource.plural}" that match label selector "", '
-                f'field selector "{text}": {message}'
-            )
+            raise status.bad_request(f"field label not supported: {field}")
         tests.append(_field_test(field, value, equal=operator != "!="))
     return (lambda obj: all(test(obj) for test in tests)) if tests else None
 

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-OPTIMISTIC_LOCK = "the object has been modified; please apply your changes to the latest version and try again"
+OPTIMISTIC_LOCK = (
+    "the object has been modified; please apply your changes to the latest version and try again"
+)
 
 
 class APIError(Exception):

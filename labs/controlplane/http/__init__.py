@@ -7,6 +7,16 @@ students all day restarts often.
 """
 
 from ._client import Client, ConnectionFailed, Reply
-from ._server import Handler, Peer, Request, Response, serve
+from ._server import BODY_LIMIT, Handler, Peer, Request, Response, serve
 
-__all__ = ["Client", "ConnectionFailed", "Handler", "Peer", "Reply", "Request", "Response", "serve"]
+__all__ = [
+    "BODY_LIMIT",
+    "Client",
+    "ConnectionFailed",
+    "Handler",
+    "Peer",
+    "Reply",
+    "Request",
+    "Response",
+    "serve",
+]

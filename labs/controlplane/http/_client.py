@@ -56,7 +56,9 @@ class Client:
         """Send a request and hand over its answer while it arrives."""
         exchange = await self._take()
         try:
-            await exchange.begin(method, target, body, {"Host": f"{self.host}:{self.port}", **(headers or {})})
+            await exchange.begin(
+                method, target, body, {"Host": f"{self.host}:{self.port}", **(headers or {})}
+            )
             yield exchange
         except BaseException:
             exchange.abort()
@@ -79,13 +81,13 @@ class Client:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout):
-                _, exchange = await loop.create_connection(
-                    _Exchange, self.host, self.port, ssl=self._context
-                )
+                _, exchange = await loop.create_connection(_Exchange, self.host, self.port, ssl=self._context)
         except TimeoutError as error:
             raise ConnectionFailed("context deadline exceeded", sent=False) from error
         except ssl.SSLError as error:
-            raise ConnectionFailed(f"transport: authentication handshake failed: {error}", sent=False) from error
+            raise ConnectionFailed(
+                f"transport: authentication handshake failed: {error}", sent=False
+            ) from error
         except ConnectionRefusedError as error:
             message = f"dial tcp {self.host}:{self.port}: connect: connection refused"
             raise ConnectionFailed(message, sent=False) from error

@@ -115,7 +115,10 @@ def _plain(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     if "oneOf" in schema:
-        return {"type": "string", **({"format": "int-or-string"} if "integer" in str(schema["oneOf"]) else {})}
+        return {
+            "type": "string",
+            **({"format": "int-or-string"} if "integer" in str(schema["oneOf"]) else {}),
+        }
     result = {key: _plain(value) for key, value in schema.items() if not (key == "enum" and len(value) == 1)}
     if isinstance(schema.get("type"), list):
         result["type"] = schema["type"][0]

@@ -118,7 +118,7 @@ def _returned(case: Case, deletion: PodDeleted) -> Finding:
         seen = (
             "One was created with the kubelet's credentials, but not by the kubelet: its journal is silent."
         )
-        return awaited(seen, what, until)
+        return awaited(seen, what, until, Recorder.JOURNAL)
     return awaited("No new mirror has appeared since your delete.", what, until, Recorder.AUDIT)
 
 

@@ -27,7 +27,7 @@ OPAQUE = {
 
 def _type_of(schema: dict[str, Any], queue: list[str]) -> str:
     """The type expression of one JSON schema; types it refers to are put on the queue."""
-    reference = schema.get("$ref")
+    reference: str = schema.get("$ref", "")
     if reference:
         name = reference.rsplit("/", 1)[1]
         if name in OPAQUE:

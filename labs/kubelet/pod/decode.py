@@ -43,7 +43,9 @@ for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("merge", r"<<", "<"),
 ):
-    _GoLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+    _GoLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first)
+    )
 
 
 def _bool(loader: Any, node: yaml.ScalarNode) -> bool:
@@ -68,15 +70,29 @@ def _go_position(error: yaml.MarkedYAMLError) -> str:
     for mark in (error.context_mark, error.problem_mark):
         if mark is not None and mark.line:
             line = mark.line + isinstance(error, yaml.scanner.ScannerError)
+            if line == mark.line + 1 and error.problem == "found unexpected end of stream":
+                line = (error.problem_mark.line if error.problem_mark else mark.line) + 1
             break
     return f"line {line}: " if line else ""
+
+
+def _unknown_anchor(data: bytes, error: yaml.MarkedYAMLError) -> str:
+    """Go names the anchor, libyaml only the place."""
+    mark = error.problem_mark
+    line = data.decode().splitlines()[mark.line] if mark is not None else ""
+    found = re.match(r"\*([^\s,\]}]+)", line[mark.column :]) if mark is not None else None
+    return f"unknown anchor '{found[1]}' referenced" if found else str(error.problem)
 
 
 def _keys_as_strings(value: object) -> object:
     """JSON has string keys only; YAML's others are spelled out."""
     if isinstance(value, dict):
         return {
-            ("true" if k else "false") if isinstance(k, bool) else "null" if k is None else str(k): _keys_as_strings(v)
+            ("true" if k else "false")
+            if isinstance(k, bool)
+            else "null"
+            if k is None
+            else str(k): _keys_as_strings(v)
             for k, v in value.items()
         }
     if isinstance(value, list):
@@ -95,7 +111,9 @@ def load_yaml(data: bytes) -> object:
     try:
         return _keys_as_strings(loader.get_data() if loader.check_data() else None)
     except yaml.composer.ComposerError as error:
-        problem = re.sub(r"^found undefined alias '?(.*?)'?$", r"unknown anchor '\1' referenced", error.problem or "")
+        problem = re.sub(
+            r"^found undefined alias '?(.*?)'?$", r"unknown anchor '\1' referenced", error.problem or ""
+        )
         raise ParseError(f"yaml: {problem}") from None
     except yaml.MarkedYAMLError as error:
         raise ParseError(f"yaml: {_go_position(error)}{error.problem}") from None
@@ -122,7 +140,7 @@ def decode_pod(data: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ParseError(
             f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_kind(document)} into Go value of "
-            "type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
+            'type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string '
             '"json:\\"kind,omitempty\\"" }'
         )
     kind, version = document.get("kind") or "", document.get("apiVersion") or ""

@@ -42,7 +42,9 @@ def _container(container: dict[str, Any], host_network: bool) -> None:
         container["resources"]["requests"] = {**limits, **requests}
     container["terminationMessagePath"] = container.get("terminationMessagePath") or "/dev/termination-log"
     container["terminationMessagePolicy"] = container.get("terminationMessagePolicy") or "File"
-    container["imagePullPolicy"] = container.get("imagePullPolicy") or pull_policy_of(container.get("image", ""))
+    container["imagePullPolicy"] = container.get("imagePullPolicy") or pull_policy_of(
+        container.get("image", "")
+    )
     for port in container.get("ports", []):
         port["protocol"] = port.get("protocol") or "TCP"
         if host_network and not port.get("hostPort") and port.get("containerPort"):
@@ -67,7 +69,9 @@ def _volume(volume: dict[str, Any]) -> None:
     for kind in ("secret", "configMap", "downwardAPI", "projected"):
         if kind in volume:
             volume[kind].setdefault("defaultMode", 0o644)
-    sources = [volume.get("downwardAPI", {})] + [s.get("downwardAPI", {}) for s in volume.get("projected", {}).get("sources", [])]
+    sources = [volume.get("downwardAPI", {})] + [
+        s.get("downwardAPI", {}) for s in volume.get("projected", {}).get("sources", [])
+    ]
     for source in sources:
         for item in source.get("items", []):
             if "fieldRef" in item:

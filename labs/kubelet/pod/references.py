@@ -49,9 +49,15 @@ def refuse_references(spec: dict[str, Any]) -> None:
     volumes = spec.get("volumes", [])
     if spec.get("serviceAccountName"):
         raise ReferenceRefusedError("serviceaccounts")
-    if spec.get("imagePullSecrets") or _uses(spec, "secretKeyRef", "secretRef") or any(map(_secret_of_volume, volumes)):
+    if (
+        spec.get("imagePullSecrets")
+        or _uses(spec, "secretKeyRef", "secretRef")
+        or any(map(_secret_of_volume, volumes))
+    ):
         raise ReferenceRefusedError("secrets")
-    if any("secret" in v for v in volumes) or any("secret" in s for v in volumes for s in v.get("projected", {}).get("sources", [])):
+    if any("secret" in v for v in volumes) or any(
+        "secret" in s for v in volumes for s in v.get("projected", {}).get("sources", [])
+    ):
         raise ReferenceRefusedError("secrets")
     if _uses(spec, "configMapKeyRef", "configMapRef"):
         raise ReferenceRefusedError("configmaps")

@@ -36,6 +36,7 @@ GO_TYPES = {
     ("HostPathVolumeSource", "type"): "v1.HostPathType",
 }
 
+
 @cache
 def types() -> dict[str, dict[str, str]]:
     """The schema, read once."""

@@ -136,7 +136,9 @@ def _port(found: _Findings, path: str, port: dict[str, Any], host_network: bool)
     if port.get("hostPort"):
         found.between(f"{path}.hostPort", port["hostPort"], 1, 65535)
         if host_network and port["hostPort"] != number:
-            found.invalid(f"{path}.hostPort", port["hostPort"], "must match `containerPort` when `hostNetwork` is true")
+            found.invalid(
+                f"{path}.hostPort", port["hostPort"], "must match `containerPort` when `hostNetwork` is true"
+            )
     if port["protocol"] not in ("SCTP", "TCP", "UDP"):
         found.unsupported(f"{path}.protocol", port["protocol"], ("SCTP", "TCP", "UDP"))
 
@@ -153,7 +155,13 @@ def _probe(found: _Findings, path: str, kind: str, probe: dict[str, Any]) -> Non
         port = probe.get(handler, {}).get("port")
         if handler in probe and isinstance(port, int | None):
             found.between(f"{path}.{handler}.port", port or 0, 1, 65535)
-    for field in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
+    for field in (
+        "initialDelaySeconds",
+        "timeoutSeconds",
+        "periodSeconds",
+        "successThreshold",
+        "failureThreshold",
+    ):
         found.not_negative(f"{path}.{field}", probe.get(field, 0))
     if kind != "readinessProbe" and probe["successThreshold"] != 1:
         found.invalid(f"{path}.successThreshold", probe["successThreshold"], "must be 1")
@@ -163,7 +171,9 @@ def _resources(found: _Findings, path: str, resources: dict[str, Any]) -> None:
     limits = resources.get("limits", {})
     for name, request in resources.get("requests", {}).items():
         if name in limits and quantity_value(request) > quantity_value(limits[name]):
-            found.invalid(f"{path}.requests", request, f"must be less than or equal to {name} limit of {limits[name]}")
+            found.invalid(
+                f"{path}.requests", request, f"must be less than or equal to {name} limit of {limits[name]}"
+            )
 
 
 def _container(
@@ -195,12 +205,13 @@ def _container(
             found.invalid(f"{path}.volumeMounts[{i}].mountPath", mount["mountPath"], "must be unique")
         mounted.add(mount.get("mountPath", ""))
     if c["imagePullPolicy"] not in ("Always", "IfNotPresent", "Never"):
-        policies = ("Always", "IfNotPresent", "Never")
-        found.unsupported(f"{path}.imagePullPolicy", c["imagePullPolicy"], policies)
+        found.unsupported(f"{path}.imagePullPolicy", c["imagePullPolicy"], ("Always", "IfNotPresent", "Never"))
     _resources(found, f"{path}.resources", c["resources"])
     for kind in ("livenessProbe", "readinessProbe", "startupProbe"):
         if kind in c and init and c.get("restartPolicy") != "Always":
-            found.forbidden(f"{path}.{kind}", "may not be set for init containers without restartPolicy=Always")
+            found.forbidden(
+                f"{path}.{kind}", "may not be set for init containers without restartPolicy=Always"
+            )
         elif kind in c:
             _probe(found, f"{path}.{kind}", kind, c[kind])
 

@@ -60,13 +60,23 @@ class FileSource:
         try:
             kind = self._fs.kind(self.path)
             if kind is None:
-                klog.error("file.go:100", "Unable to read config path", "path does not exist, ignoring", path=self.path)
+                klog.error(
+                    "file.go:100",
+                    "Unable to read config path",
+                    "path does not exist, ignoring",
+                    path=self.path,
+                )
             elif kind == "dir":
                 pods = self._scan_directory()
             elif kind == "file":
                 pods = [self._extract(self.path)]
             else:
-                klog.error("file.go:100", "Unable to read config path", "path is not a directory or file", path=self.path)
+                klog.error(
+                    "file.go:100",
+                    "Unable to read config path",
+                    "path is not a directory or file",
+                    path=self.path,
+                )
                 return
         except (OSError, ManifestError) as error:
             klog.error("file.go:100", "Unable to read config path", _go_error(error), path=self.path)
@@ -83,13 +93,24 @@ class FileSource:
             try:
                 kind = self._fs.kind(path)
                 if kind == "dir":
-                    klog.error("file.go:182", "Provided manifest path is a directory, not recursing into manifest path", path=path)
+                    klog.error(
+                        "file.go:182",
+                        "Provided manifest path is a directory, not recursing into manifest path",
+                        path=path,
+                    )
                 elif kind == "file":
                     pods.append(self._extract(path))
                 elif kind is None:
-                    klog.error("file.go:174", "Could not get metadata for file", f"stat {path}: no such file or directory", path=path)
+                    klog.error(
+                        "file.go:174",
+                        "Could not get metadata for file",
+                        f"stat {path}: no such file or directory",
+                        path=path,
+                    )
                 else:
-                    klog.error("file.go:191", "Manifest path is not a directory or file", path=path, mode=kind)
+                    klog.error(
+                        "file.go:191", "Manifest path is not a directory or file", path=path, mode=kind
+                    )
             except (OSError, ManifestError) as error:
                 klog.error("file.go:187", "Could not process manifest file", _go_error(error), path=path)
         return pods
@@ -124,7 +145,9 @@ class FileSource:
                 await self._watch_once()
             except OSError as error:
                 if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                    klog.error("file_linux.go:61", "Unable to read config path", _go_error(error), path=self.path)
+                    klog.error(
+                        "file_linux.go:61", "Unable to read config path", _go_error(error), path=self.path
+                    )
             await asyncio.sleep(RETRY_WATCH)
 
     async def _watch_once(self) -> None:

@@ -48,7 +48,7 @@ def main() -> None:
     student = Surroundings(boot.get("student") or {}, {})
     control = Control(reactor, launcher, views, student, trusted)
     journal = Journal(files, hostname, control.send)
-    monitor = Monitor(reactor, launcher, files, maps)
+    monitor = Monitor(reactor, launcher, files)
     units = UnitManager(reactor, launcher, files, journal, texts(boot, "python"), trusted.env, control)
     units.give_runtime(monitor.connect, EVIDENCE_FD)
     ManagerSocket(reactor, units, "/run/systemd/private")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 from collections import deque
 
 TYPE_CHECKING = False
@@ -85,9 +86,7 @@ class Channel:
             if self.closed:
                 return
             try:
-                data, fds, flags, _ = socket.recv_fds(
-                    self._sock, MESSAGE_MAX, _FDS_MAX, socket.MSG_CMSG_CLOEXEC
-                )
+                data, fds, flags = receive_with_fds(self._sock, MESSAGE_MAX, _FDS_MAX)
             except BlockingIOError:
                 return
             except OSError:
@@ -105,6 +104,18 @@ class Channel:
                 self.send({"error": str(malformed)})
                 continue
             self._on_message(message, fds)
+
+
+def receive_with_fds(sock: socket.socket, size: int, count: int) -> tuple[bytes, list[int], int]:
+    """One message, its descriptors and its flags. (`socket.recv_fds` would leave them open to other programs.)"""
+    data, extras, flags, _ = sock.recvmsg(size, socket.CMSG_LEN(count * 4), socket.MSG_CMSG_CLOEXEC)
+    fds = [
+        fd
+        for level, kind, content in extras
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+        for (fd,) in struct.iter_unpack("i", content[: len(content) // 4 * 4])
+    ]
+    return data, fds, flags
 
 
 def close_all(fds: list[int]) -> None:

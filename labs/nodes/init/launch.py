@@ -17,6 +17,7 @@ import struct
 import termios
 
 from labs.nodes.init import syscalls
+from labs.nodes.init.channel import receive_with_fds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class Launch:
         #: (descriptor, kinds) of namespaces or pidfds to join in this order; those of pids come first of all.
         self.join: list[tuple[int, int]] = []
         self.join_pids: int | None = None
-        #: Make and enter one more user namespace below: (uid_map, gid_map, setgroups).
-        self.below: tuple[str, str, str] | None = None
+        #: Make and enter one more user namespace below the joined ones, with the same users.
+        self.below = False
         #: Mount points to take away in a private mount namespace.
         self.without: list[str] = []
         #: Say on stderr what is wrong with argv[0] and exit 126 or 127, as a shell does; else it is an error.
@@ -136,7 +137,7 @@ class _Birth:
         if self._settled is not None:
             return
         try:
-            data, fds, _, _ = socket.recv_fds(self._sock, 8192, 1, socket.MSG_CMSG_CLOEXEC)
+            data, fds, _ = receive_with_fds(self._sock, 8192, 1)
         except BlockingIOError:
             return
         if fds:
@@ -224,8 +225,8 @@ def _prepare(launch: Launch, report: socket.socket, proc: int, highest: int) -> 
         socket.send_fds(report, [b"terminal"], [master])
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
         stdio = [slave] * 3
-    if launch.below is not None:
-        _enter_user_namespace_below(launch.below, proc)
+    if launch.below:
+        _enter_user_namespace_below(proc)
     for target, fd in [*enumerate(stdio), *extra]:
         os.dup2(fd, target, inheritable=True)
     try:
@@ -277,13 +278,14 @@ def open_terminal(multiplexer: str, rows: int, columns: int) -> tuple[int, int]:
     return master, slave
 
 
-def _enter_user_namespace_below(maps: tuple[str, str, str], proc: int) -> None:
+def _enter_user_namespace_below(proc: int) -> None:
     """One more user namespace, with the map repeated.
 
     The map must be written by a process of the parent namespace, so one is forked before; it uses
     process 1's own /proc, as this process may by now see another's.
     """
     me = os.readlink("self", dir_fd=proc)
+    maps = _own_maps(me, proc)
     unshared, written = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
     helper = os.fork()
     if helper == 0:
@@ -303,6 +305,21 @@ def _enter_user_namespace_below(maps: tuple[str, str, str], proc: int) -> None:
         raise OSError("cannot map the users of a user namespace below")
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
+
+
+def _own_maps(pid: str, proc: int) -> tuple[str, str, str]:
+    """uid_map, gid_map and setgroups of a namespace below that of `pid`, with the same users, extent by extent."""
+    texts = []
+    for name in ("uid_map", "gid_map", "setgroups"):
+        with open(os.open(f"{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)) as file:
+            texts.append(file.read())
+    uid_map, gid_map, setgroups = texts
+
+    def repeat(extents: str) -> str:
+        lines = (line.split() for line in extents.splitlines())
+        return "".join(f"{inside} {inside} {count}\n" for inside, _, count in lines)
+
+    return repeat(uid_map), repeat(gid_map), setgroups.strip()
 
 
 def write_maps(proc: int, pid: str, maps: tuple[str, str, str]) -> None:

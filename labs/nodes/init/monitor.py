@@ -65,13 +65,10 @@ class Process:
 class Monitor:
     """The runtime's side of process 1."""
 
-    def __init__(
-        self, reactor: Reactor, launcher: Launcher, files: NodeFiles, maps: tuple[str, str, str]
-    ) -> None:
+    def __init__(self, reactor: Reactor, launcher: Launcher, files: NodeFiles) -> None:
         self._reactor = reactor
         self._launcher = launcher
         self._files = files
-        self._maps = maps
         self._processes: dict[str, Process] = {}
         self._channel: Channel | None = None
         self._requests = {
@@ -165,7 +162,7 @@ class Monitor:
         launch = Launch(texts(message, "argv"), environment(message), text(message, "cwd", "/"))
         launch.terminal = size
         launch.stdio = [] if size else fds
-        launch.below = self._maps if message.get("below") else None
+        launch.below = bool(message.get("below"))
         process = os.pidfd_open(pid)
         try:
             kinds = _other_namespaces(pid)

@@ -98,6 +98,7 @@ class Service:
         self.result = "success"
         self.since = 0
         self.pid = 0
+        self.last_pid = 0
         self.command: list[str] = []
         self.ending: Ending | None = None
         self.restarts = 0
@@ -207,6 +208,9 @@ class Service:
             "result": self.result,
             "since": self.since,
             "pid": self.pid,
+            "last_pid": self.last_pid,
+            "exec": file.value("Service", "ExecStart") if file else "",
+            "restart": file.value("Service", "Restart", "no") if file else "no",
             "command": self.command,
             "restarts": self.restarts,
             "ending": None
@@ -236,6 +240,7 @@ class Service:
         flags = self.command[1:] if self.program.takes_flags else []
         launch = Launch([*self._python, BOOT, self.program.module, *flags], dict(self._environment))
         launch.without = list(self.program.without)
+        launch.env["CKS_PROGRAM"] = self.program.path
         for variable, fd in self.connections().items():
             launch.env[variable] = str(10 + len(launch.extra))
             launch.extra.append(fd)
@@ -288,7 +293,7 @@ class Service:
 
     def _ended(self, status: Status) -> None:
         self.drain()
-        self.pid = 0
+        self.last_pid, self.pid = self.pid, 0
         self._cancel_timer()
         ending = self.ending = Ending.of(status)
         unit = self.program.unit

@@ -47,13 +47,28 @@ ExecStart=/usr/bin/containerd
 Restart=always
 RestartSec=100ms
 """
-#: Says what it was given, then waits; `/tmp/kubelet.sh` may tell it to do something else.
-STAND_IN = """\
+#: Says what it was given, then waits; what is in /tmp/kubelet.py is done before.
+KUBELET = """\
 import os, signal, sys
-print("I1123 17:52:14.000000 started", sys.argv[0].rpartition("/")[2], *sys.argv[1:], file=sys.stderr, flush=True)
-if os.path.exists("/tmp/noise"):
-    sys.stderr.write(open("/tmp/noise").read()); sys.stderr.flush()
-signal.sigwait([signal.SIGTERM]) if False else signal.pause()
+print("I1123 17:52:14.000000 flags:", *sys.argv[1:], file=sys.stderr, flush=True)
+if os.path.exists("/tmp/kubelet.py"):
+    exec(open("/tmp/kubelet.py").read())
+while True:
+    signal.pause()
+"""
+#: Hands its end of the monitor socket to the test, which is the runtime from then on.
+RUNTIME = """\
+import os, signal, socket, sys
+print("flags:", *sys.argv[1:], file=sys.stderr, flush=True)
+evidence = socket.socket(fileno=int(os.environ["CKS_EVIDENCE_FD"]))
+socket.send_fds(evidence, [b'{"monitor": true}'], [int(os.environ["CKS_MONITOR_FD"])])
+while True:
+    signal.pause()
+"""
+#: Opens a path on the node and passes the descriptor out through its stdin.
+OPEN = """\
+import os, socket, sys
+socket.send_fds(socket.socket(fileno=0), [b"."], [os.open(sys.argv[1], os.O_RDONLY)])
 """
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -99,8 +114,8 @@ class Node:
                 shutil.copytree(source / name, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source / name, target)
-        for name in ("kubelet", "runtime"):
-            (copy / f"{name}.py").write_text(STAND_IN)
+        (copy / "kubelet.py").write_text(KUBELET)
+        (copy / "runtime.py").write_text(RUNTIME)
         if os.geteuid() == 0:
             for path in [base, *base.rglob("*")]:
                 os.chown(path, namespaces.ROOT_BASE, namespaces.ROOT_BASE, follow_symlinks=False)
@@ -207,12 +222,92 @@ class Node:
         assert code == 0, f"{script!r} gave {code}: {text}"
         return text
 
+    def open(self, path: str) -> int:
+        """A descriptor of a path of the trusted view (a namespace, say)."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs, open(os.devnull, "rb+") as null:
+            request = self.request(
+                [theirs.fileno(), null.fileno(), null.fileno()],
+                op="exec",
+                argv=[*views.NodePython.own().command, "-c", OPEN, path],
+                view="trusted",
+            )
+            _, fds, _, _ = socket.recv_fds(ours, 1, 1)
+            self.reply(request, "exit")
+        return fds[0]
+
+    def runtime(self) -> Runtime:
+        """Start containerd and be the runtime behind it."""
+        assert "error" not in self.unit("start", "containerd")
+        return self.next_runtime()
+
+    def next_runtime(self) -> Runtime:
+        """Be the runtime of the next start of containerd."""
+        _, fds, _, _ = socket.recv_fds(self.evidence, 1024, 1)
+        return Runtime(socket.socket(fileno=fds[0]))
+
     def down(self) -> None:
         if self.cluster is None:
             return
-        self.control.close()
-        self.evidence.close()
-        self.cluster.control.close()
         os.kill(self.cluster.keeper, signal.SIGKILL)
         os.waitpid(self.cluster.keeper, 0)
+        for sock in (self.control, self.evidence, self.cluster.control):
+            sock.close()
         self.cluster = None
+
+
+class Runtime:
+    """The container runtime's end of the monitor socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.sock.settimeout(20)
+        self.exits: dict[str, dict[str, Any]] = {}
+        self._next = 0
+        self._replies: list[tuple[dict[str, Any], list[int]]] = []
+
+    def call(self, op: str, fds: list[int] | None = None, **fields: Any) -> dict[str, Any]:
+        return self.call_with_fds(op, fds, **fields)[0]
+
+    def call_with_fds(
+        self, op: str, fds: list[int] | None = None, **fields: Any
+    ) -> tuple[dict[str, Any], list[int]]:
+        self._next += 1
+        socket.send_fds(self.sock, [json.dumps({"op": op, "id": self._next, **fields}).encode()], fds or [])
+        return self.reply(self._next)
+
+    def reply(self, request: int) -> tuple[dict[str, Any], list[int]]:
+        while True:
+            for at, (message, fds) in enumerate(self._replies):
+                if message.get("id") == request:
+                    del self._replies[at]
+                    return message, fds
+            self._receive()
+
+    def wait_exit(self, name: str) -> dict[str, Any]:
+        while name not in self.exits:
+            self._receive()
+        return self.exits[name]
+
+    def exec(self, pid: int, *argv: str, **fields: Any) -> tuple[int, str]:
+        """Run a command in a container: exit status and output."""
+        reader, writer = os.pipe()
+        with open(os.devnull, "rb") as null:
+            answer = self.call("exec", [null.fileno(), writer, writer], pid=pid, argv=list(argv), **fields)
+        os.close(writer)
+        request = self._next
+        with os.fdopen(reader, "rb") as stream:
+            text = stream.read().decode()
+        if "error" in answer:
+            return -1, answer["error"]
+        return self.reply(request)[0]["exit"], text
+
+    def _receive(self) -> None:
+        data, fds, _, _ = socket.recv_fds(self.sock, 1 << 18, 4)
+        if not data:
+            raise Ended
+        message = json.loads(data)
+        if message.get("event") == "exited":
+            self.exits[message["name"]] = message
+        else:
+            self._replies.append((message, fds))

@@ -12,6 +12,7 @@ from ._records import (
     PriorityClassStrategy,
     SecretStrategy,
     ServiceStrategy,
+    service_address,
 )
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "SecretStrategy",
     "ServiceStrategy",
     "Strategy",
+    "service_address",
 ]

@@ -116,6 +116,10 @@ def qos_class(spec: Object) -> str:
         guaranteed = guaranteed and limited == {"cpu", "memory"}
     if not requests and not limits:
         return "BestEffort"
-    if guaranteed and len(requests) == len(limits) and all(limits[name] == requests[name] for name in requests):
+    if (
+        guaranteed
+        and len(requests) == len(limits)
+        and all(limits[name] == requests[name] for name in requests)
+    ):
         return "Guaranteed"
     return "Burstable"

@@ -176,7 +176,7 @@ class NodeStrategy(Strategy):
             errors.append(
                 forbidden_field(
                     "spec.podCIDRs",
-                    "node updates may not change podCIDR except from \"\" to valid",
+                    'node updates may not change podCIDR except from "" to valid',
                 )
             )
         return errors
@@ -194,7 +194,11 @@ class LeaseStrategy(Strategy):
         for field in ("leaseDurationSeconds", "leaseTransitions"):
             value = spec.get(field)
             if value is not None and value < (1 if field == "leaseDurationSeconds" else 0):
-                rule = "must be greater than 0" if field == "leaseDurationSeconds" else "must be greater than or equal to 0"
+                rule = (
+                    "must be greater than 0"
+                    if field == "leaseDurationSeconds"
+                    else "must be greater than or equal to 0"
+                )
                 errors.append(invalid(f"spec.{field}", value, rule))
         return errors
 
@@ -209,9 +213,16 @@ class PriorityClassStrategy(Strategy):
     def validate(self, obj: Object) -> list[FieldError]:
         name, value = obj["metadata"].get("name", ""), obj["value"]
         if name.startswith("system-") and name not in ("system-node-critical", "system-cluster-critical"):
-            return [forbidden_field("metadata.name", "priority class names with 'system-' prefix are reserved for system use only")]
+            return [
+                forbidden_field(
+                    "metadata.name",
+                    "priority class names with 'system-' prefix are reserved for system use only",
+                )
+            ]
         if value > 1_000_000_000 and not name.startswith("system-"):
-            return [forbidden_field("value", "maximum allowed value of a user defined priority is 1000000000")]
+            return [
+                forbidden_field("value", "maximum allowed value of a user defined priority is 1000000000")
+            ]
         return []
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
@@ -241,7 +252,13 @@ class EventStrategy(Strategy):
         involved = obj.get("involvedObject") or {}
         namespace = obj["metadata"].get("namespace", "")
         if (involved.get("namespace") or "default") != namespace:
-            return [invalid("involvedObject.namespace", involved.get("namespace", ""), "does not match event.namespace")]
+            return [
+                invalid(
+                    "involvedObject.namespace",
+                    involved.get("namespace", ""),
+                    "does not match event.namespace",
+                )
+            ]
         return []
 
 

@@ -28,7 +28,11 @@ def validate_pod_update(new: Object, old: Object) -> list[FieldError]:
     for part, count in counts.items():
         if len(new["spec"].get(part) or []) != count:
             errors.append(
-                FieldError("FieldValueForbidden", f"spec.{part}", "Forbidden: pod updates may not add or remove containers")
+                FieldError(
+                    "FieldValueForbidden",
+                    f"spec.{part}",
+                    "Forbidden: pod updates may not add or remove containers",
+                )
             )
             return errors
     errors += _deadline(new["spec"], old["spec"])
@@ -69,7 +73,11 @@ def _mirror_annotation(new: Object, old: Object) -> list[FieldError]:
 
 
 def _deadline(new: Object, old: Object) -> list[FieldError]:
-    field, was, now = "spec.activeDeadlineSeconds", old.get("activeDeadlineSeconds"), new.get("activeDeadlineSeconds")
+    field, was, now = (
+        "spec.activeDeadlineSeconds",
+        old.get("activeDeadlineSeconds"),
+        new.get("activeDeadlineSeconds"),
+    )
     if was is None:
         return []
     if now is None:

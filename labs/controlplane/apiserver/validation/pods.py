@@ -57,7 +57,9 @@ def validate_spec(spec: Object, field: str, *, mirror: bool = False) -> list[Fie
         for index, container in enumerate(spec.get(part) or []):
             errors += _container(container, f"{field}.{part}[{index}]", volumes, names)
     errors += _choice(spec, "restartPolicy", field, ("Always", "OnFailure", "Never"))
-    errors += _choice(spec, "dnsPolicy", field, ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"))
+    errors += _choice(
+        spec, "dnsPolicy", field, ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+    )
     errors += validate_labels(spec.get("nodeSelector") or {}, f"{field}.nodeSelector")
     for part in ("nodeName", "serviceAccountName", "priorityClassName"):
         if spec.get(part):
@@ -68,10 +70,14 @@ def validate_spec(spec: Object, field: str, *, mirror: bool = False) -> list[Fie
     errors += _tolerations(spec.get("tolerations") or [], f"{field}.tolerations")
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline <= 2**31 - 1:
-        errors.append(invalid(f"{field}.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive"))
+        errors.append(
+            invalid(f"{field}.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive")
+        )
     grace = spec.get("terminationGracePeriodSeconds")
     if grace is not None and grace < 0:
-        errors.append(invalid(f"{field}.terminationGracePeriodSeconds", grace, "must be greater than or equal to 0"))
+        errors.append(
+            invalid(f"{field}.terminationGracePeriodSeconds", grace, "must be greater than or equal to 0")
+        )
     return errors
 
 
@@ -111,7 +117,16 @@ def _volume_source(volume: Object, here: str) -> list[FieldError]:
     host_path = volume.get("hostPath")
     if host_path is not None:
         path = host_path.get("path", "")
-        kinds = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
+        kinds = (
+            "",
+            "BlockDevice",
+            "CharDevice",
+            "Directory",
+            "DirectoryOrCreate",
+            "File",
+            "FileOrCreate",
+            "Socket",
+        )
         if not path:
             errors.append(required(f"{here}.hostPath.path"))
         if ".." in path.split("/"):
@@ -235,7 +250,13 @@ def _resources(resources: Object, field: str) -> list[FieldError]:
 
 def _probe(probe: Object, field: str, *, once: bool) -> list[FieldError]:
     errors = _handler(probe, field, _HANDLERS)
-    for part in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
+    for part in (
+        "initialDelaySeconds",
+        "timeoutSeconds",
+        "periodSeconds",
+        "successThreshold",
+        "failureThreshold",
+    ):
         if probe.get(part, 0) < 0:
             errors.append(invalid(f"{field}.{part}", probe[part], "must be greater than or equal to 0"))
     if once and probe.get("successThreshold", 1) != 1:
@@ -272,7 +293,11 @@ def _host_ports(spec: Object, field: str) -> list[FieldError]:
                 continue
             if spec.get("hostNetwork") and host != port.get("containerPort"):
                 errors.append(
-                    invalid(f"{here}.containerPort", port.get("containerPort"), "must match `hostPort` when `hostNetwork` is true")
+                    invalid(
+                        f"{here}.containerPort",
+                        port.get("containerPort"),
+                        "must match `hostPort` when `hostNetwork` is true",
+                    )
                 )
             key = (port.get("protocol", ""), port.get("hostIP", ""), host)
             if key in taken:
@@ -297,6 +322,10 @@ def _tolerations(tolerations: list[Object], field: str) -> list[FieldError]:
             errors.append(not_supported(f"{here}.effect", toleration["effect"], effects))
         if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
             errors.append(
-                invalid(f"{here}.effect", toleration.get("effect", ""), "effect must be 'NoExecute' when `tolerationSeconds` is set")
+                invalid(
+                    f"{here}.effect",
+                    toleration.get("effect", ""),
+                    "effect must be 'NoExecute' when `tolerationSeconds` is set",
+                )
             )
     return errors

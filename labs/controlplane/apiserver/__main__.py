@@ -1,0 +1,142 @@
+"""`kube-apiserver FLAGS`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+
+from labs.controlplane.http import serve
+
+from . import klog, namespaces, options, tls
+from .admission import Admission
+from .audit import Audit
+from .bootstrap import Bootstrap
+from .compaction import compact_for_ever
+from .context import Context, Target
+from .etcd import Etcd
+from .handlers import Handlers
+from .health import Health
+from .metrics import Metrics
+from .options import FlagError, InvalidOptions, Options
+from .registry import Registry
+from .server import LOOPBACK, Server
+from .storage import Storage
+from .subresources import Subresources
+from .version import VERSION
+from .watches import Watches
+from .watching import Hub
+
+#: How long an etcd that does not answer is waited for at the start.
+ETCD_START_SECONDS = 60.0
+SHUTDOWN_SECONDS = 2.0
+
+
+def main() -> int:
+    """Run until told to end; the exit status is the real server's."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        print(f"Kubernetes {VERSION['gitVersion']}")
+        return 0
+    try:
+        parsed = options.parse(arguments)
+    except FlagError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    audit = Audit.from_environment()
+    try:
+        options.validate(parsed)
+        if not parsed.advertise_address:
+            parsed.advertise_address = _own_address()
+            klog.info(f"external host was not specified, using {parsed.advertise_address}")
+        klog.info(f"Version: {VERSION['gitVersion']}")
+        klog.info('"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')
+        asyncio.run(_run(parsed, audit))
+    except InvalidOptions as error:
+        klog.error("command failed", err=error)
+        return 1
+    return 0
+
+
+async def _run(parsed: Options, audit: Audit) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    serving, to_etcd, to_kubelets = tls.serving(parsed), tls.etcd(parsed), tls.kubelet(parsed)
+    etcd = Etcd(parsed.etcd_servers, to_etcd)
+    hub = Hub(etcd)
+    await _reach_etcd(hub)
+    storage = Storage(etcd)
+    registry = Registry(storage, Admission(storage, parsed.service_cluster_ip_range))
+    health = Health(etcd)
+    server = Server(
+        Handlers(registry, Watches(storage, hub)),
+        Subresources(registry, to_kubelets, tuple(parsed.kubelet_preferred_address_types)),
+        health,
+        audit,
+        Metrics(),
+        f"{parsed.advertise_address}:{parsed.secure_port}",
+    )
+    try:
+        listener = await serve(server.handle, host=None, port=parsed.secure_port, context=serving)
+    except OSError as error:
+        why = "bind: address already in use" if error.errno in (98, 48) else error.strerror or str(error)
+        address = f"0.0.0.0:{parsed.secure_port}"
+        raise InvalidOptions(
+            f"failed to create listener: failed to listen on {address}: listen tcp {address}: {why}"
+        ) from error
+    klog.info(f"Serving securely on [::]:{parsed.secure_port}")
+    own = Context(namespaces.own_request(), LOOPBACK, Target("delete", "/"))
+    tasks = [
+        loop.create_task(hub.run()),
+        loop.create_task(
+            _start(
+                Bootstrap(
+                    storage, parsed.service_cluster_ip_range, parsed.advertise_address, parsed.secure_port
+                ),
+                health,
+            )
+        ),
+        loop.create_task(namespaces.forever(namespaces.NamespaceController(registry, hub, own))),
+        loop.create_task(compact_for_ever(etcd)),
+    ]
+    await stop.wait()
+    klog.info("[graceful-termination] shutdown event", name="ShutdownInitiated")
+    health.stopping = True
+    listener.close()
+    for task in tasks:
+        task.cancel()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SHUTDOWN_SECONDS):
+            await etcd.close()
+
+
+async def _reach_etcd(hub: Hub) -> None:
+    """Wait for etcd: it may be starting beside this process."""
+    try:
+        async with asyncio.timeout(ETCD_START_SECONDS):
+            await hub.start()
+    except TimeoutError as error:
+        raise InvalidOptions("context deadline exceeded") from error
+
+
+async def _start(bootstrap: Bootstrap, health: Health) -> None:
+    await bootstrap.run()
+    health.started = True
+
+
+def _own_address() -> str:
+    """The address that the default route would leave from."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""What is known about a request while it passes through the server: who asks, and for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from labs.controlplane.http import Request
+
+_VERBS = {
+    "POST": "create",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+    "GET": "get",
+    "HEAD": "get",
+}
+#: Below /namespaces/NAME these are parts of the namespace; all else are resources in it.
+_NAMESPACE_PARTS = ("status", "finalize")
+
+
+@dataclass(frozen=True)
+class User:
+    """Who asks."""
+
+    name: str
+    groups: tuple[str, ...]
+    extra: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def node(self) -> str:
+        """The node whose kubelet this is, or ""."""
+        prefix = "system:node:"
+        return (
+            self.name[len(prefix) :] if self.name.startswith(prefix) and "system:nodes" in self.groups else ""
+        )
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a request is about, read from its path and method alone; mirrors `RequestInfoFactory`."""
+
+    verb: str
+    path: str
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    rest: str = ""
+
+    @property
+    def is_resource(self) -> bool:
+        """Whether it is about objects, and not about a path of the server itself."""
+        return bool(self.resource)
+
+    @property
+    def group_version(self) -> str:
+        """As in `apiVersion`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+def target_of(request: Request) -> Target:
+    """What the request is about."""
+    parts = [part for part in request.path.split("/") if part]
+    verb = _VERBS.get(request.method, request.method.lower())
+    if len(parts) >= 3 and parts[0] == "api":
+        group, version, parts = "", parts[1], parts[2:]
+    elif len(parts) >= 4 and parts[0] == "apis":
+        group, version, parts = parts[1], parts[2], parts[3:]
+    else:
+        return Target(request.method.lower(), request.path)
+    namespace = ""
+    if parts[0] == "namespaces" and len(parts) > 1:
+        namespace = parts[1]
+        if len(parts) > 2 and parts[2] not in _NAMESPACE_PARTS:
+            parts = parts[2:]
+    resource, name, subresource = (*parts, "", "", "")[:3]
+    if not name and verb == "get":
+        verb = "watch" if request.flag("watch") else "list"
+    elif not name and verb == "delete":
+        verb = "deletecollection"
+    elif verb == "get" and request.flag("watch") and not subresource:
+        verb = "watch"
+    return Target(
+        verb, request.path, group, version, resource, subresource, namespace, name, "/".join(parts[3:])
+    )
+
+
+@dataclass
+class Context:
+    """One request on its way."""
+
+    request: Request
+    user: User
+    target: Target
+    #: Sent as `Warning` headers.
+    warnings: list[str] = field(default_factory=list)
+    #: Told to the audit trail.
+    annotations: dict[str, str] = field(default_factory=dict)
+    #: What was sent and what is answered, for the audit trail.
+    request_object: dict[str, Any] | None = None
+    response_object: dict[str, Any] | None = None
+
+    @property
+    def dry_run(self) -> bool:
+        """Do all but store it."""
+        return "All" in self.request.query.get("dryRun", ())

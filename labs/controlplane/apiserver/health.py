@@ -1,0 +1,108 @@
+"""`/livez`, `/readyz`, `/healthz`: the named checks of the real server, of which etcd's is a real one here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from labs.controlplane.http import ConnectionFailed, Request, Response
+
+from . import klog
+from .etcd import Etcd, EtcdError
+
+ETCD_SECONDS = 2.0
+_HOOKS = (
+    *("start-apiserver-admission-initializer", "generic-apiserver-start-informers"),
+    *("priority-and-fairness-config-consumer", "priority-and-fairness-filter"),
+    *("storage-object-count-tracker-hook", "start-apiextensions-informers"),
+    *("start-apiextensions-controllers", "crd-informer-synced", "start-system-namespaces-controller"),
+    *("peer-endpoint-reconciler-controller", "start-cluster-authentication-info-controller"),
+    "start-kube-apiserver-identity-lease-controller",
+    "start-kube-apiserver-identity-lease-garbage-collector",
+    *("storage-readiness", "start-legacy-token-tracking-controller", "start-service-ip-repair-controllers"),
+    *("rbac/bootstrap-roles", "scheduling/bootstrap-system-priority-classes"),
+    *("priority-and-fairness-config-producer", "bootstrap-controller"),
+    *("start-kubernetes-service-cidr-controller", "aggregator-reload-proxy-client-cert"),
+    *("start-kube-aggregator-informers", "apiservice-status-local-available-controller"),
+    *("apiservice-status-remote-available-controller", "apiservice-registration-controller"),
+    *("apiservice-wait-for-first-sync", "apiservice-discovery-controller", "kube-apiserver-autoregistration"),
+)
+_BEFORE = {
+    "livez": ("ping", "log", "loopback-serving-certificate", "etcd"),
+    "readyz": ("ping", "log", "informer-sync"),
+    "healthz": ("ping", "log", "loopback-serving-certificate", "etcd"),
+}
+_AFTER = (
+    "autoregister-completion",
+    "poststarthook/apiservice-openapi-controller",
+    "poststarthook/apiservice-openapiv3-controller",
+)
+#: Start-up is over when these have been done; until then they fail.
+_STARTING = frozenset(
+    (
+        "poststarthook/scheduling/bootstrap-system-priority-classes",
+        "poststarthook/start-system-namespaces-controller",
+    )
+)
+
+Check = Callable[[], Awaitable[str]]
+
+
+class Health:
+    """The checks; `started` is set when the start-up hooks have run."""
+
+    def __init__(self, etcd: Etcd) -> None:
+        self._etcd = etcd
+        self.started = False
+        self.stopping = False
+
+    async def answer(self, request: Request) -> Response:
+        """All checks, or with `/livez/NAME` one."""
+        endpoint, _, single = request.path.strip("/").partition("/")
+        names = [*_BEFORE[endpoint], *(f"poststarthook/{hook}" for hook in _HOOKS), *_AFTER]
+        if endpoint == "readyz":
+            names.append("shutdown")
+        if single:
+            if single not in names:
+                return Response(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
+            names = [single]
+        skipped = set(request.query.get("exclude", ()))
+        faults: dict[str, str] = {}
+        lines = []
+        for name in names:
+            if name in skipped:
+                lines.append(f"[+]{name} excluded: ok")
+                continue
+            fault = await self._fault(name)
+            if fault:
+                faults[name] = fault
+            lines.append(f"[-]{name} failed: reason withheld" if fault else f"[+]{name} ok")
+        if faults:
+            klog.info(
+                f"{', '.join(faults)} check failed: {endpoint}\n"
+                + "\n".join(f"[-]{n} failed: {t}" for n, t in faults.items())
+            )
+            text = "\n".join(lines) + f"\n{endpoint} check failed\n"
+            return Response(500, text.encode(), _TEXT)
+        if request.flag("verbose") and not single:
+            text = "\n".join(lines) + f"\n{endpoint} check passed\n"
+            return Response(200, text.encode(), _TEXT)
+        return Response(200, b"ok", _TEXT)
+
+    async def _fault(self, name: str) -> str:
+        if name == "etcd":
+            try:
+                async with asyncio.timeout(ETCD_SECONDS):
+                    await self._etcd.healthy()
+            except TimeoutError:
+                return "error getting data from etcd: context deadline exceeded"
+            except (ConnectionFailed, EtcdError) as error:
+                return f"error getting data from etcd: {error}"
+        if name in _STARTING and not self.started:
+            return "not finished"
+        if name == "shutdown" and self.stopping:
+            return "process is shutting down"
+        return ""
+
+
+_TEXT = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}

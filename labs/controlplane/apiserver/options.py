@@ -1,0 +1,199 @@
+"""The flags of `kube-apiserver`, read as strictly as the real one reads them (pflag's rules and wording)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+ADMISSION_PLUGINS = (
+    *("AlwaysAdmit", "AlwaysDeny", "AlwaysPullImages", "CertificateApproval", "CertificateSigning"),
+    *("CertificateSubjectRestriction", "ClusterTrustBundleAttest", "DefaultIngressClass"),
+    *("DefaultStorageClass", "DefaultTolerationSeconds", "DenyServiceExternalIPs", "EventRateLimit"),
+    *("ExtendedResourceToleration", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology", "LimitRanger"),
+    *("MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "NamespaceAutoProvision", "NamespaceExists"),
+    *("NamespaceLifecycle", "NodeRestriction", "OwnerReferencesPermissionEnforcement"),
+    *("PersistentVolumeClaimResize", "PodNodeSelector", "PodSecurity", "PodTolerationRestriction"),
+    *("PodTopologyLabels", "Priority", "ResourceQuota", "RuntimeClass", "ServiceAccount"),
+    *("StorageObjectInUseProtection", "TaintNodesByCondition", "ValidatingAdmissionPolicy"),
+    "ValidatingAdmissionWebhook",
+)
+_AUTHORIZATION_MODES = ("ABAC", "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
+#: Flags of the real server that change nothing here yet, by the type of their value.
+_ACCEPTED_STRINGS = (
+    *("audit-log-format", "audit-log-path", "audit-policy-file", "audit-webhook-config-file"),
+    *("admission-control-config-file", "authentication-config", "authorization-config", "bind-address"),
+    *("cert-dir", "cloud-provider", "encryption-provider-config", "endpoint-reconciler-type", "etcd-prefix"),
+    *("external-hostname", "feature-gates", "goaway-chance", "kubelet-certificate-authority"),
+    *("log-text-info-buffer-size", "logging-format", "oidc-issuer-url", "oidc-client-id", "profiling"),
+    *("proxy-client-cert-file", "proxy-client-key-file", "requestheader-allowed-names"),
+    *("requestheader-client-ca-file", "requestheader-extra-headers-prefix", "requestheader-group-headers"),
+    *(
+        "requestheader-username-headers",
+        "runtime-config",
+        "service-account-issuer",
+        "service-account-jwks-uri",
+    ),
+    *("service-account-key-file", "service-account-signing-key-file", "service-node-port-range"),
+    *("storage-backend", "storage-media-type", "tls-cipher-suites", "tls-min-version", "token-auth-file"),
+    *("tls-sni-cert-key", "vmodule", "api-audiences", "disable-admission-plugins", "kubelet-timeout"),
+    *("etcd-compaction-interval", "request-timeout", "event-ttl", "shutdown-delay-duration"),
+    *("default-watch-cache-size", "etcd-count-metric-poll-period", "service-account-max-token-expiration"),
+)
+_ACCEPTED_NUMBERS = (
+    *("audit-log-maxage", "audit-log-maxbackup", "audit-log-maxsize", "max-mutating-requests-inflight"),
+    *("max-requests-inflight", "min-request-timeout", "v", "default-not-ready-toleration-seconds"),
+    "default-unreachable-toleration-seconds",
+)
+_ACCEPTED_SWITCHES = (
+    *("allow-privileged", "anonymous-auth", "enable-bootstrap-token-auth", "enable-aggregator-routing"),
+    *("enable-garbage-collector", "enable-priority-and-fairness", "service-account-lookup", "watch-cache"),
+    *("contention-profiling", "permit-port-sharing", "permit-address-sharing", "audit-log-compress"),
+)
+
+
+class FlagError(Exception):
+    """The command line cannot be used; printed after `Error: `."""
+
+
+class InvalidOptions(Exception):
+    """The flags can be read and make no sense together; the process ends with `command failed`."""
+
+
+@dataclass
+class Options:
+    """What the server goes by."""
+
+    advertise_address: str = ""
+    authorization_mode: list[str] = field(default_factory=lambda: ["AlwaysAllow"])
+    client_ca_file: str = ""
+    enable_admission_plugins: list[str] = field(default_factory=list)
+    etcd_cafile: str = ""
+    etcd_certfile: str = ""
+    etcd_keyfile: str = ""
+    etcd_servers: list[str] = field(default_factory=list)
+    kubelet_client_certificate: str = ""
+    kubelet_client_key: str = ""
+    kubelet_preferred_address_types: list[str] = field(
+        default_factory=lambda: ["Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP"]
+    )
+    secure_port: int = 6443
+    service_cluster_ip_range: str = "10.0.0.0/24"
+    tls_cert_file: str = ""
+    tls_private_key_file: str = ""
+    #: Everything else that was given, by flag name.
+    others: dict[str, str] = field(default_factory=dict)
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Options from a command line. Raises `FlagError` as pflag would."""
+    options = Options()
+    known = {f.name.replace("_", "-"): f for f in fields(Options) if f.name != "others"}
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if not argument.startswith("-"):
+            raise FlagError(f'unknown command "{argument}" for "kube-apiserver"')
+        if not argument.startswith("--"):
+            raise FlagError(f"unknown shorthand flag: {argument[1:2]!r} in {argument}")
+        name, given, value = argument[2:].partition("=")
+        if name in _ACCEPTED_SWITCHES:
+            options.others[name] = _switch(name, value if given else "true")
+            continue
+        if name not in known and name not in _ACCEPTED_STRINGS and name not in _ACCEPTED_NUMBERS:
+            raise FlagError(f"unknown flag: --{name}")
+        if not given:
+            if not rest:
+                raise FlagError(f"flag needs an argument: --{name}")
+            value = rest.pop(0)
+        if name in known:
+            _set(options, known[name].name, name, value)
+        elif name in _ACCEPTED_NUMBERS:
+            options.others[name] = str(_number(name, value))
+        else:
+            options.others[name] = value
+    return options
+
+
+def _set(options: Options, attribute: str, name: str, value: str) -> None:
+    current: Any = getattr(options, attribute)
+    if isinstance(current, list):
+        setattr(options, attribute, [part for part in value.split(",") if part])
+    elif isinstance(current, int):
+        setattr(options, attribute, _number(name, value))
+    else:
+        setattr(options, attribute, value)
+
+
+def _switch(name: str, value: str) -> str:
+    if value.lower() not in ("true", "false", "1", "0", "t", "f"):
+        raise FlagError(
+            f'invalid argument "{value}" for "--{name}" flag: strconv.ParseBool: parsing "{value}": invalid syntax'
+        )
+    return "true" if value.lower() in ("true", "1", "t") else "false"
+
+
+def _number(name: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise FlagError(
+            f'invalid argument "{value}" for "--{name}" flag: strconv.ParseInt: parsing "{value}": invalid syntax'
+        ) from None
+
+
+def validate(options: Options) -> None:
+    """What the real server checks before it does anything. Raises `InvalidOptions`."""
+    faults = []
+    if not options.etcd_servers:
+        faults.append("--etcd-servers must be specified")
+    if not 1 <= options.secure_port <= 65535:
+        faults.append(
+            f"--secure-port {options.secure_port} must be between 1 and 65535, inclusive. It cannot be turned off with 0"
+        )
+    try:
+        ipaddress.ip_network(options.service_cluster_ip_range)
+    except ValueError:
+        faults.append("--service-cluster-ip-range must be a valid CIDR")
+    if options.advertise_address:
+        try:
+            ipaddress.ip_address(options.advertise_address)
+        except ValueError:
+            faults.append(f'invalid argument "{options.advertise_address}" for "--advertise-address"')
+    for plugin in options.enable_admission_plugins:
+        if plugin not in ADMISSION_PLUGINS:
+            faults.append(f'enable-admission-plugins plugin "{plugin}" is unknown')
+    for mode in options.authorization_mode:
+        if mode not in _AUTHORIZATION_MODES:
+            faults.append(f'authorization-mode "{mode}" is not a valid mode')
+    if len(faults) > 1:
+        raise InvalidOptions(f"[{', '.join(faults)}]")
+    if faults:
+        raise InvalidOptions(faults[0])
+    for path in _files(options):
+        _readable(path)
+
+
+def _files(options: Options) -> list[str]:
+    return [
+        path
+        for path in (
+            *(options.client_ca_file, options.etcd_cafile, options.etcd_certfile, options.etcd_keyfile),
+            *(options.kubelet_client_certificate, options.kubelet_client_key, options.tls_cert_file),
+            options.tls_private_key_file,
+            options.others.get("service-account-key-file", ""),
+            options.others.get("service-account-signing-key-file", ""),
+        )
+        if path
+    ]
+
+
+def _readable(path: str) -> None:
+    try:
+        Path(path).read_bytes()
+    except FileNotFoundError:
+        raise InvalidOptions(f"open {path}: no such file or directory") from None
+    except OSError as error:
+        raise InvalidOptions(f"open {path}: {(error.strerror or str(error)).lower()}") from None

@@ -1,0 +1,305 @@
+"""Create, read, update and delete of objects of any kind; mirrors `registry/generic/registry/store.go`.
+
+Admission, the kind's strategy and storage meet here. Every update is repeated on a fresh copy until no
+other writer came in between, unless the client named the version it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from . import meta, status
+from .admission import Admission
+from .context import Context
+from .resources import Resource
+from .storage import AlreadyExists, Changed, Object, Storage, Stored
+
+#: Makes the new object from the current one (None: it does not exist).
+Change = Callable[[Object | None], Object]
+GENERATED_NAME_ATTEMPTS = 8
+
+
+@dataclass(frozen=True)
+class Preconditions:
+    """What must hold of the object for a deletion to be meant for it."""
+
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """A request to delete: how long the object may take to go, and which object is meant."""
+
+    grace: int | None = None
+    preconditions: Preconditions = Preconditions()
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Objects of all kinds."""
+
+    storage: Storage
+    admission: Admission
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """The object of that name."""
+        found = await self.storage.get(resource.key(namespace, name))
+        if found is None:
+            raise status.not_found(resource.group, resource.plural, name)
+        return found.object
+
+    # -- create
+    async def create(self, ctx: Context, resource: Resource, namespace: str, obj: Object) -> Object:
+        """Store a new object, under a generated name if it asks for one."""
+        metadata = obj.setdefault("metadata", {})
+        _settle_namespace(resource, namespace, metadata)
+        base = "" if metadata.get("name") else metadata.get("generateName", "")
+        for attempt in range(GENERATED_NAME_ATTEMPTS):
+            candidate = deepcopy(obj) if base else obj
+            if base:
+                candidate["metadata"]["name"] = meta.generated_name(base)
+            try:
+                return await self._create(ctx, resource, candidate)
+            except AlreadyExists:
+                if not base or attempt == GENERATED_NAME_ATTEMPTS - 1:
+                    name = candidate["metadata"]["name"]
+                    raise status.already_exists(resource.group, resource.plural, name) from None
+        raise AssertionError("unreachable")
+
+    async def _create(self, ctx: Context, resource: Resource, obj: Object) -> Object:
+        metadata = obj["metadata"]
+        if metadata.get("resourceVersion"):
+            raise status.bad_request("resourceVersion should not be set on objects to be created")
+        for part in (
+            "resourceVersion",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "selfLink",
+            "managedFields",
+            "generation",
+        ):
+            metadata.pop(part, None)
+        metadata["uid"] = meta.new_uid()
+        metadata["creationTimestamp"] = meta.now()
+        strategy = resource.strategy
+        strategy.default(obj)
+        await self.admission.create(ctx, resource, obj)
+        strategy.prepare_create(obj)
+        if errors := strategy.validate_create(obj):
+            raise status.invalid_object(resource.group, resource.kind, metadata.get("name", ""), errors)
+        key = resource.key(metadata.get("namespace", ""), metadata["name"])
+        if ctx.dry_run:
+            if await self.storage.get(key) is not None:
+                raise AlreadyExists
+            return obj
+        return (await self.storage.create(key, obj, expires=strategy.expires)).object
+
+    # -- update
+    async def update(
+        self,
+        ctx: Context,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        change: Change,
+        *,
+        subresource: str = "",
+        partial: bool = False,
+    ) -> tuple[Object, bool]:
+        """Change an object; also tells whether it was created by this (for kinds where a PUT may).
+
+        A `partial` change is laid over the object as it is: it names a version only if it says so itself.
+        """
+        key = resource.key(namespace, name)
+        current = await self.storage.get(key)
+        while True:
+            if current is None:
+                if not resource.strategy.create_on_update or subresource:
+                    raise status.not_found(resource.group, resource.plural, name)
+                return await self.create(ctx, resource, namespace, change(None)), True
+            old = current.object
+            base = deepcopy(old)
+            if partial:
+                del base["metadata"]["resourceVersion"]
+            new = change(base)
+            pinned = _check_version(resource, name, new, current, partial=partial)
+            _carry_over(new["metadata"], old["metadata"])
+            await self._review(ctx, resource, new, old, subresource)
+            new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+            if new == old or ctx.dry_run:
+                return new, False
+            try:
+                if _finished(new):
+                    await self.storage.delete(key, current.revision)
+                    return new, False
+                stored = await self.storage.update(
+                    key, new, current.revision, expires=resource.strategy.expires
+                )
+            except Changed as changed:
+                if pinned:
+                    raise status.conflict(resource.group, resource.plural, name) from None
+                current = changed.current
+                continue
+            return stored.object, False
+
+    async def _review(
+        self, ctx: Context, resource: Resource, new: Object, old: Object, subresource: str
+    ) -> None:
+        strategy = resource.strategy
+        if subresource == "status":
+            strategy.prepare_status(new, old)
+            await self.admission.update(ctx, resource, new, old, subresource)
+            errors = strategy.validate_status(new, old)
+        elif subresource:
+            errors = []
+        else:
+            strategy.default(new)
+            await self.admission.update(ctx, resource, new, old, subresource)
+            strategy.prepare_update(new, old)
+            errors = strategy.validate_update(new, old)
+        if errors:
+            raise status.invalid_object(resource.group, resource.kind, old["metadata"]["name"], errors)
+
+    # -- delete
+    async def delete(
+        self, ctx: Context, resource: Resource, namespace: str, name: str, deletion: Deletion
+    ) -> tuple[Object, bool]:
+        """Delete an object, or mark it as going; also tells whether it is gone."""
+        key = resource.key(namespace, name)
+        current = await self.storage.get(key)
+        await self.admission.delete(ctx, resource, name, current.object if current else None)
+        while True:
+            if current is None:
+                raise status.not_found(resource.group, resource.plural, name)
+            obj = deepcopy(current.object)
+            _check_preconditions(resource, obj, deletion.preconditions)
+            marked = _mark(resource, obj, deletion.grace)
+            stays = _stays(resource, obj, marked)
+            try:
+                if ctx.dry_run:
+                    return obj, not stays
+                if marked:
+                    current = await self.storage.update(key, obj, current.revision)
+                if stays:
+                    return current.object, False
+                revision = await self.storage.delete(key, current.revision)
+            except Changed as changed:
+                current = changed.current
+                continue
+            gone = current.object
+            gone["metadata"]["resourceVersion"] = str(revision)
+            return gone, True
+
+
+def _check_version(resource: Resource, name: str, new: Object, current: Stored, *, partial: bool) -> bool:
+    """Whether the client named the version it changes. Raises a conflict when that is not the current one."""
+    version = new.setdefault("metadata", {}).get("resourceVersion")
+    if version:
+        if version != str(current.revision):
+            raise status.conflict(resource.group, resource.plural, name)
+        return True
+    if not (partial or resource.strategy.unconditional_update):
+        error = status.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+        raise status.invalid_object(resource.group, resource.kind, name, [error])
+    return False
+
+
+def _settle_namespace(resource: Resource, namespace: str, metadata: dict[str, Any]) -> None:
+    if not resource.namespaced:
+        metadata.pop("namespace", None)
+        return
+    if metadata.setdefault("namespace", namespace) != namespace:
+        raise status.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
+def _carry_over(new: dict[str, Any], old: dict[str, Any]) -> None:
+    """What clients cannot change in metadata is as it was."""
+    for part in ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
+        if part in old:
+            new[part] = old[part]
+        else:
+            new.pop(part, None)
+    for part in ("uid", "name", "namespace"):
+        if part in old:
+            new.setdefault(part, old[part])
+    for part in ("selfLink", "managedFields"):
+        new.pop(part, None)
+    for part in ("labels", "annotations", "finalizers", "ownerReferences"):
+        if part in new and not new[part]:
+            del new[part]
+
+
+def _finished(obj: Object) -> bool:
+    """Whether an object that was going has nothing left to wait for."""
+    metadata = obj["metadata"]
+    if "deletionTimestamp" not in metadata or metadata.get("finalizers"):
+        return False
+    if obj.get("kind") == "Namespace":
+        return not obj["spec"].get("finalizers")
+    return metadata.get("deletionGracePeriodSeconds", 0) == 0
+
+
+def _stays(resource: Resource, obj: Object, marked: bool) -> bool:
+    metadata = obj["metadata"]
+    if metadata.get("finalizers"):
+        return True
+    if resource.kind == "Namespace":
+        return bool(obj["spec"].get("finalizers"))
+    return metadata.get("deletionGracePeriodSeconds", 0) > 0
+
+
+def _mark(resource: Resource, obj: Object, asked: int | None) -> bool:
+    """Note on the object that and when it goes; False when there is nothing (new) to note.
+
+    Mirrors `rest.BeforeDelete`: a second deletion can only shorten the time.
+    """
+    metadata = obj["metadata"]
+    grace = resource.strategy.grace_seconds(obj, asked)
+    if grace is None:
+        if "deletionTimestamp" in metadata or not (
+            metadata.get("finalizers") or resource.kind == "Namespace"
+        ):
+            return False
+        grace = 0
+        if resource.kind == "Namespace":
+            obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
+            metadata["deletionTimestamp"] = meta.now()
+            return True
+    if "deletionTimestamp" in metadata:
+        before = metadata.get("deletionGracePeriodSeconds", 0)
+        if asked is None or grace >= before:
+            return False
+        until = meta.parse_time(metadata["deletionTimestamp"])
+        moment = until or datetime.now(timezone.utc)
+        metadata["deletionTimestamp"] = meta.stamp(moment + timedelta(seconds=grace - before))
+        metadata["deletionGracePeriodSeconds"] = grace
+        return True
+    metadata["deletionTimestamp"] = meta.stamp(datetime.now(timezone.utc) + timedelta(seconds=grace))
+    metadata["deletionGracePeriodSeconds"] = grace
+    if metadata.get("generation", 0) > 0:
+        metadata["generation"] += 1
+    return True
+
+
+def _check_preconditions(resource: Resource, obj: Object, wanted: Preconditions) -> None:
+    metadata = obj["metadata"]
+    name, uid, version = metadata["name"], metadata["uid"], metadata["resourceVersion"]
+    if wanted.uid is not None and wanted.uid != uid:
+        why = (
+            f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({uid}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise status.conflict(resource.group, resource.kind, name, why)
+    if wanted.resource_version is not None and wanted.resource_version != version:
+        why = (
+            f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match the ResourceVersion "
+            f"in record ({version}). The object might have been modified"
+        )
+        raise status.conflict(resource.group, resource.kind, name, why)

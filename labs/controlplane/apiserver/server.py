@@ -1,0 +1,173 @@
+"""The way of a request through the server, and the paths that are not about objects."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timezone
+from typing import Any
+
+from labs.controlplane.http import Request, Response
+
+from . import codec, discovery, klog, openapi, status
+from .audit import Audit
+from .authentication import ANONYMOUS, authenticate
+from .authorization import authorize
+from .context import Context, Target, User, target_of
+from .etcd import EtcdError
+from .handlers import Handlers
+from .health import Health
+from .metrics import Metrics
+from .resources import BY_PATH, Resource
+from .subresources import Subresources
+from .version import VERSION
+
+#: A request's time unless it asks for less (`?timeout=10s`).
+REQUEST_SECONDS = 60.0
+
+
+class Server:
+    """Everything behind the port."""
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        subresources: Subresources,
+        health: Health,
+        audit: Audit,
+        metrics: Metrics,
+        address: str,
+    ) -> None:
+        self._handlers = handlers
+        self._subresources = subresources
+        self._health = health
+        self._audit = audit
+        self._metrics = metrics
+        self._address = address
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a request; whatever goes wrong becomes a Status."""
+        received = datetime.now(timezone.utc)
+        ctx = Context(request, ANONYMOUS, target_of(request))
+        failure: dict[str, Any] | None = None
+        try:
+            response = await self._answer(ctx)
+        except status.APIError as error:
+            failure = error.status()
+            response = codec.respond(error.code, failure, error.headers)
+        if ctx.warnings:
+            response.headers["Warning"] = ", ".join(f"299 - {klog.quote(text)}" for text in ctx.warnings)
+        if self._audit.wants(ctx):
+            await self._audit.record(ctx, response.status, failure, received)
+        self._metrics.count(ctx.target, response.status)
+        return response
+
+    async def _answer(self, ctx: Context) -> Response:
+        try:
+            ctx.user = authenticate(ctx.request)
+            authorize(ctx.user, ctx.target)
+            if not ctx.target.is_resource:
+                return await self._path(ctx)
+            async with asyncio.timeout(_seconds(ctx.request)):
+                return await self._object(ctx)
+        except TimeoutError as error:
+            raise status.timeout() from error
+        except EtcdError as error:
+            raise status.internal(str(error)) from error
+        except status.APIError:
+            raise
+        except Exception as error:
+            klog.error(
+                "apiserver panic'd", method=ctx.request.method, URI=ctx.request.target, err=repr(error)
+            )
+            raise status.internal(repr(error)) from error
+
+    async def _object(self, ctx: Context) -> Response:
+        target = ctx.target
+        resource = BY_PATH.get((target.group, target.version, target.resource))
+        if (
+            resource is None
+            or target.rest
+            or (target.namespace and not _may_have_namespace(resource, target))
+        ):
+            raise status.page_not_found()
+        if target.subresource:
+            sub = resource.subresource(target.subresource)
+            if sub is None:
+                raise status.page_not_found()
+            if target.verb not in sub.verbs:
+                raise status.method_not_allowed()
+            response = await self._subresources.serve(ctx, resource)
+            if response is not None:
+                return response
+        elif resource.namespaced and not target.namespace and target.verb not in ("list", "watch"):
+            raise status.method_not_allowed()
+        return await self._handlers.serve(ctx, resource)
+
+    async def _path(self, ctx: Context) -> Response:
+        request, parts = ctx.request, ctx.request.path.strip("/").split("/")
+        if request.method not in ("GET", "HEAD"):
+            raise status.method_not_allowed()
+        document: dict[str, Any] | None = None
+        match parts:
+            case ["livez" | "readyz" | "healthz", *_]:
+                return await self._health.answer(request)
+            case ["version"]:
+                return codec.respond(200, VERSION)
+            case ["metrics"]:
+                return self._metrics.exposition()
+            case ["api" | "apis" as root] if _wants_aggregated(request):
+                headers = {"Content-Type": discovery.AGGREGATED, "Vary": "Accept"}
+                return codec.respond(200, discovery.aggregated(core=root == "api"), headers)
+            case ["api"]:
+                document = discovery.core_versions(self._address)
+            case ["apis"]:
+                document = discovery.group_list()
+            case ["api", version]:
+                document = discovery.resource_list("", version)
+            case ["apis", group]:
+                document = discovery.group(group)
+            case ["apis", group, version]:
+                document = discovery.resource_list(group, version)
+            case ["openapi", "v2"]:
+                document = openapi.v2()
+            case ["openapi", "v3"]:
+                document = openapi.v3_index()
+            case ["openapi", "v3", *path]:
+                document = openapi.v3("/".join(path))
+            case [""]:
+                document = {"paths": _paths()}
+        if document is None:
+            return Response(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
+        return codec.respond(200, document)
+
+
+def _may_have_namespace(resource: Resource, target: Target) -> bool:
+    return resource.namespaced or (resource.plural == "namespaces" and target.namespace == target.name)
+
+
+def _wants_aggregated(request: Request) -> bool:
+    return any(
+        choice.get("as") == "APIGroupDiscoveryList" and choice.get("v") == "v2"
+        for choice in codec.accepted(request)
+    )
+
+
+def _paths() -> list[str]:
+    groups = [f"/apis/{group}" for group, _ in discovery.group_versions() if group]
+    versions = [f"/apis/{group}/{version}" for group, version in discovery.group_versions() if group]
+    others = ["/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+    return sorted(["/api", "/api/v1", "/apis", *groups, *versions, *others])
+
+
+def _seconds(request: Request) -> float:
+    text = request.argument("timeout")
+    unit = {"ms": 0.001, "s": 1.0, "m": 60.0}
+    for suffix, factor in unit.items():
+        number = text.removesuffix(suffix)
+        if number != text and number.replace(".", "", 1).isdigit():
+            return min(float(number) * factor, REQUEST_SECONDS) or REQUEST_SECONDS
+    return REQUEST_SECONDS
+
+
+#: Who the server's own controllers are.
+LOOPBACK = User("system:apiserver", ("system:masters",))

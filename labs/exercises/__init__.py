@@ -1,0 +1,1 @@
+"""The exercises: one YAML each, read by `labs.judge.exercise`."""

@@ -1,0 +1,96 @@
+"""`kubelet`: reads flags and configuration, waits for the runtime, and runs until told to stop."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from labs.errors import LabsError
+from labs.kubelet import klog
+from labs.kubelet.config import ConfigError, KubeletConfig
+from labs.kubelet.flags import config_fields, parse
+from labs.kubelet.hostfs import HostFs
+
+VERSION = "v1.36.2"
+RUNTIME_PATIENCE = 10.0
+
+
+def _configuration(fs: HostFs, argv: list[str]) -> KubeletConfig:
+    settings, warnings = parse(argv)
+    for warning in warnings:
+        sys.stderr.write(warning + "\n")
+    klog.verbosity = settings["v"] or 0
+    config = KubeletConfig()
+    if path := settings["config"]:
+        try:
+            config = KubeletConfig.from_file(fs.read_bytes(path), path)
+        except OSError as error:
+            why = f"open {path}: {(error.strerror or '').lower()}"
+            raise ConfigError(
+                f"failed to load kubelet config file, path: {path}, error: failed to load Kubelet config file {path}, "
+                f'error failed to read kubelet config file "{path}", error: {why}'
+            ) from None
+    return config.with_flags(config_fields(settings))
+
+
+async def run(config: KubeletConfig, fs: HostFs) -> None:
+    """The kubelet, from meeting the runtime to SIGTERM."""
+    from labs.kubelet.cri import Cri, CriError
+
+    klog.info("server.go:545", "Kubelet version", kubeletVersion=VERSION)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    cri = Cri(config.container_runtime_endpoint, config.runtime_request_timeout)
+    try:
+        version = await cri.wait_until_up(RUNTIME_PATIENCE)
+    except CriError as error:
+        endpoint = config.container_runtime_endpoint
+        raise ConfigError(
+            f'failed to run Kubelet: validate service connection: validate CRI v1 runtime API for endpoint "{endpoint}": {error}'
+        ) from None
+    klog.info(
+        "kuberuntime_manager.go:308", "Container runtime initialized", containerRuntime=version.runtime_name,
+        version=version.runtime_version, apiVersion=version.runtime_api_version,
+    )  # fmt: skip
+    from labs.kubelet.api_client import ApiClient, Kubeconfig
+    from labs.kubelet.kubelet import Kubelet, Surroundings
+
+    client = ApiClient(Kubeconfig.load(fs, config.kubeconfig)) if config.kubeconfig else None
+    name = (config.hostname_override or socket.gethostname()).lower()
+    kubelet = Kubelet(Surroundings(config, fs, cri, client, name, lambda: datetime.now(UTC)), version)
+    klog.info("server.go:1291", "Started kubelet")
+    from labs.kubelet.server import serve
+
+    main = asyncio.create_task(kubelet.run())
+    serving = asyncio.create_task(serve(kubelet, fs))
+    stopping = asyncio.create_task(stop.wait())
+    tasks: set[asyncio.Task[Any]] = {main, serving, stopping}
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in (main, serving):
+        task.cancel()
+    await asyncio.gather(main, serving, return_exceptions=True)
+    await kubelet.close()
+    if client is not None:
+        await client.close()
+    await cri.close()
+    for task in done - {stopping}:
+        task.result()
+
+
+def main() -> int:
+    """Exit status 0 when stopped, 1 when the kubelet cannot run, 2 for a wrong call."""
+    try:
+        fs = HostFs(os.environ.get("HOST_ROOT", "/"))
+        asyncio.run(run(_configuration(fs, sys.argv[1:]), fs))
+    except LabsError as error:
+        klog.error("run.go:72", "command failed", str(error))
+        return error.status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""The kubelet's command line (`cmd/kubelet/app/options`): the flags kubeadm and people pass, and `--help`."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from labs.errors import UsageError
+from labs.kubelet.config import duration
+
+LONG = (
+    'The kubelet is the primary "node agent" that runs on each\nnode. It can register the node with the apiserver using '
+    "one of: the hostname; a flag to\noverride the hostname; or specific logic for a cloud provider.\n\nThe kubelet works "
+    "in terms of a PodSpec. A PodSpec is a YAML or JSON object\nthat describes a pod. It takes PodSpecs from the "
+    "apiserver and from files in a directory\n(--pod-manifest-path) and makes sure that the containers described in them "
+    "run and are healthy."
+)
+IN_CONFIG = (
+    "This parameter should be set via the config file specified by the Kubelet's --config flag. See "
+    "https://kubernetes.io/docs/tasks/administer-cluster/kubelet-config-file/ for more information."
+)
+REMOVED = "will be removed in a future release. Image garbage collector will get sandbox image information from CRI."
+
+
+def _labels(text: str) -> dict[str, str]:
+    return dict(p.partition("=")[::2] for p in text.split(",") if p)
+
+
+def _taints(text: str) -> tuple[dict[str, str], ...]:
+    taints = []
+    for each in filter(None, text.split(",")):
+        head, _, effect = each.rpartition(":")
+        key, _, value = head.partition("=")
+        taints.append({"key": key, "effect": effect, **({"value": value} if value else {})})
+    return tuple(taints)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0", "t", "f"):
+        raise ValueError(text)
+    return text.lower() in ("true", "1", "t")
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+#: flag -> (field of KubeletConfig or None, type, help, deprecation)
+FLAGS: dict[str, tuple[str | None, Any, str, str]] = {
+    "config": (None, str, "The Kubelet will load its initial configuration from this file.", ""),
+    "kubeconfig": ("kubeconfig", str, "Path to a kubeconfig file, specifying how to connect to the API server. Omitting --kubeconfig enables standalone mode.", ""),
+    "bootstrap-kubeconfig": (None, str, "Path to a kubeconfig file that will be used to get client certificate for kubelet.", ""),
+    "hostname-override": ("hostname_override", str, "If non-empty, will use this string as identification instead of the actual hostname.", ""),
+    "node-ip": ("node_ip", str, "IP address (or comma-separated dual-stack IP addresses) of the node.", ""),
+    "node-labels": ("node_labels", _labels, "Labels to add when registering the node in the cluster. Labels must be key=value pairs separated by ','.", ""),
+    "register-with-taints": ("register_with_taints", _taints, "Register the node with the given list of taints (comma separated \"<key>=<value>:<effect>\").", IN_CONFIG),
+    "root-dir": ("root_dir", str, "Directory path for managing kubelet files (volume mounts,etc).", ""),
+    "pod-manifest-path": ("static_pod_path", str, "Path to the directory containing static pod files to run, or the path to a single static pod file. Files starting with dots will be ignored.", IN_CONFIG),
+    "manifest-url": ("static_pod_url", str, "URL for accessing additional Pod specifications to run.", IN_CONFIG),
+    "container-runtime-endpoint": ("container_runtime_endpoint", str, "The endpoint of container runtime service.", IN_CONFIG),
+    "image-service-endpoint": ("image_service_endpoint", str, "The endpoint of container image service.", IN_CONFIG),
+    "pod-infra-container-image": (None, str, "Specified image will not be pruned by the image garbage collector.", REMOVED),
+    "file-check-frequency": ("file_check_frequency", duration, "Duration between checking config files for new data.", IN_CONFIG),
+    "sync-frequency": ("sync_frequency", duration, "Max period between synchronizing running containers and config.", IN_CONFIG),
+    "node-status-update-frequency": ("node_status_update_frequency", duration, "Specifies how often kubelet posts node status to master.", IN_CONFIG),
+    "address": ("address", str, "The IP address for the Kubelet to serve on.", IN_CONFIG),
+    "port": ("port", int, "The port for the Kubelet to serve on.", IN_CONFIG),
+    "read-only-port": (None, int, "The read-only port for the Kubelet to serve on with no authentication/authorization (set to 0 to disable).", IN_CONFIG),
+    "healthz-port": ("healthz_port", int, "The port of the localhost healthz endpoint (set to 0 to disable).", IN_CONFIG),
+    "healthz-bind-address": ("healthz_bind_address", str, "The IP address for the healthz server to serve on.", IN_CONFIG),
+    "client-ca-file": ("client_ca_file", str, "If set, any request presenting a client certificate signed by one of the authorities in the client-ca-file is authenticated.", IN_CONFIG),
+    "tls-cert-file": ("tls_cert_file", str, "File containing x509 Certificate used for serving HTTPS.", IN_CONFIG),
+    "tls-private-key-file": ("tls_private_key_file", str, "File containing x509 private key matching --tls-cert-file.", IN_CONFIG),
+    "anonymous-auth": ("anonymous_auth", _boolean, "Enables anonymous requests to the Kubelet server.", IN_CONFIG),
+    "authorization-mode": ("authorization_mode", str, "Authorization mode for Kubelet server. Valid options are AlwaysAllow or Webhook.", IN_CONFIG),
+    "cluster-dns": ("cluster_dns", _list, "Comma-separated list of DNS server IP address.", IN_CONFIG),
+    "cluster-domain": ("cluster_domain", str, "Domain for this cluster.", IN_CONFIG),
+    "max-pods": ("max_pods", int, "Number of Pods that can run on this Kubelet.", IN_CONFIG),
+    "register-node": ("register_node", _boolean, "Register the node with the apiserver. If --kubeconfig is not provided, this flag is irrelevant.", IN_CONFIG),
+    "cgroup-driver": (None, str, "Driver that the kubelet uses to manipulate cgroups on the host.", IN_CONFIG),
+    "cgroup-root": ("cgroup_root", str, "Optional root cgroup to use for pods.", IN_CONFIG),
+    "fail-swap-on": (None, _boolean, "Makes the Kubelet fail to start if swap is enabled on the node.", IN_CONFIG),
+    "feature-gates": (None, str, "A set of key=value pairs that describe feature gates for alpha/experimental features.", IN_CONFIG),
+    "runtime-cgroups": (None, str, "Optional absolute name of cgroups to create and run the runtime in.", ""),
+    "cloud-provider": (None, str, "The provider for cloud services.", ""),
+    "provider-id": (None, str, "Unique identifier for identifying the node in a machine database.", IN_CONFIG),
+    "v": (None, int, "number for the log level verbosity", ""),
+}  # fmt: skip
+
+
+def parse(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Settings by flag name (None where not given), and the warnings of deprecated flags that were.
+
+    Raises UsageError for what no kubelet knows. `--help` prints and exits 0.
+    """
+    parser = argparse.ArgumentParser(
+        "kubelet", "kubelet [flags]", LONG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+        exit_on_error=False,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version="Kubernetes v1.36.2")
+    for name, (_, kind, text, deprecation) in FLAGS.items():
+        note = f" (DEPRECATED: {deprecation})" if deprecation else ""
+        names = ["-v", "--v"] if name == "v" else [f"--{name}"]
+        parser.add_argument(
+            *names, dest=name, type=kind, help=(text + note).replace("%", "%%"), metavar=_metavar(kind),
+            nargs="?" if kind is _boolean else None, const=True if kind is _boolean else None,
+        )  # fmt: skip
+    try:
+        given, unknown = parser.parse_known_args(list(argv))
+    except argparse.ArgumentError as error:
+        raise UsageError(f"Error: {error}; see kubelet --help") from None
+    if unknown:
+        raise UsageError(f"Error: unknown flag: {unknown[0]}; see kubelet --help")
+    settings = vars(given)
+    warnings = [
+        f"Flag --{name} has been deprecated, {FLAGS[name][3]}"
+        for name, value in settings.items()
+        if value is not None and FLAGS[name][3]
+    ]
+    return settings, warnings
+
+
+def _metavar(kind: object) -> str:
+    names: dict[object, str] = {
+        int: "int",
+        duration: "duration",
+        _boolean: "bool",
+        _list: "strings",
+        _labels: "mapStringString",
+    }
+    return names.get(kind, "string")
+
+
+def config_fields(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings as fields of KubeletConfig."""
+    return {field: settings[name] for name, (field, *_) in FLAGS.items() if field}

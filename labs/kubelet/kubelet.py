@@ -1,0 +1,256 @@
+"""The kubelet's loop: what the sources say, what the runtime has and what the API shows, kept together.
+
+Static pods come first: the file source is read and its pods are started before the API client is even imported.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cri_api.v1 import api_pb2 as api
+
+from labs.kubelet import klog
+from labs.kubelet.api_client import ApiClient
+from labs.kubelet.backoff import Backoff
+from labs.kubelet.config import KubeletConfig
+from labs.kubelet.cri import Cri, CriError
+from labs.kubelet.events import EventRecorder
+from labs.kubelet.garbage import GarbageCollector
+from labs.kubelet.hostfs import HostFs
+from labs.kubelet.images import ImageManager
+from labs.kubelet.lease import NodeLease
+from labs.kubelet.logs import ContainerLogs
+from labs.kubelet.mirror import Mirrors
+from labs.kubelet.node_status import NodeFacts, NodeStatus, default_ip
+from labs.kubelet.orphans import orphan
+from labs.kubelet.pleg import Pleg
+from labs.kubelet.pod.model import Pod
+from labs.kubelet.pod_config import Changes, PodConfig
+from labs.kubelet.pod_syncer import PodSyncer
+from labs.kubelet.pod_workers import PodWorkers
+from labs.kubelet.probes import ProbeManager
+from labs.kubelet.reflector import Reflector
+from labs.kubelet.runtime_manager import Host, PodRuntime
+from labs.kubelet.sources.file import FileSource
+from labs.kubelet.status_manager import StatusManager
+from labs.kubelet.volumes import Volumes
+
+HOUSEKEEPING = 2.0
+GARBAGE_COLLECTION = 60.0
+RUNTIME_STATUS = 5.0
+CRASH_BACKOFF = 10.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the kubelet is given: everything outside itself."""
+
+    config: KubeletConfig
+    fs: HostFs
+    cri: Cri
+    api: ApiClient | None
+    node_name: str
+    now: Callable[[], datetime]
+
+
+class Kubelet:
+    """One node's kubelet."""
+
+    def __init__(self, given: Surroundings, version: api.VersionResponse) -> None:
+        config, cri, fs, now = given.config, given.cri, given.fs, given.now
+        self.config = config
+        self.node_name = given.node_name
+        self.cri = cri
+        self._api = given.api
+        self._fs = fs
+        self._now = now
+        self._network = "waiting for the runtime's first status"
+        self._pods: dict[str, Pod] = {}
+        self._tidy = asyncio.Event()
+        ips = (config.node_ip,) if config.node_ip else (default_ip(),)
+        self.events = EventRecorder(given.node_name, now)
+        self.logs = ContainerLogs(fs, config.pod_logs_dir)
+        self._volumes = Volumes(fs, config.root_dir)
+        self.pleg = Pleg(cri, self._runtime_changed)
+        self.probes = ProbeManager(cri, self.events, self._runtime_changed, now)
+        self.mirrors = Mirrors(given.api, given.node_name, self._mirror_changed) if given.api else None
+        self._statuses = (
+            StatusManager(given.api, self.mirrors, self._pods.get) if given.api and self.mirrors else None
+        )
+        self.facts = NodeFacts.read(
+            fs, given.node_name, ips, config.node_labels, config.register_with_taints, config.max_pods,
+            f"{version.runtime_name}://{version.runtime_version}", config.port,
+        )  # fmt: skip
+        loop = asyncio.get_running_loop()
+        images = ImageManager(
+            cri, self.events, Backoff(CRASH_BACKOFF, 300.0, loop.time), not config.serialize_image_pulls
+        )
+        host = Host(
+            given.node_name, ips, config.pod_logs_dir, config.cgroup_root, self.facts.memory_kib * 1024,
+            config.cluster_dns, config.cluster_domain,
+        )  # fmt: skip
+        crashes = Backoff(CRASH_BACKOFF, config.max_container_restart_period, lambda: now().timestamp())
+        self.runtime = PodRuntime(cri, images, self._volumes, self.logs, self.events, crashes, host, now)
+        self.syncer = PodSyncer(
+            cri, self.runtime, images, self._volumes, self.probes, self._statuses, self.mirrors, self.events, fs, ips,
+            lambda: self._network, version.runtime_name, now,
+        )  # fmt: skip
+        self.workers = PodWorkers(self.syncer, config.sync_frequency, self._tidy.set)
+        sources = ["file"] if config.static_pod_path else []
+        self.pod_config = PodConfig(sources, self._configured, now)
+        self._garbage = GarbageCollector(cri, self._volumes, self.logs)
+
+    async def run(self) -> None:
+        """Until cancelled; containers outlive the kubelet."""
+        klog.info("kubelet.go:2637", "Starting kubelet main sync loop")
+        async with asyncio.TaskGroup() as tasks:
+            await self._update_runtime_status()
+            await self.pleg.relist()
+            if self.config.static_pod_path:
+                path, period = self.config.static_pod_path, self.config.file_check_frequency
+                source = FileSource(
+                    self._fs, path, self.node_name, period, lambda pods: self.pod_config.set("file", pods)
+                )
+                tasks.create_task(source.run())
+            tasks.create_task(self.pleg.run())
+            tasks.create_task(self._housekeeping())
+            tasks.create_task(self._collect_garbage())
+            tasks.create_task(self._watch_runtime())
+            if self._api is not None and self.mirrors is not None and self._statuses is not None:
+                tasks.create_task(self._meet_api(self._api, self.mirrors, self._statuses))
+
+    def pods(self) -> list[Pod]:
+        """The pods the sources ask for."""
+        return list(self._pods.values())
+
+    def _configured(self, changes: Changes) -> None:
+        for pod in changes.removed:
+            self._pods.pop(pod.uid, None)
+            self.workers.remove(pod.uid)
+        self._pods |= {pod.uid: pod for pod in (*changes.added, *changes.updated)}
+        if self.pod_config.seen_all:
+            self._stop_orphans()
+        for pod in (*changes.added, *changes.updated):
+            self.workers.update(pod)
+
+    def _runtime_changed(self, uid: str) -> None:
+        if self.workers.get(uid) is None:
+            self._tidy.set()
+        self.workers.wake(uid)
+
+    def _mirror_changed(self, full_name: str) -> None:
+        """The watch showed a mirror: act on one that goes away, have the status of the others compared."""
+        assert self.mirrors is not None
+        assert self._statuses is not None
+        pod = next((p for p in self._pods.values() if p.full_name == full_name), None)
+        worker = self.workers.get(pod.uid) if pod else None
+        if pod is None or worker is None or worker.stopping:
+            self._tidy.set()
+        elif self.mirrors.get(pod) is None:
+            self.syncer.mirror(pod)
+        else:
+            self._statuses.push(pod.uid)
+
+    async def _update_runtime_status(self) -> None:
+        try:
+            status = (await self.cri.status()).status
+        except CriError as error:
+            self._network = str(error)
+            return
+        network = next((c for c in status.conditions if c.type == "NetworkReady"), None)
+        if network is None or network.status:
+            self._network = ""
+        else:
+            self._network = f"NetworkReady=false reason:{network.reason} message:{network.message}"
+
+    async def _watch_runtime(self) -> None:
+        while True:
+            await asyncio.sleep(RUNTIME_STATUS)
+            await self._update_runtime_status()
+
+    def _why_not_ready(self) -> str:
+        if not self.pleg.healthy:
+            return "[container runtime status check may not have completed yet, PLEG is not healthy]"
+        return f"container runtime network not ready: {self._network}" if self._network else ""
+
+    async def _housekeeping(self) -> None:
+        """Every two seconds, and whenever something ended (`HandlePodCleanups`)."""
+        while True:
+            try:
+                async with asyncio.timeout(HOUSEKEEPING):
+                    await self._tidy.wait()
+            except TimeoutError:
+                pass
+            self._tidy.clear()
+            if self.pod_config.seen_all:
+                await self._clean_up()
+
+    async def _clean_up(self) -> None:
+        for uid in self.workers.forget_terminated():
+            self._volumes.remove(uid)
+            path = f"{self.config.root_dir}/pods/{uid}/volumes"
+            klog.info("kubelet_volumes.go:161", "Cleaned up orphaned pod volumes dir", podUID=uid, path=path)
+        self._stop_orphans()
+        if self.mirrors is not None:
+            await self.mirrors.remove_orphans(self._wanted)
+
+    def _wanted(self, full_name: str) -> bool:
+        return self.workers.holds(full_name)
+
+    def _stop_orphans(self) -> None:
+        """Stop what runs and no source asks for: its manifest changed or went while the kubelet was away."""
+        for uid, seen in self.pleg.pods.items():
+            if seen.running and uid not in self._pods and self.workers.get(uid) is None:
+                seen.running = False
+                self.workers.terminate(orphan(seen))
+
+    async def _collect_garbage(self) -> None:
+        while True:
+            await asyncio.sleep(GARBAGE_COLLECTION)
+            if self.pod_config.seen_all:
+                await self._garbage.collect({p.uid for p in self.workers.pods()})
+
+    async def _images(self) -> list[dict[str, Any]]:
+        try:
+            images = await self.cri.list_images()
+        except CriError:
+            return []
+        known: list[dict[str, Any]] = [{"names": [*i.repo_digests, *i.repo_tags], "sizeBytes": i.size} for i in images]
+        return sorted(known, key=lambda i: -i["sizeBytes"])[:50]
+
+    async def _meet_api(self, client: ApiClient, mirrors: Mirrors, statuses: StatusManager) -> None:
+        """Register, then mirror, watch and report."""
+        klog.info("kubelet.go:496", "Attempting to sync node with API server")
+        config, now = self.config, self._now
+        node_status = NodeStatus(
+            client, self.facts, self.events, self._images, self._why_not_ready, now,
+            config.node_status_update_frequency, config.node_status_report_frequency,
+        )  # fmt: skip
+        node_status.announce()
+        if config.register_node:
+            node = await node_status.register()
+            mirrors.node_is(node["metadata"]["uid"])
+            for pod in self._pods.values():
+                if self.workers.get(pod.uid) is not None:
+                    self.syncer.mirror(pod)
+        klog.info("apiserver.go:51", "Watching apiserver")
+        watch_node = Reflector(client, "/api/v1/nodes", f"metadata.name={self.node_name}", self._node_event)
+        watch_pods = Reflector(client, "/api/v1/pods", f"spec.nodeName={self.node_name}", mirrors.on_event)
+        uid = node["metadata"]["uid"] if config.register_node else ""
+        lease = NodeLease(client, self.node_name, uid, config.node_lease_duration_seconds, now)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(statuses.run())
+            tasks.create_task(watch_pods.run())
+            tasks.create_task(watch_node.run())
+            tasks.create_task(self.events.run(client, client.up))
+            tasks.create_task(lease.run())
+            tasks.create_task(node_status.run())
+
+    def _node_event(self, kind: str, node: dict[str, Any]) -> None:
+        assert self.mirrors is not None
+        self.mirrors.node_is("" if kind == "DELETED" else node["metadata"]["uid"])
+
+    async def close(self) -> None:
+        await self.workers.close()

@@ -1,0 +1,22 @@
+"""A pod the runtime runs and no source asks for, seen through the runtime's eyes alone."""
+
+from labs.kubelet.pleg import RuntimePod
+from labs.kubelet.pod.model import Pod
+
+GRACE = 1
+
+
+def orphan(seen: RuntimePod) -> Pod:
+    """Enough of a Pod to stop it; the grace period is the shortest, as for a pod whose spec is lost."""
+    return Pod.of(
+        {
+            "metadata": {"name": seen.name, "namespace": seen.namespace, "uid": seen.uid},
+            "spec": {
+                "containers": [],
+                "restartPolicy": "Never",
+                "terminationGracePeriodSeconds": GRACE,
+                "dnsPolicy": "Default",
+                "securityContext": {},
+            },
+        }
+    )

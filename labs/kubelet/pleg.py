@@ -1,0 +1,104 @@
+"""Pod life-cycle events: notices what changed in the runtime (`pkg/kubelet/pleg`).
+
+Follows the runtime's container events where it has them (CRI GetContainerEvents) and compares full lists
+otherwise, every second; with events the comparison is only a safety net. Tells `changed(uid)`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cri_api.v1 import api_pb2 as api
+
+from labs.kubelet import klog
+from labs.kubelet.cri import CriError
+from labs.kubelet.runtime_status import POD_NAME, POD_NAMESPACE, POD_UID
+
+RELIST_PERIOD = 1.0
+RELIST_PERIOD_WITH_EVENTS = 30.0
+
+
+class Runtime(Protocol):
+    """What noticing needs of the runtime."""
+
+    async def list_sandboxes(self, labels: dict[str, str] | None = None) -> list[api.PodSandbox]: ...
+    async def list_containers(self, labels: dict[str, str] | None = None) -> list[api.Container]: ...
+    def events(self) -> AsyncIterator[api.ContainerEventResponse]: ...
+
+
+@dataclass
+class RuntimePod:
+    """What a list says of one pod: object ids with their states."""
+
+    uid: str
+    name: str
+    namespace: str
+    objects: dict[str, int] = field(default_factory=dict)
+    running: bool = False
+
+
+class Pleg:
+    """Relists and follows events; `pods` is the last list."""
+
+    def __init__(self, cri: Runtime, changed: Callable[[str], None]) -> None:
+        self._cri = cri
+        self._changed = changed
+        self.pods: dict[str, RuntimePod] = {}
+        self.healthy = False
+        self._evented = False
+
+    async def relist(self) -> None:
+        """Compare all of the runtime with the last list. Raises CriError."""
+        sandboxes, containers = await asyncio.gather(self._cri.list_sandboxes(), self._cri.list_containers())
+        pods: dict[str, RuntimePod] = {}
+
+        def of(labels: Mapping[str, str]) -> RuntimePod | None:
+            uid = labels.get(POD_UID)
+            if not uid:
+                return None
+            return pods.setdefault(
+                uid, RuntimePod(uid, labels.get(POD_NAME, ""), labels.get(POD_NAMESPACE, ""))
+            )
+
+        for sandbox in sandboxes:
+            if pod := of(sandbox.labels):
+                pod.objects[sandbox.id] = sandbox.state
+                pod.running |= sandbox.state == api.SANDBOX_READY
+        for container in containers:
+            if pod := of(container.labels):
+                pod.objects[container.id] = container.state
+                pod.running |= container.state == api.CONTAINER_RUNNING
+        before, self.pods = self.pods, pods
+        first, self.healthy = not self.healthy, True
+        if first:
+            return
+        for uid in before.keys() | pods.keys():
+            if (before[uid].objects if uid in before else {}) != (pods[uid].objects if uid in pods else {}):
+                self._changed(uid)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow())
+            while True:
+                await asyncio.sleep(RELIST_PERIOD_WITH_EVENTS if self._evented else RELIST_PERIOD)
+                try:
+                    await self.relist()
+                except CriError as error:
+                    self.healthy = False
+                    klog.error("generic.go:257", "GenericPLEG: Unable to retrieve pods", error)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async for event in self._cri.events():
+                    self._evented = True
+                    uid = event.pod_sandbox_status.metadata.uid
+                    if uid:
+                        self._changed(uid)
+            except CriError as error:
+                self._evented = False
+                if error.code == "Unimplemented":
+                    return
+            await asyncio.sleep(RELIST_PERIOD)

@@ -1,0 +1,215 @@
+"""One pod brought to what it should be, or taken away: SyncPod, SyncTerminatingPod, SyncTerminatedPod.
+
+Called by the pod's worker. Reads the runtime, plans (`actions`), has the plan done (`runtime_manager`), and tells
+status, mirror and probes what came of it. The API is never waited for.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from labs.kubelet import klog
+from labs.kubelet.actions import compute_actions
+from labs.kubelet.cri import CriError
+from labs.kubelet.events import WARNING, EventRecorder
+from labs.kubelet.hostfs import HostFs
+from labs.kubelet.images import ImageManager
+from labs.kubelet.mirror import Mirrors
+from labs.kubelet.pod.model import Pod
+from labs.kubelet.probes import ProbeManager
+from labs.kubelet.runtime_manager import PodRuntime
+from labs.kubelet.runtime_status import ContainerState, PodStatus, Reader, State, read_pod_status
+from labs.kubelet.status import Inputs, generate
+from labs.kubelet.status_manager import StatusManager
+from labs.kubelet.sync_errors import SyncError, joined
+from labs.kubelet.volumes import VolumeError, Volumes
+
+MAX_MESSAGE = 4096
+#: Dead containers kept per name, for `lastState` and `kubectl logs --previous`.
+KEPT_DEAD = 1
+
+
+class PodSyncer:
+    """Everything one pod needs, put together."""
+
+    def __init__(
+        self,
+        cri: Reader,
+        runtime: PodRuntime,
+        images: ImageManager,
+        volumes: Volumes,
+        probes: ProbeManager,
+        statuses: StatusManager | None,
+        mirrors: Mirrors | None,
+        events: EventRecorder,
+        fs: HostFs,
+        host_ips: tuple[str, ...],
+        network_ready: Callable[[], str],
+        runtime_name: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._cri = cri
+        self._runtime = runtime
+        self._images = images
+        self._volumes = volumes
+        self._probes = probes
+        self._statuses = statuses
+        self._mirrors = mirrors
+        self._events = events
+        self._fs = fs
+        self._host_ips = host_ips
+        self._why_no_network = network_ready
+        self._runtime_name = runtime_name
+        self._now = now
+        self._reasons: dict[str, dict[str, tuple[str, str]]] = {}
+        self._mirroring: dict[str, asyncio.Task[None]] = {}
+        self._latest: dict[str, dict[str, object]] = {}
+        self._started_at = now()
+        #: The last runtime status of each pod, for logs and `/pods`.
+        self.runtime_statuses: dict[str, PodStatus] = {}
+
+    async def sync(self, pod: Pod) -> None:
+        """Bring the pod to its spec. Raises SyncError."""
+        status = await self._read(pod)
+        self._adopt(pod, status)
+        self._publish(pod, status)
+        self.mirror(pod)
+        why = "" if pod.host_network else self._why_no_network()
+        if why:
+            message = f"network is not ready: container runtime network not ready: {why}"
+            self._events.pod(pod, WARNING, "NetworkNotReady", message)
+            raise SyncError(message)
+        try:
+            self._volumes.prepare(pod)
+        except (VolumeError, OSError) as error:
+            self._mount_failed(pod, error)
+        actions = compute_actions(
+            pod, status, self._probes.results["liveness"], self._probes.results["startup"]
+        )
+        outcome = await self._runtime.sync(pod, status, actions)
+        reasons = self._reasons.setdefault(pod.uid, {})
+        for name, failure in outcome.items():
+            if failure is None:
+                reasons.pop(name, None)
+            else:
+                reasons[name] = (failure.reason, failure.message)
+        if outcome or actions.kill or actions.kill_pod:
+            status = await self._read(pod)
+            self._publish(pod, status)
+        await self._runtime.remove_dead(pod, status, KEPT_DEAD)
+        errors: list[SyncError] = [e for e in outcome.values() if e is not None]
+        if errors:
+            raise joined(errors)
+
+    def _mount_failed(self, pod: Pod, error: Exception) -> None:
+        message = f"MountVolume.SetUp failed for volume : {error}"
+        self._events.pod(pod, WARNING, "FailedMount", message)
+        klog.error(
+            "kubelet.go:2218", "Unable to attach or mount volumes for pod; skipping pod", error, pod=pod.ref
+        )
+        raise SyncError(str(error)) from None
+
+    async def _read(self, pod: Pod) -> PodStatus:
+        try:
+            status = await read_pod_status(self._cri, pod.uid)
+        except CriError as error:
+            raise SyncError(str(error)) from None
+        self.runtime_statuses[pod.uid] = status
+        return status
+
+    def _publish(self, pod: Pod, status: PodStatus, terminating: bool = False) -> None:
+        """Generate the pod's status, hand it on, and probe what runs."""
+        if not terminating:
+            self._probes.update(pod, status, self._host_ips[0] if self._host_ips else "127.0.0.1")
+        previous = self._latest.get(pod.uid) or (self._statuses.get(pod) if self._statuses else {})
+        generated = generate(
+            pod,
+            status,
+            Inputs(
+                now=self._now(),
+                host_ips=self._host_ips,
+                previous=previous,
+                reasons=self._reasons.get(pod.uid, {}),
+                readiness=self._probes.results["readiness"],
+                startup=self._probes.results["startup"],
+                terminating=terminating,
+                message_of=self._termination_message,
+                runtime_name=self._runtime_name,
+            ),
+        )
+        self._latest[pod.uid] = generated
+        if self._statuses is not None:
+            self._statuses.set(pod, generated)
+
+    def status_of(self, pod: Pod) -> dict[str, object]:
+        """The status last generated, for the kubelet's own `/pods`."""
+        return self._latest.get(pod.uid) or {"phase": "Pending"}
+
+    def _adopt(self, pod: Pod, status: PodStatus) -> None:
+        """After a restart of the kubelet, containers that were started and ready stay so until probed again."""
+        if pod.uid in self._latest or self._statuses is None:
+            return
+        for entry in self._statuses.get(pod).get("containerStatuses", ()):
+            newest = status.newest(entry["name"])
+            if newest is None or newest.state is not State.RUNNING or newest.started_at >= self._started_at:
+                continue
+            if entry.get("containerID", "").endswith(newest.id):
+                for kind, known in (("startup", entry.get("started")), ("readiness", entry.get("ready"))):
+                    if known:
+                        self._probes.adopt(newest.id, kind)
+
+    def _termination_message(self, container: ContainerState) -> str:
+        if not container.termination_file:
+            return ""
+        try:
+            return self._fs.read_bytes(container.termination_file, MAX_MESSAGE).decode(errors="replace")
+        except OSError:
+            return ""
+
+    def mirror(self, pod: Pod) -> None:
+        """Have the pod's mirror made, if there is none, without waiting for it."""
+        if self._mirrors is None or not pod.is_static:
+            return
+        running = self._mirroring.get(pod.uid)
+        if running is None or running.done():
+            self._mirroring[pod.uid] = asyncio.create_task(
+                self._mirror(pod, self._mirrors), name=f"mirror {pod.ref}"
+            )
+
+    async def _mirror(self, pod: Pod, mirrors: Mirrors) -> None:
+        created = await mirrors.reconcile(pod)
+        if created and self._statuses is not None:
+            self._statuses.push(pod.uid)
+
+    async def terminate(self, pod: Pod) -> None:
+        """Stop the pod's containers and sandbox, within its grace period. Raises SyncError."""
+        status = await self._read(pod)
+        self._publish(pod, status, terminating=True)
+        self._probes.stop(pod.uid, ("startup", "liveness"))
+        try:
+            await self._runtime.kill(pod, status, pod.grace_period)
+        except CriError as error:
+            klog.error("kubelet.go:2361", "KillPod failed", error, pod=pod.ref, podUID=pod.uid)
+            raise SyncError(str(error)) from None
+        self._probes.stop(pod.uid)
+        status = await self._read(pod)
+        if status.running:
+            names = ", ".join(c.name for c in status.running)
+            raise SyncError(
+                f"detected running containers after a successful KillPod, CRI violation: [{names}]"
+            )
+        self._publish(pod, status, terminating=True)
+
+    async def terminated(self, pod: Pod, coming_back: bool) -> None:
+        """Tidy up after the last container; what comes back under the same UID keeps its dead containers."""
+        status = await self._read(pod)
+        await self._runtime.remove_dead(pod, status, KEPT_DEAD if coming_back else 0)
+        mirroring = self._mirroring.pop(pod.uid, None)
+        if mirroring is not None:
+            await asyncio.gather(mirroring, return_exceptions=True)
+        self._reasons.pop(pod.uid, None)
+        self._latest.pop(pod.uid, None)
+        self.runtime_statuses.pop(pod.uid, None)
+        self._images.forget(pod.uid)
+        if self._statuses is not None:
+            self._statuses.forget(pod.uid)

@@ -1,0 +1,216 @@
+"""One task per pod, from its first sync to its last (`pkg/kubelet/pod_workers.go`).
+
+A worker syncs its pod when woken and at least every `syncFrequency` (stretched by up to half, so 60-90 s), after an
+error every 10-15 s. Told to stop, it drops what it is doing, terminates the pod and ends. A pod with the same full
+name as an older one waits until that one has terminated. A pod that comes back under the same UID while it is still
+terminating is started anew afterwards.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from enum import Enum
+from typing import Protocol
+
+from labs.kubelet import klog
+from labs.kubelet.pod.model import Pod
+from labs.kubelet.sync_errors import SyncError
+
+ERROR_BACKOFF = 10.0
+JITTER = 0.5
+
+
+class Syncer(Protocol):
+    """What is done to one pod. All may raise SyncError, upon which they are tried again."""
+
+    async def sync(self, pod: Pod) -> None: ...
+    async def terminate(self, pod: Pod) -> None: ...
+    async def terminated(self, pod: Pod, coming_back: bool) -> None: ...
+
+
+class Phase(Enum):
+    WAITING = "waiting for an older pod of the same name"
+    SYNCING = "syncing"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+
+
+class PodWorker:
+    """The life of one pod UID."""
+
+    def __init__(self, pod: Pod, syncer: Syncer, period: float) -> None:
+        self.pod = pod
+        self.phase = Phase.WAITING
+        #: The pod to start when this one has terminated: same UID, put back meanwhile.
+        self.restart_requested: Pod | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._syncer = syncer
+        self._period = period
+        self._wake = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    def wake(self) -> None:
+        """Sync soon."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Terminate the pod."""
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    async def run(self) -> None:
+        """Sync until stopped, then terminate."""
+        self.phase = Phase.SYNCING
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            while not self.stopping:
+                self._wake.clear()
+                syncing = asyncio.create_task(self._sync())
+                await asyncio.wait((syncing, stopped), return_when=asyncio.FIRST_COMPLETED)
+                if self.stopping:
+                    syncing.cancel()
+                    await asyncio.gather(syncing, return_exceptions=True)
+                    break
+                delay = await syncing
+                waking = asyncio.create_task(self._wake.wait())
+                await asyncio.wait((waking, stopped), timeout=delay, return_when=asyncio.FIRST_COMPLETED)
+                waking.cancel()
+        finally:
+            stopped.cancel()
+        self.phase = Phase.TERMINATING
+        await self._insist(self._syncer.terminate)
+        await self._insist(lambda pod: self._syncer.terminated(pod, self.restart_requested is not None))
+        self.phase = Phase.TERMINATED
+
+    async def _sync(self) -> float:
+        """One sync; the seconds until the next."""
+        try:
+            await self._syncer.sync(self.pod)
+        except Exception as error:
+            self._failed(error)
+            return ERROR_BACKOFF * (1 + JITTER * random.random())
+        return self._period * (1 + JITTER * random.random())
+
+    async def _insist(self, step: Callable[[Pod], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await step(self.pod)
+                return
+            except Exception as error:
+                self._failed(error)
+                await asyncio.sleep(ERROR_BACKOFF * (1 + JITTER * random.random()))
+
+    def _failed(self, error: Exception) -> None:
+        """A pod that cannot be synced, for whatever reason, is this pod's trouble only."""
+        if not isinstance(error, SyncError):
+            klog.error("pod_workers.go:1324", "Observed a panic", repr(error), pod=self.pod.ref)
+        klog.error(
+            "pod_workers.go:1324", "Error syncing pod, skipping", error, pod=self.pod.ref, podUID=self.pod.uid
+        )
+
+
+class PodWorkers:
+    """All workers, by UID."""
+
+    def __init__(self, syncer: Syncer, period: float, ended: Callable[[], None]) -> None:
+        self._syncer = syncer
+        self._period = period
+        self._ended = ended
+        self._workers: dict[str, PodWorker] = {}
+        #: full name -> UIDs in the order they came; the first one may run
+        self._turns: dict[str, list[str]] = {}
+
+    def get(self, uid: str) -> PodWorker | None:
+        return self._workers.get(uid)
+
+    def pods(self) -> list[Pod]:
+        """The pods that run, wait to run or still stop."""
+        return [w.pod for w in self._workers.values()]
+
+    def holds(self, full_name: str) -> bool:
+        """Whether a pod of this name is not yet terminated."""
+        return any(
+            w.pod.full_name == full_name and w.phase is not Phase.TERMINATED for w in self._workers.values()
+        )
+
+    def update(self, pod: Pod) -> None:
+        """A pod to run, new or changed in place."""
+        worker = self._workers.get(pod.uid)
+        if worker is None:
+            self._add(pod)
+        elif worker.stopping:
+            worker.restart_requested = pod
+        else:
+            worker.pod = pod
+            worker.wake()
+
+    def terminate(self, pod: Pod) -> None:
+        """A pod that runs without having been asked for: stop it, and let none of its name start before."""
+        if pod.uid not in self._workers:
+            self._workers[pod.uid] = worker = PodWorker(pod, self._syncer, self._period)
+            self._turns.setdefault(pod.full_name, []).insert(0, pod.uid)
+            worker.stop()
+            self._start(pod.uid)
+
+    def _add(self, pod: Pod) -> None:
+        self._workers[pod.uid] = PodWorker(pod, self._syncer, self._period)
+        turns = self._turns.setdefault(pod.full_name, [])
+        turns.append(pod.uid)
+        if turns[0] == pod.uid:
+            self._start(pod.uid)
+
+    def _start(self, uid: str) -> None:
+        worker = self._workers[uid]
+        worker.task = asyncio.create_task(worker.run(), name=f"pod {worker.pod.ref}")
+        worker.task.add_done_callback(lambda _: self._ended())
+
+    def remove(self, uid: str) -> None:
+        """A pod to stop."""
+        worker = self._workers.get(uid)
+        if worker is None:
+            return
+        worker.restart_requested = None
+        if worker.task is None:
+            self._forget(worker)
+        else:
+            worker.stop()
+
+    def wake(self, uid: str) -> None:
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.wake()
+
+    def forget_terminated(self) -> Iterable[str]:
+        """Drop the workers that are done, let the next of the same name start; the UIDs that are gone for good."""
+        gone = []
+        for uid, worker in list(self._workers.items()):
+            if worker.phase is not Phase.TERMINATED:
+                continue
+            again = worker.restart_requested
+            self._forget(worker)
+            if again is not None:
+                self._add(again)
+            else:
+                gone.append(uid)
+        return gone
+
+    def _forget(self, worker: PodWorker) -> None:
+        uid, name = worker.pod.uid, worker.pod.full_name
+        del self._workers[uid]
+        turns = self._turns[name]
+        was_first = turns[0] == uid
+        turns.remove(uid)
+        if not turns:
+            del self._turns[name]
+        elif was_first and self._workers[turns[0]].task is None:
+            self._start(turns[0])
+
+    async def close(self) -> None:
+        """End the tasks; containers are left as they are."""
+        tasks = [w.task for w in self._workers.values() if w.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,105 @@
+"""Probing containers over time (`pkg/kubelet/prober`): one task per running container and probe.
+
+Results are kept by container id: startup and liveness are unknown until their thresholds are met, readiness is
+False. Whoever waits for a change is told by `changed(uid)`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from labs.kubelet.events import WARNING, EventRecorder
+from labs.kubelet.pod.model import Container, Pod, Probe
+from labs.kubelet.prober import Execer, probe
+from labs.kubelet.runtime_status import ContainerState, PodStatus, State
+
+
+class ProbeManager:
+    """The probe tasks of all pods, and what they found."""
+
+    def __init__(
+        self,
+        runtime: Execer,
+        events: EventRecorder,
+        changed: Callable[[str], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._runtime = runtime
+        self._events = events
+        self._changed = changed
+        self._now = now
+        self._tasks: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+        self._started: dict[str, asyncio.Event] = {}
+        self.results: dict[str, dict[str, bool]] = {"startup": {}, "liveness": {}, "readiness": {}}
+
+    def update(self, pod: Pod, status: PodStatus, host_ip: str) -> None:
+        """Probe exactly the pod's running containers."""
+        wanted = {}
+        for container in pod.containers:
+            newest = status.newest(container.name)
+            if newest is not None and newest.state is State.RUNNING:
+                for each in container.probes:
+                    wanted[(pod.uid, newest.id, each.kind)] = (container, newest, each)
+        for key in [k for k in self._tasks if k[0] == pod.uid and k not in wanted]:
+            self._drop(key)
+        ip = host_ip if pod.host_network else (status.ips[0] if status.ips else "")
+        for key, (container, newest, each) in wanted.items():
+            if key not in self._tasks:
+                task = asyncio.create_task(
+                    self._run(pod, container, newest, each, ip), name=f"probe {pod.ref} {each.kind}"
+                )
+                self._tasks[key] = task
+
+    def stop(self, uid: str, kinds: tuple[str, ...] = ("startup", "liveness", "readiness")) -> None:
+        """End a pod's probes of these kinds."""
+        for key in [k for k in self._tasks if k[0] == uid and k[2] in kinds]:
+            self._drop(key)
+
+    def _drop(self, key: tuple[str, str, str]) -> None:
+        self._tasks.pop(key).cancel()
+        self.results[key[2]].pop(key[1], None)
+        if key[2] == "startup":
+            self._started.pop(key[1], None)
+
+    def adopt(self, container_id: str, kind: str) -> None:
+        """Take a result over from before a restart of the kubelet."""
+        self.results[kind].setdefault(container_id, True)
+        if kind == "startup":
+            self._started.setdefault(container_id, asyncio.Event()).set()
+
+    async def _run(
+        self, pod: Pod, container: Container, running: ContainerState, each: Probe, ip: str
+    ) -> None:
+        if each.kind == "startup":
+            if self.results["startup"].get(running.id):
+                return
+            self._started.setdefault(running.id, asyncio.Event())
+        elif container.probe("startup"):
+            await self._started.setdefault(running.id, asyncio.Event()).wait()
+        if each.kind == "readiness":
+            self.results["readiness"].setdefault(running.id, False)
+        age = (self._now() - running.started_at).total_seconds()
+        if age < each.initial_delay:
+            await asyncio.sleep(each.initial_delay - age)
+        last, row = None, 0
+        while True:
+            good, output = await probe(self._runtime, running.id, container, each.action, ip, each.timeout)
+            row = row + 1 if good is last else 1
+            last = good
+            if not good:
+                message = f"{each.kind.capitalize()} probe failed: {output}"
+                self._events.pod(pod, WARNING, "Unhealthy", message, container)
+            if row >= (each.success_threshold if good else each.failure_threshold):
+                self._set(pod.uid, running.id, each.kind, good)
+                if (each.kind == "startup" and good) or (each.kind != "readiness" and not good):
+                    return
+            await asyncio.sleep(each.period)
+
+    def _set(self, uid: str, container_id: str, kind: str, good: bool) -> None:
+        if self.results[kind].get(container_id) is good:
+            return
+        self.results[kind][container_id] = good
+        if kind == "startup" and good:
+            self._started[container_id].set()
+        if not (kind == "liveness" and good):
+            self._changed(uid)

@@ -1,0 +1,317 @@
+"""Carries a plan out on the runtime: sandboxes, containers, restarts, stops (`pkg/kubelet/kuberuntime`).
+
+`PodRuntime.sync` brings one pod to what its spec says, `PodRuntime.kill` takes it away. It decides nothing that
+`actions.compute_actions` has not decided, except whether a crash-looping container may be started yet.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cri_api.v1 import api_pb2 as api
+
+from labs.kubelet import klog
+from labs.kubelet.actions import Actions, Kill
+from labs.kubelet.backoff import Backoff
+from labs.kubelet.cri import CriError
+from labs.kubelet.cri_config import container_config, sandbox_config
+from labs.kubelet.events import NORMAL, WARNING, EventRecorder
+from labs.kubelet.images import ImageManager
+from labs.kubelet.lifecycle import HookError, run_hook
+from labs.kubelet.logs import ContainerLogs
+from labs.kubelet.pod.model import Container, Pod
+from labs.kubelet.pod.qos import oom_score_adjust, qos_class
+from labs.kubelet.runtime_status import ContainerState, PodStatus, Reader, State, sandbox_state
+from labs.kubelet.sync_errors import BackoffError, SandboxError, StartError, SyncError
+from labs.kubelet.volumes import Volumes
+
+MINIMUM_GRACE = 1
+
+
+class Runtime(Reader, Protocol):
+    """What running pods needs of the runtime; `Cri` is one."""
+
+    async def run_sandbox(self, config: api.PodSandboxConfig) -> str: ...
+    async def stop_sandbox(self, sandbox: str) -> None: ...
+    async def remove_sandbox(self, sandbox: str) -> None: ...
+    async def create_container(
+        self, sandbox: str, config: api.ContainerConfig, sandbox_config: api.PodSandboxConfig
+    ) -> str: ...
+    async def start_container(self, container: str) -> None: ...
+    async def stop_container(self, container: str, grace: int) -> None: ...
+    async def remove_container(self, container: str) -> None: ...
+    async def exec_sync(
+        self, container: str, command: tuple[str, ...], timeout: int
+    ) -> api.ExecSyncResponse: ...
+
+
+@dataclass(frozen=True)
+class Host:
+    """What of the node goes into every pod."""
+
+    node_name: str
+    ips: tuple[str, ...]
+    logs_dir: str
+    cgroup_root: str
+    memory: int
+    cluster_dns: tuple[str, ...]
+    cluster_domain: str
+
+
+class PodRuntime:
+    """The runtime, by pods instead of by sandboxes and containers."""
+
+    def __init__(
+        self,
+        cri: Runtime,
+        images: ImageManager,
+        volumes: Volumes,
+        logs: ContainerLogs,
+        events: EventRecorder,
+        backoff: Backoff,
+        host: Host,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._cri = cri
+        self._images = images
+        self._volumes = volumes
+        self._logs = logs
+        self._events = events
+        self._backoff = backoff
+        self._host = host
+        self._now = now
+
+    async def sync(self, pod: Pod, status: PodStatus, actions: Actions) -> dict[str, StartError | None]:
+        """Do what the plan says; per container it tried to start, what was in the way (None: it started).
+
+        Raises SyncError when the sandbox cannot be made or a container cannot be stopped.
+        """
+        try:
+            if actions.kill_pod:
+                await self.kill(pod, status, pod.grace_period)
+            else:
+                await asyncio.gather(*(self._kill_container(pod, k, pod.grace_period) for k in actions.kill))
+        except CriError as error:
+            raise SyncError(
+                f'failed to "KillPod" for "{pod.uid}" with KillPodSandboxError: {klog.quote(str(error))}'
+            ) from None
+        sandbox, ips = actions.sandbox_id, status.ips
+        config = self._sandbox_config(pod, actions.attempt)
+        if actions.create_sandbox:
+            sandbox, ips = await self._create_sandbox(pod, config)
+        outcome: dict[str, StartError | None] = {}
+        for container in actions.start:
+            try:
+                await self._start(pod, container, status, sandbox, config, ips)
+                outcome[container.name] = None
+            except StartError as error:
+                outcome[container.name] = error
+        return outcome
+
+    def _sandbox_config(self, pod: Pod, attempt: int) -> api.PodSandboxConfig:
+        host = self._host
+        dns = None
+        if pod.dns_policy == "ClusterFirstWithHostNet" or (
+            pod.dns_policy == "ClusterFirst" and not pod.host_network
+        ):
+            domain = host.cluster_domain
+            searches = [f"{pod.namespace}.svc.{domain}", f"svc.{domain}", domain] if domain else []
+            dns = api.DNSConfig(servers=host.cluster_dns, searches=searches, options=["ndots:5"])
+        return sandbox_config(
+            pod, attempt, host.logs_dir, f"{host.cgroup_root.rstrip('/')}{cgroup_of(pod)}", dns
+        )
+
+    async def _create_sandbox(self, pod: Pod, config: api.PodSandboxConfig) -> tuple[str, tuple[str, ...]]:
+        self._logs.make_directory(pod)
+        try:
+            sandbox = await self._cri.run_sandbox(config)
+            state = sandbox_state(await self._cri.sandbox_status(sandbox))
+        except CriError as error:
+            klog.error("remote_runtime.go:168", "RunPodSandbox from runtime service failed", error)
+            klog.error("kuberuntime_sandbox.go:71", "Failed to create sandbox for pod", error, pod=pod.ref)
+            klog.error("kuberuntime_manager.go:1586", "CreatePodSandbox for pod failed", error, pod=pod.ref)
+            message = f"Failed to create pod sandbox: {error}"
+            self._events.pod(pod, WARNING, "FailedCreatePodSandBox", message)
+            described = f"Failed to create sandbox for pod {klog.quote(pod.described)}: {error}"
+            raise SandboxError(pod.described, described) from None
+        return sandbox, state.ips
+
+    def _check_backoff(self, pod: Pod, container: Container, status: PodStatus) -> None:
+        """Raise BackoffError while a crashed container has to wait; else count this try (`doBackOff`)."""
+        last = next((c for c in status.generations(container.name) if c.state is State.EXITED), None)
+        if last is None:
+            return
+        key = f"{pod.uid}_{container.name}_{container.hash}"
+        ended = last.finished_at.timestamp()
+        delay = self._backoff.remaining(key, ended)
+        if delay:
+            message = f"Back-off restarting failed container {container.name} in pod {pod.described}"
+            self._events.pod(pod, WARNING, "BackOff", message, container)
+            text = f"back-off {go_duration(delay)} restarting failed container={container.name} pod={pod.described}"
+            raise BackoffError(container.name, "CrashLoopBackOff", text, self._backoff.until(key, ended))
+        self._backoff.next(key, ended)
+
+    async def _start(
+        self,
+        pod: Pod,
+        container: Container,
+        status: PodStatus,
+        sandbox: str,
+        config: api.PodSandboxConfig,
+        ips: tuple[str, ...],
+    ) -> None:
+        self._check_backoff(pod, container, status)
+        try:
+            await self._start_container(pod, container, status, sandbox, config, ips)
+        except BackoffError:
+            raise
+        except StartError as error:
+            short = error.reason if error.reason.startswith(("ErrImage", "ImagePull")) else error.message
+            if error.reason not in ("PostStartHookError",):
+                self._events.pod(pod, WARNING, "Failed", f"Error: {short}", container)
+            text = f"container {container.name} start failed in pod {pod.described}: {error.reason}: {error.message}"
+            klog.error("kuberuntime_manager.go:1727", "Unhandled Error", text, logger="UnhandledError")
+            raise
+
+    async def _start_container(
+        self,
+        pod: Pod,
+        container: Container,
+        status: PodStatus,
+        sandbox: str,
+        config: api.PodSandboxConfig,
+        ips: tuple[str, ...],
+    ) -> None:
+        image = await self._images.ensure(pod, container, config)
+        last = status.newest(container.name)
+        count = last.restart_count + 1 if last else self._logs.next_attempt(pod, container)
+        pod_ips = self._host.ips if pod.host_network else ips
+        fields = {
+            "status.podIP": pod_ips[0] if pod_ips else "",
+            "status.podIPs": ",".join(pod_ips),
+            "status.hostIP": self._host.ips[0] if self._host.ips else "",
+            "status.hostIPs": ",".join(self._host.ips),
+        }
+        self._logs.make_directory(pod, container)
+        try:
+            mounts = self._volumes.mounts(pod, container, pod_ips, self._host.node_name)
+        except OSError as error:
+            raise StartError(container.name, "CreateContainerConfigError", str(error)) from None
+        wanted = container_config(
+            pod, container, count, image, mounts, fields, oom_score_adjust(pod, container, self._host.memory)
+        )
+        try:
+            created = await self._cri.create_container(sandbox, wanted, config)
+        except CriError as error:
+            klog.error(
+                "remote_runtime.go:403",
+                "CreateContainer in sandbox from runtime service failed",
+                error,
+                podSandboxID=sandbox,
+            )
+            raise StartError(container.name, "CreateContainerError", error.details) from None
+        self._events.pod(pod, NORMAL, "Created", "Container created", container)
+        try:
+            await self._cri.start_container(created)
+        except CriError as error:
+            klog.error(
+                "remote_runtime.go:435",
+                "StartContainer from runtime service failed",
+                error,
+                containerID=created,
+            )
+            raise StartError(container.name, "RunContainerError", error.details) from None
+        self._events.pod(pod, NORMAL, "Started", "Container started", container)
+        self._logs.link(pod, container, created, count)
+        if container.post_start is not None:
+            await self._post_start(pod, container, created, pod_ips)
+
+    async def _post_start(self, pod: Pod, container: Container, created: str, ips: tuple[str, ...]) -> None:
+        assert container.post_start is not None
+        try:
+            await run_hook(self._cri, created, container, container.post_start, ips, 120)
+        except HookError as error:
+            self._events.pod(pod, WARNING, "FailedPostStartHook", f"PostStartHook failed: {error}", container)
+            await self._stop(pod, container.name, created, "FailedPostStartHook", pod.grace_period)
+            raise StartError(container.name, "PostStartHookError", str(error)) from None
+
+    async def _kill_container(self, pod: Pod, kill: Kill, grace: int) -> None:
+        spec = pod.container(kill.container.name)
+        override = None
+        if spec is not None and kill.reason.endswith("ProbeFailed"):
+            probe = spec.probe(kill.reason.removesuffix("ProbeFailed").lower())
+            override = probe.grace_period if probe else None
+        await self._stop(
+            pod, kill.container.name, kill.container.id, kill.message, grace if override is None else override
+        )
+
+    async def _stop(self, pod: Pod, name: str, container: str, message: str, grace: int) -> None:
+        spec = pod.container(name)
+        self._events.pod(pod, NORMAL, "Killing", message or f"Stopping container {name}", name)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        if spec is not None and spec.pre_stop is not None and grace > 0:
+            try:
+                await run_hook(self._cri, container, spec, spec.pre_stop, (), grace)
+            except HookError as error:
+                klog.error(
+                    "kuberuntime_container.go:700",
+                    "PreStop hook failed",
+                    str(error),
+                    pod=pod.ref,
+                    containerName=name,
+                )
+                self._events.pod(pod, WARNING, "FailedPreStopHook", "PreStopHook failed", name)
+        left = max(MINIMUM_GRACE, round(grace - (loop.time() - started)))
+        try:
+            await self._cri.stop_container(container, left)
+        except CriError as error:
+            if not error.not_found:
+                raise
+
+    async def kill(self, pod: Pod, status: PodStatus, grace: int) -> None:
+        """Stop a pod's running containers, together, then its sandboxes. Raises CriError."""
+        await asyncio.gather(*(self._kill_container(pod, Kill(c, "", ""), grace) for c in status.running))
+        for sandbox in status.sandboxes:
+            if sandbox.ready or sandbox is status.sandboxes[0]:
+                try:
+                    await self._cri.stop_sandbox(sandbox.id)
+                except CriError as error:
+                    if not error.not_found:
+                        raise
+
+    async def remove_dead(self, pod: Pod, status: PodStatus, keep: int) -> None:
+        """Remove dead containers but the `keep` newest of each name (`pod_container_deletor.go`)."""
+        for name in dict.fromkeys(c.name for c in status.containers):
+            dead = [c for c in status.generations(name) if c.state is State.EXITED]
+            for container in dead[keep:]:
+                await self._remove(pod, container)
+
+    async def _remove(self, pod: Pod, container: ContainerState) -> None:
+        klog.info("scope.go:122", "RemoveContainer", containerID=container.id)
+        try:
+            await self._cri.remove_container(container.id)
+        except CriError as error:
+            if not error.not_found:
+                klog.error(
+                    "remote_runtime.go:597",
+                    "RemoveContainer from runtime service failed",
+                    error,
+                    containerID=container.id,
+                )
+                return
+        self._logs.remove(pod, container)
+
+
+def go_duration(seconds: float) -> str:
+    """Whole seconds as Go prints a duration: `10s`, `1m20s`, `5m0s`."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def cgroup_of(pod: Pod) -> str:
+    """The pod's cgroup below the kubelet's root."""
+    qos = qos_class(pod)
+    return f"/kubepods/{'' if qos == 'Guaranteed' else qos.lower() + '/'}pod{pod.uid}"

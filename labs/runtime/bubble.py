@@ -1,0 +1,115 @@
+"""The bubblewrap options of sandboxes and containers. Order counts: each mount is made on top of those before."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from labs.runtime.images.definition import Mount
+from labs.runtime.launcher import Command
+
+#: What containerd gives a container that asks for nothing.
+DEFAULT_CAPABILITIES = (
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FSETID",
+    "FOWNER",
+    "MKNOD",
+    "NET_RAW",
+    "SETGID",
+    "SETUID",
+    "SETFCAP",
+    "SETPCAP",
+    "NET_BIND_SERVICE",
+    "SYS_CHROOT",
+    "KILL",
+    "AUDIT_WRITE",
+)
+
+#: Nothing of a sandbox outlives bubblewrap or the node.
+_COMMON = ("--die-with-parent", "--new-session")
+
+
+def sandbox(
+    command: Command,
+    rootfs: Path,
+    mounts: Sequence[Mount],
+    *,
+    hostname: str | None,
+    network: bool,
+    ipc: bool,
+    reaper: bool,
+) -> None:
+    """A pod's pause process: it keeps the namespaces that the pod does not share with the node.
+
+    `reaper`: containers will live in its pid namespace, so bubblewrap stays there as process 1 to collect
+    their orphans, which the pause process does on a real node.
+    """
+    command.own_users = True
+    options = [*_COMMON, "--unshare-pid"]
+    options += ["--unshare-net"] if network else []
+    options += ["--unshare-ipc"] if ipc else []
+    options += ["--unshare-uts", "--hostname", hostname] if hostname else []
+    options += [] if reaper else ["--as-pid-1"]
+    options += ["--cap-drop", "ALL", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin"]
+    options += ["--ro-bind", str(rootfs), "/"]
+    for mount in mounts:
+        options += ["--ro-bind", str(mount.source), mount.destination]
+    if reaper:
+        options += ["--proc", "/proc"]
+    command.options += options
+
+
+def root(command: Command, rootfs: Path, directory: Path, mounts: Iterable[Mount], *, overlay: bool) -> None:
+    """A container's root: the image's files below a layer of its own (or a copy of them), and what the image shows."""
+    upper, work = directory / "upper", directory / "work"
+    if overlay:
+        command.options += ["--overlay-src", str(rootfs), "--overlay", str(upper), str(work), "/"]
+    else:
+        command.options += ["--bind", str(upper), "/"]
+    for mount in mounts:
+        command.options += ["--ro-bind", str(mount.source), mount.destination]
+
+
+def system(command: Command, *, sysfs: bool) -> None:
+    """/proc, /dev and /sys, as every container has them."""
+    command.options += ["--proc", "/proc", "--dev", "/dev", "--mqueue", "/dev/mqueue"]
+    command.options += ["--ro-bind", "/sys", "/sys"] if sysfs else []
+
+
+def mask(command: Command, masked: Iterable[str]) -> None:
+    """Cover what a container shall not see below /proc and /sys. (What it shall not change it cannot: it is no root.)"""
+    for path in masked:
+        if Path(path).is_dir():
+            command.options += ["--tmpfs", path, "--remount-ro", path]
+        elif Path(path).exists():
+            command.options += ["--ro-bind", "/dev/null", path]
+
+
+def bind(command: Command, fd: int, destination: str, *, readonly: bool) -> None:
+    """Show an open file or directory."""
+    command.options += ["--ro-bind-fd" if readonly else "--bind-fd", command.pass_fd(fd), destination]
+
+
+def process(
+    command: Command,
+    environment: dict[str, str],
+    directory: str,
+    capabilities: Iterable[str],
+    *,
+    uid: int = 0,
+    gid: int = 0,
+    own_pids: bool = True,
+) -> None:
+    """The container's process: who it is, what it may do, where it starts."""
+    options = [*_COMMON]
+    options += ["--unshare-pid", "--as-pid-1"] if own_pids else []
+    options += ["--uid", str(uid)] if uid else []
+    options += ["--gid", str(gid)] if gid else []
+    options += ["--cap-drop", "ALL"]
+    for capability in capabilities:
+        options += ["--cap-add", f"CAP_{capability}"]
+    options += ["--clearenv"]
+    for name, value in environment.items():
+        options += ["--setenv", name, value]
+    options += ["--dir", directory, "--chdir", directory]
+    command.options += options
+    command.gid = gid

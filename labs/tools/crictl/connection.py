@@ -1,0 +1,57 @@
+"""The gRPC connection to the runtime: calls whose failures read as in Go's client."""
+
+from typing import Any
+
+import grpc
+from cri_api.v1 import api_pb2 as cri
+from cri_api.v1 import api_pb2_grpc
+
+from labs.tools.crictl.errors import CrictlError, code_name
+
+__all__ = ["Connection", "cri"]
+
+
+class Connection:
+    """Both services of one socket."""
+
+    def __init__(self, endpoint: str, timeout: float) -> None:
+        self.endpoint = endpoint
+        channel = grpc.insecure_channel(endpoint, [("grpc.max_receive_message_length", 16 << 20)])
+        try:
+            grpc.channel_ready_future(channel).result(timeout)
+        except grpc.FutureTimeoutError:
+            path = endpoint.removeprefix("unix://")
+            raise CrictlError(
+                f'validate service connection: validate CRI v1 runtime API for endpoint "{endpoint}": rpc error: '
+                'code = Unavailable desc = connection error: desc = "transport: Error while dialing: '
+                f'dial unix {path}: connect: {_why_not(path)}"'
+            ) from None
+        self._runtime = api_pb2_grpc.RuntimeServiceStub(channel)
+        self._images = api_pb2_grpc.ImageServiceStub(channel)
+
+    def runtime(self, method: str, request: Any) -> Any:
+        """Call a method of the RuntimeService."""
+        return _answer(getattr(self._runtime, method), request)
+
+    def images(self, method: str, request: Any) -> Any:
+        """Call a method of the ImageService."""
+        return _answer(getattr(self._images, method), request)
+
+
+def _answer(method: Any, request: Any) -> Any:
+    try:
+        return method(request)
+    except grpc.RpcError as failure:
+        code = code_name(failure.code().name)
+        raise CrictlError(f"rpc error: code = {code} desc = {failure.details()}") from failure
+
+
+def _why_not(path: str) -> str:
+    import socket
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
+        try:
+            trial.connect(path)
+        except OSError as failure:
+            return (failure.strerror or str(failure)).lower()
+    return "connection timed out"

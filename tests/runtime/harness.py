@@ -1,0 +1,194 @@
+"""A node whose containerd is the real `labs.runtime`, and a CRI client to it. There is no kubelet and no supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+import labs
+from cri_api.v1 import api_pb2 as cri
+from cri_api.v1 import api_pb2_grpc
+
+from tests.nodes.init.harness import Node
+
+BUSYBOX = "busybox:1.36"
+PATIENCE = 30.0
+
+
+class RuntimeNode(Node):
+    """A booted node on which only containerd runs."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.records: list[dict[str, Any]] = []
+
+    def boot(self) -> RuntimeNode:
+        (self.directory / "labs").rename(self.directory / "stand-ins")
+        (self.directory / "labs").symlink_to(Path(labs.__file__).parent)
+        super().boot()
+        # /run is a tmpfs that only the node sees; through the runtime's state a test can reach the socket
+        self.sh("mkdir -p /cks/socket && ln -s /cks/socket /run/containerd", view="trusted")
+        self.start_runtime()
+        return self
+
+    @property
+    def trusted(self) -> Path:
+        """The runtime's state as the host sees it."""
+        return self.directory / "nodes" / self.hostname / "trusted"
+
+    def start_runtime(self) -> None:
+        """Start containerd and wait until it answers."""
+        self.unit("start", "containerd")
+        self.wait_record(event="RuntimeStarted")
+        self._directory = os.open(self.trusted / "socket", os.O_PATH)
+        # as long a path as tests have is no address of a socket
+        address = f"unix:///proc/self/fd/{self._directory}/containerd.sock"
+        self.channel = grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)])
+        self.cri = api_pb2_grpc.RuntimeServiceStub(self.channel)
+        self.images = api_pb2_grpc.ImageServiceStub(self.channel)
+
+    def kill_runtime(self) -> None:
+        """kill -9, and start again as systemd would; returns when the new one answers."""
+        self.channel.close()
+        self.sh("kill -9 $(pgrep -f labs.runtime)", view="trusted")
+        self.wait_record(event="RuntimeStarted")
+        self.channel = grpc.insecure_channel(
+            f"unix:///proc/self/fd/{self._directory}/containerd.sock", [("grpc.use_local_subchannel_pool", 1)]
+        )
+        self.cri = api_pb2_grpc.RuntimeServiceStub(self.channel)
+        self.images = api_pb2_grpc.ImageServiceStub(self.channel)
+
+    def down(self) -> None:
+        if self.cluster is not None and hasattr(self, "channel"):
+            self.channel.close()
+        super().down()
+
+    # evidence
+
+    def drain(self) -> list[dict[str, Any]]:
+        """All evidence so far."""
+        while select.select([self.evidence], [], [], 0)[0]:
+            self._record(self.evidence.recv(1 << 17))
+        return self.records
+
+    def wait_record(self, **wanted: Any) -> dict[str, Any]:
+        """The next record with these fields that comes in from now on."""
+        deadline = time.monotonic() + PATIENCE
+        while select.select([self.evidence], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            record = self._record(self.evidence.recv(1 << 17))
+            if wanted.items() <= record.items():
+                return record
+        raise TimeoutError(f"no evidence of {wanted}; journal: {self.journal()}")
+
+    def _record(self, data: bytes) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(data)
+        self.records.append(record)
+        return record
+
+    def journal(self) -> list[str]:
+        """What containerd wrote."""
+        while select.select([self.control], [], [], 0)[0]:
+            try:
+                self.receive(0)
+            except (TimeoutError, EOFError):
+                break
+        return [event["message"] for event in self.events if event.get("event") == "journal"]
+
+    # pods
+
+    def sandbox(self, name: str = "web", **options: Any) -> str:
+        """A running sandbox of a pod of this name."""
+        return str(self.cri.RunPodSandbox(cri.RunPodSandboxRequest(config=sandbox_config(name, **options))).pod_sandbox_id)
+
+    def create(self, sandbox: str, *command: str, name: str = "main", image: str = BUSYBOX, **options: Any) -> str:
+        config = container_config(name, image, command, **options)
+        request = cri.CreateContainerRequest(pod_sandbox_id=sandbox, config=config)
+        return str(self.cri.CreateContainer(request).container_id)
+
+    def run_container(self, sandbox: str, *command: str, **options: Any) -> str:
+        """A started container."""
+        container = self.create(sandbox, *command, **options)
+        self.cri.StartContainer(cri.StartContainerRequest(container_id=container))
+        return container
+
+    def exec_sync(self, container: str, *command: str, timeout: int = 0) -> tuple[int, str, str]:
+        """Exit code, stdout, stderr."""
+        request = cri.ExecSyncRequest(container_id=container, cmd=command, timeout=timeout)
+        answer = self.cri.ExecSync(request)
+        return answer.exit_code, answer.stdout.decode(), answer.stderr.decode()
+
+    def status(self, container: str) -> Any:
+        return self.cri.ContainerStatus(cri.ContainerStatusRequest(container_id=container)).status
+
+    def wait_exit(self, container: str) -> Any:
+        """The status of a container once it has exited."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            status = self.status(container)
+            if status.state == cri.CONTAINER_EXITED:
+                return status
+            select.select([self.evidence], [], [], 0.2)
+            self.drain()
+        raise TimeoutError(f"{container} does not exit")
+
+    def log_of(self, container: str) -> str:
+        """What is in its log on the node, as it is now."""
+        return self.sh(f"cat {self.status(container).log_path}")
+
+
+def sandbox_config(name: str, **options: Any) -> Any:
+    """A pod's config, with what the kubelet sets always."""
+    host_network = options.pop("host_network", False)
+    namespaces = cri.NamespaceOption(
+        network=cri.NODE if host_network else cri.POD, pid=options.pop("pid", cri.CONTAINER), ipc=options.pop("ipc", cri.POD)
+    )
+    uid = options.pop("uid", f"{name}-uid")
+    return cri.PodSandboxConfig(
+        metadata=cri.PodSandboxMetadata(name=name, uid=uid, namespace="default", attempt=options.pop("attempt", 0)),
+        hostname="" if host_network else name,
+        log_directory=f"/var/log/pods/default_{name}_{uid}",
+        labels={"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": "default", "io.kubernetes.pod.uid": uid}
+        | options.pop("labels", {}),
+        linux=cri.LinuxPodSandboxConfig(
+            security_context=cri.LinuxSandboxSecurityContext(namespace_options=namespaces)
+        ),
+        **options,
+    )
+
+
+def container_config(name: str, image: str, command: tuple[str, ...], **options: Any) -> Any:
+    attempt = options.pop("attempt", 0)
+    security = options.pop("security", {})
+    env = options.pop("env", {})
+    pid = options.pop("pid", cri.CONTAINER)
+    return cri.ContainerConfig(
+        metadata=cri.ContainerMetadata(name=name, attempt=attempt),
+        image=cri.ImageSpec(image=image),
+        command=command,
+        envs=[cri.KeyValue(key=key, value=value) for key, value in env.items()],
+        log_path=f"{name}/{attempt}.log",
+        labels={"io.kubernetes.container.name": name} | options.pop("labels", {}),
+        linux=cri.LinuxContainerConfig(
+            security_context=cri.LinuxContainerSecurityContext(
+                namespace_options=cri.NamespaceOption(pid=pid), **security
+            )
+        ),
+        **options,
+    )
+
+
+def connect(directory: Path, name: str) -> socket.socket:
+    """A SOCK_SEQPACKET connection to a socket below `directory`, however long its path."""
+    held = os.open(directory, os.O_PATH)
+    try:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection.connect(f"/proc/self/fd/{held}/{name}")
+        return connection
+    finally:
+        os.close(held)
