@@ -103,7 +103,7 @@ class Outputs:
 
 
 def _handle(content: Mapping[str, Any]) -> str:
-    """Under which name an output may be updated later; all that have none share one, and no update uses it."""
+    """Under which name an output may be updated later; "" for none."""
     transient = content.get("transient")
     return str(transient.get("display_id", "")) if isinstance(transient, dict) else ""
 

@@ -82,7 +82,7 @@ class Cluster:
         try:
             launch.start(name, directory, bare=bare, progress=progress)
             try:
-                cluster._wait_for_control_plane(started, progress)
+                cluster._wait_for_control_plane(started, new, progress)
             except BaseException as error:
                 if new or not isinstance(error, NotReadyError):
                     launch.stop(directory)
@@ -205,7 +205,7 @@ class Cluster:
             directory,
         )
 
-    def _wait_for_control_plane(self, since: float, progress: Progress) -> None:
+    def _wait_for_control_plane(self, since: float, new: bool, progress: Progress) -> None:
         """Wait for the mirror pods of the control-plane manifests that the first node has."""
         node = self.nodes[0]
         listing = self.run(["ls", "/etc/kubernetes/manifests"], node=node).stdout.split()
@@ -213,17 +213,14 @@ class Cluster:
         if "kube-apiserver" not in present or "etcd" not in present:
             return  # a bare node, or a student who took the control plane down: there is no API to ask
 
-        from labs.nodes import readiness  # noqa: PLC0415 - imported while the node is starting
+        from labs.nodes import readiness
 
         def missing(states: Mapping[str, str]) -> str:
             return ", ".join(f"{name} ({state})" for name, state in states.items() if state != "Ready")
 
         def check() -> None:
             if not self.running:
-                raise LabsError(
-                    f"cluster '{self.name}' ended while its control plane was starting: "
-                    f"see {self.directory}/supervisor.log"
-                )
+                raise LabsError(f"cluster '{self.name}' went down while it was starting")
 
         states = readiness.wait_until_ready(
             readiness.Api.from_kubeconfig(self.kubeconfig),
@@ -236,8 +233,9 @@ class Cluster:
         if missing(states):
             last = self.run(["journalctl", "-u", "kubelet", "-n", "1", "-o", "cat"], node=node).stdout.strip()
             raise NotReadyError(
-                f"cluster '{self.name}': not Ready after {READY_SECONDS:.0f} s: {missing(states)}; "
-                f"look with 'labs node -c {self.name} -- journalctl -u kubelet', which ends with: {last}"
+                f"cluster '{self.name}' is not Ready after {READY_SECONDS:.0f} s and "
+                f"{'removed again' if new else 'keeps running'}: {missing(states)}; "
+                f"the kubelet's journal ends with: {last}"
             )
 
 

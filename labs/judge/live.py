@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
-from labs.judge.access import Access, Judged
+from labs.judge.access import Access, Evidence, Judged
 from labs.judge.facts import ManifestWritten, Pod
 from labs.judge.state import Container, State
 
@@ -35,9 +36,17 @@ def follow(cluster: Judged, pod: str) -> Iterator[dict[str, Any]]:
             if document != shown:
                 shown = document
                 yield document
-            if evidence.more(HEARTBEAT):
-                while evidence.more(BREATH):
-                    continue
+            _wait_for_news(evidence, taken)
+
+
+def _wait_for_news(evidence: Evidence, known: int) -> None:
+    """Wait for facts, a heartbeat at most, and then a breath longer for what belongs to them."""
+    deadline = time.monotonic() + HEARTBEAT
+    while len(evidence.facts) == known and (left := deadline - time.monotonic()) > 0:
+        evidence.more(left)
+    deadline = time.monotonic() + BREATH
+    while len(evidence.facts) > known and (left := deadline - time.monotonic()) > 0:
+        evidence.more(left)
 
 
 def _document(state: State, pod: str, node: str, *, api_up: bool) -> dict[str, Any]:

@@ -83,8 +83,10 @@ def _gone(state: State, exercise: Exercise, node: str) -> bool:
 
 def _stands(state: State, exercise: Exercise, node: str) -> bool:
     name = f"{exercise.pod}-{node.lower()}"
-    pod = state.pod(name)
-    return pod is not None and pod.phase == "Running" and not pod.deleting and bool(state.running(name))
+    pod, files = state.pod(name), state.manifests_of(exercise.pod)
+    if pod is None or pod.deleting or pod.phase != "Running" or not state.running(name):
+        return False
+    return [pod.images] == [one.images for one in files]  # and not what an attempt before had asked for
 
 
 def _write(access: Access, path: str, text: str) -> None:

@@ -62,7 +62,9 @@ class Cri:
         """The runtime's version, as soon as its socket answers; CriError after `timeout` seconds."""
         try:
             request = api.VersionRequest(version="0.1.0")
-            reply: api.VersionResponse = await self._runtime.Version(request, timeout=timeout, wait_for_ready=True)
+            reply: api.VersionResponse = await self._runtime.Version(
+                request, timeout=timeout, wait_for_ready=True
+            )
         except grpc.aio.AioRpcError as error:
             raise _error(error) from None
         return reply

@@ -217,7 +217,9 @@ class Kubelet:
             images = await self.cri.list_images()
         except CriError:
             return []
-        known: list[dict[str, Any]] = [{"names": [*i.repo_digests, *i.repo_tags], "sizeBytes": i.size} for i in images]
+        known: list[dict[str, Any]] = [
+            {"names": [*i.repo_digests, *i.repo_tags], "sizeBytes": i.size} for i in images
+        ]
         return sorted(known, key=lambda i: -i["sizeBytes"])[:50]
 
     async def _meet_api(self, client: ApiClient, mirrors: Mirrors, statuses: StatusManager) -> None:

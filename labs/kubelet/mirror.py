@@ -79,6 +79,11 @@ class Mirrors:
             return None
         return mirror
 
+    def outdated(self, pod: Pod) -> bool:
+        """Whether the API shows something else under this pod's name."""
+        mirror = self._known.get(pod.full_name)
+        return mirror is not None and not is_mirror_of(mirror, pod)
+
     def remember(self, obj: Json) -> None:
         """An answer of the API that is newer than what the watch has shown."""
         self._known[full_name(obj)] = obj

@@ -1,7 +1,7 @@
 """One pod brought to what it should be, or taken away: SyncPod, SyncTerminatingPod, SyncTerminatedPod.
 
 Called by the pod's worker. Reads the runtime, plans (`actions`), has the plan done (`runtime_manager`), and tells
-status, mirror and probes what came of it. The API is never waited for.
+status, mirror and probes what came of it. Nothing here needs the API.
 """
 
 import asyncio
@@ -25,6 +25,8 @@ from labs.kubelet.sync_errors import SyncError, joined
 from labs.kubelet.volumes import VolumeError, Volumes
 
 MAX_MESSAGE = 4096
+#: How long starting a pod waits for an unresponsive API to replace its mirror.
+MIRROR_PATIENCE = 1.0
 #: Dead containers kept per name, for `lastState` and `kubectl logs --previous`.
 KEPT_DEAD = 1
 
@@ -73,7 +75,7 @@ class PodSyncer:
         status = await self._read(pod)
         self._adopt(pod, status)
         self._publish(pod, status)
-        self.mirror(pod)
+        await self._replace_mirror(pod)
         why = "" if pod.host_network else self._why_no_network()
         if why:
             message = f"network is not ready: container runtime network not ready: {why}"
@@ -175,6 +177,12 @@ class PodSyncer:
             self._mirroring[pod.uid] = asyncio.create_task(
                 self._mirror(pod, self._mirrors), name=f"mirror {pod.ref}"
             )
+
+    async def _replace_mirror(self, pod: Pod) -> None:
+        """As `mirror`; another pod's mirror under this name is seen off before the containers start."""
+        self.mirror(pod)
+        if self._mirrors is not None and self._mirrors.outdated(pod):
+            await asyncio.wait((self._mirroring[pod.uid],), timeout=MIRROR_PATIENCE)
 
     async def _mirror(self, pod: Pod, mirrors: Mirrors) -> None:
         created = await mirrors.reconcile(pod)

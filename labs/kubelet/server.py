@@ -89,11 +89,11 @@ class KubeletServer:
         ) -> "web.StreamResponse":
             return self._refusal(request) or await handler(request)
 
-        app: web.Application = web.Application(middlewares=[guard])
+        app = web.Application(middlewares=[guard])
         app.router.add_get("/healthz", self._ok)
         app.router.add_get("/pods", self._pods)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
-        return app
+        return app  # type: ignore[no-any-return]
 
     def _refusal(self, request: "web.Request") -> "web.Response | None":
         """401 without a certificate, 403 for who may not; None when allowed."""
@@ -149,7 +149,9 @@ class KubeletServer:
             )
         if not generations:
             entries: Any = self._kubelet.syncer.status_of(pod).get("containerStatuses", ())
-            waiting: dict[str, str] = next((e["state"].get("waiting", {}) for e in entries if e["name"] == container), {})
+            waiting: dict[str, str] = next(
+                (e["state"].get("waiting", {}) for e in entries if e["name"] == container), {}
+            )
             reason = waiting.get("reason", "ContainerCreating")
             verb = {
                 "ErrImagePull": "trying and failing to pull image",

@@ -81,16 +81,12 @@ def write_judge_credentials(root: Path, node: NodeIdentity, directory: Path) -> 
 def write_host_kubeconfig(root: Path, node: NodeIdentity, path: Path, port: int) -> None:
     """Write an administrator's kubeconfig for the host, where the API server is at 127.0.0.1:`port`."""
     authority = Authority.load(root / "etc/kubernetes/pki")
-    user = "kubernetes-admin"
+    user, cluster = "kubernetes-admin", f"cks-labs-{node.cluster}"
     pair = authority.issue(user, [CLIENT], organization="kubeadm:cluster-admins")
-    write_file(
-        path, kubeconfig(f"https://127.0.0.1:{port}", authority, user, pair, cluster=node.cluster), 0o600
-    )
+    write_file(path, kubeconfig(f"https://127.0.0.1:{port}", authority, user, pair, cluster), 0o600)
 
 
-def kubeconfig(
-    server: str, authority: Authority, user: str, pair: Pair, *, cluster: str = "kubernetes"
-) -> str:
+def kubeconfig(server: str, authority: Authority, user: str, pair: Pair, cluster: str = "kubernetes") -> str:
     """A kubeconfig with everything in it: one cluster, one user, one context called USER@CLUSTER."""
     context = f"{user}@{cluster}"
     return manifests.to_yaml(

@@ -23,12 +23,13 @@ def interact(connection: "Connection", master: int) -> int:
     with _raw(0), _following_size(0, master), os.fdopen(master, "r+b", buffering=0):
         sources = [0, master, connection.socket.fileno()]
         while True:
-            ready, _, _ = select.select(sources, [], [])
+            ended = connection.wait(0)
+            ready, _, _ = select.select(sources, [], [], 0 if ended else None)
             if master in ready and not _copy(master, 1):
                 sources.remove(master)
             if 0 in ready and not _copy(0, master):
                 sources.remove(0)
-            if connection.socket.fileno() in ready:
+            if ended:
                 message, _ = connection.answer()
                 while select.select([master], [], [], 0)[0] and _copy(master, 1):
                     pass

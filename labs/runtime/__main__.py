@@ -1,7 +1,7 @@
-"""The runtime as a program: `python -m labs.runtime [--address SOCKET] [--state DIRECTORY] [--node DIRECTORY]`.
+"""The runtime as a program: `python -m labs.runtime [--address SOCKET] [--state DIRECTORY] [--node ROOT]`.
 
 In a node it is `containerd.service`, started by process 1, which hands it the monitor's socket and the
-evidence's. It keeps nothing in memory that is not on disk or known to process 1, and may be killed at any time.
+evidence's. It keeps nothing in memory that is not on disk or known to process 1: kill it at any time.
 """
 
 import argparse
@@ -95,7 +95,7 @@ async def serve(address: str, places: Places, pod_cidr: str) -> None:
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: monitor.lost.done() or monitor.lost.set_result(None))
+        loop.add_signal_handler(number, monitor.lose)
     await monitor.lost
     terminals.close()
     await server.stop(None)

@@ -1,4 +1,4 @@
-"""When may a container report to the evidence? Only as the API server of the catalogue, with nothing slipped in.
+"""When may a container report to the evidence? As the catalogue's API server, with nothing slipped in.
 
 Whoever can make the API server run other code than its image's could write false evidence. So its program
 must be started directly, no mount may lie over what it executes or is configured by, its environment is
@@ -7,6 +7,7 @@ reduced to what an API server has a use for, and its root is read-only.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from labs.runtime.images import Image
 
@@ -41,8 +42,8 @@ _PREFIXES = ("KUBERNETES_", "KUBE_", "GO", "POD_", "NODE_")
 
 
 def is_trusted(image: Image, argv: Sequence[str], mounts: Iterable[str]) -> bool:
-    """Whether this command of `image`, with mounts at these destinations, is the API server and nothing else."""
-    if image.evidence is None or argv[0] not in (image.evidence, os.path.basename(image.evidence)):
+    """Whether this command of `image`, with mounts at `mounts`, is the API server and nothing else."""
+    if image.evidence is None or argv[0] not in (image.evidence, Path(image.evidence).name):
         return False
     return all(_is_data(os.path.normpath(destination)) for destination in mounts)
 

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from cri_api.v1 import api_pb2 as cri
@@ -13,7 +14,7 @@ from labs.runtime.launcher import Command
 from labs.runtime.lookup import Tree
 from labs.runtime.nodefs import NodeFiles
 from labs.runtime.records import Container, Sandbox
-from labs.runtime.users import User, run_as
+from labs.runtime.users import ROOT, User, run_as
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -69,31 +70,30 @@ class Assembly:
         passwd = self._images.rootfs(self._image) / "etc/passwd"
         return run_as(self._security, self._image.user, passwd.read_text() if passwd.exists() else "")
 
-    def command(self, *, overlay: bool, evidence: int | None) -> Command:
-        """The command to launch. `evidence` is the socket that the API server may have; nobody else gets it."""
-        argv, environment = list(self._container.argv), dict(self._container.environment)
+    @property
+    def trusted(self) -> bool:
+        """It is the API server, which may report to the evidence."""
         destinations = [mount.container_path for mount in self._config.mounts]
-        trusted = apiserver.is_trusted(self._image, argv, destinations)
+        return apiserver.is_trusted(self._image, self._container.argv, destinations)
+
+    def command(self, *, overlay: bool, evidence: int | None) -> Command:
+        """The command to launch. `evidence` is the socket that nobody but the API server gets."""
+        argv, environment = list(self._container.argv), dict(self._container.environment)
+        trusted = self.trusted
         command = Command(argv)
         with ExitStack() as undo:
-            undo.callback(lambda: [os.close(fd) for fd in command.fds])
-            self._join(command, own_users=trusted)
+            undo.callback(command.close)
+            command.user = self._user()
+            self._join(command, own_users=trusted or command.user != ROOT)
             self._mount(command, overlay, read_only_root=trusted or self._security.readonly_rootfs)
             if trusted:
                 argv[0] = str(self._image.evidence)
                 environment = apiserver.environment(self._image, environment)
                 if evidence is not None:
                     environment[apiserver.ENVIRONMENT_VARIABLE] = command.pass_fd(os.dup(evidence))
-            user = self._user()
-            bubble.process(
-                command,
-                environment,
-                self._config.working_dir or self._image.working_dir,
-                capabilities.granted(self._security) if user.uid == 0 else [],
-                uid=user.uid,
-                gid=user.gid,
-                own_pids=self._own_pids,
-            )
+            powers = capabilities.granted(self._security) if command.user.uid == 0 else []
+            directory = self._config.working_dir or self._image.working_dir
+            bubble.process(command, environment, directory, powers, own_pids=self._own_pids)
             undo.pop_all()
         return command
 
@@ -128,7 +128,8 @@ class Assembly:
         shown = self._images.mounts(self._image)
         tree = {"/": str(rootfs), **{mount.destination: str(mount.source) for mount in shown}}
         bubble.root(command, rootfs, self._container.directory, shown, overlay=overlay)
-        bubble.system(command, sysfs=os.path.isdir("/sys/class"))
+        own_ipc = "ipc" in command.join and not command.own_users
+        bubble.system(command, own_ipc=own_ipc, sysfs=Path("/sys/class").is_dir())
         given = {os.path.normpath(mount.container_path) for mount in self._config.mounts}
         for name in ("hosts", "hostname", "resolv.conf"):
             if f"/etc/{name}" not in given:
@@ -137,7 +138,7 @@ class Assembly:
             command.options += ["--bind", str(self._sandbox.directory / "shm"), "/dev/shm"]
         for mount in sorted(self._config.mounts, key=lambda mount: mount.container_path.count("/")):
             fd = self._open(mount)
-            tree[mount.container_path] = os.readlink(f"/proc/self/fd/{fd}")
+            tree[mount.container_path] = str(Path(f"/proc/self/fd/{fd}").readlink())
             bubble.bind(command, fd, mount.container_path, readonly=mount.readonly)
         if not self._security.privileged:
             bubble.mask(command, self._security.masked_paths)

@@ -1,4 +1,4 @@
-"""The bubblewrap options of sandboxes and containers. Order counts: each mount is made on top of those before."""
+"""The bubblewrap options of sandboxes and containers. Order counts: mounts are made on top of each other."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -59,7 +59,7 @@ def sandbox(
 
 
 def root(command: Command, rootfs: Path, directory: Path, mounts: Iterable[Mount], *, overlay: bool) -> None:
-    """A container's root: the image's files below a layer of its own (or a copy of them), and what the image shows."""
+    """A container's root: the image's files below a layer of its own (or a copy), and what the image shows."""
     upper, work = directory / "upper", directory / "work"
     if overlay:
         command.options += ["--overlay-src", str(rootfs), "--overlay", str(upper), str(work), "/"]
@@ -69,14 +69,15 @@ def root(command: Command, rootfs: Path, directory: Path, mounts: Iterable[Mount
         command.options += ["--ro-bind", str(mount.source), mount.destination]
 
 
-def system(command: Command, *, sysfs: bool) -> None:
-    """/proc, /dev and /sys, as every container has them."""
-    command.options += ["--proc", "/proc", "--dev", "/dev", "--mqueue", "/dev/mqueue"]
+def system(command: Command, *, own_ipc: bool, sysfs: bool) -> None:
+    """/proc, /dev and /sys, as every container has them; POSIX queues if its users own the ipc namespace."""
+    command.options += ["--proc", "/proc", "--dev", "/dev"]
+    command.options += ["--mqueue", "/dev/mqueue"] if own_ipc else ["--dir", "/dev/mqueue"]
     command.options += ["--ro-bind", "/sys", "/sys"] if sysfs else []
 
 
 def mask(command: Command, masked: Iterable[str]) -> None:
-    """Cover what a container shall not see below /proc and /sys. (What it shall not change it cannot: it is no root.)"""
+    """Cover what a container shall not see below /proc and /sys; it has no power to change anything there."""
     for path in masked:
         if Path(path).is_dir():
             command.options += ["--tmpfs", path, "--remount-ro", path]
@@ -95,15 +96,11 @@ def process(
     directory: str,
     capabilities: Iterable[str],
     *,
-    uid: int = 0,
-    gid: int = 0,
     own_pids: bool = True,
 ) -> None:
-    """The container's process: who it is, what it may do, where it starts."""
+    """The container's process: what it is told, what it may do, where it starts."""
     options = [*_COMMON]
     options += ["--unshare-pid", "--as-pid-1"] if own_pids else []
-    options += ["--uid", str(uid)] if uid else []
-    options += ["--gid", str(gid)] if gid else []
     options += ["--cap-drop", "ALL"]
     for capability in capabilities:
         options += ["--cap-add", f"CAP_{capability}"]
@@ -112,4 +109,3 @@ def process(
         options += ["--setenv", name, value]
     options += ["--dir", directory, "--chdir", directory]
     command.options += options
-    command.gid = gid

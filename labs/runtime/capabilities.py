@@ -16,7 +16,7 @@ ALL = (
 
 
 def granted(security: Any) -> list[str]:
-    """By a LinuxContainerSecurityContext: the default set, or all when privileged, with what it adds and drops.
+    """By a LinuxContainerSecurityContext: the default set, or all if privileged, with what it adds and drops.
 
     "Privileged" is all power over what belongs to the pod, and none over the node: the kernel checks its
     capabilities against the pod's own user namespace. There are no devices to give.

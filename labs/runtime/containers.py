@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from cri_api.v1 import api_pb2 as cri
@@ -16,7 +17,7 @@ from labs.runtime.images import ImageStore
 from labs.runtime.launcher import Launcher, Log, SetUpError
 from labs.runtime.nodefs import NodeFiles
 from labs.runtime.processes import Processes
-from labs.runtime.records import Container, Records, Sandbox
+from labs.runtime.records import Container, Records, Sandbox, state_name
 from labs.runtime.sandboxes import new_id
 
 #: How a container ends that the runtime lost sight of (the node was restarted).
@@ -116,7 +117,7 @@ class Containers:
     async def start(self, container: Container) -> None:
         """Run a created container; when that fails it has exited with 128, as under containerd."""
         if container.state != cri.CONTAINER_CREATED:
-            state = cri.ContainerState.Name(container.state)
+            state = state_name(container.state)
             raise CriError(
                 f'failed to set starting state for container "{container.id}": container is in {state} state'
             )
@@ -134,7 +135,7 @@ class Containers:
     async def _start(self, sandbox: Sandbox, container: Container) -> None:
         assembly = Assembly(self._images, self._files, sandbox, container)
         command = assembly.command(overlay=self._overlay, evidence=self._evidence.fd)
-        container.evidence = command.own_users
+        container.evidence = assembly.trusted
         log = Log(container.log_path or None, container.config.stdin, container.config.tty)
         try:
             container.pid = await self._launcher.start(container.id, command, log)
@@ -200,6 +201,6 @@ class Containers:
 
 def _only_child(pid: int) -> int:
     """The process that a bubblewrap watches over."""
-    with suppress(OSError, IndexError), open(f"/proc/{pid}/task/{pid}/children") as file:
-        return int(file.read().split()[0])
+    with suppress(OSError, IndexError):
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
     return 0

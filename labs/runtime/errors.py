@@ -4,11 +4,14 @@ import grpc
 
 from labs.errors import LabsError
 
-_START = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed"
+_START = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+    "runc create failed: unable to start container process"
+)
 
 
 class CriError(LabsError):
-    """A call that failed; `code` is what the client sees. Without a better one it is Unknown, as containerd's."""
+    """A call that failed; `code` is what the client sees: Unknown where containerd has no better one, too."""
 
     code = grpc.StatusCode.UNKNOWN
 
@@ -45,4 +48,4 @@ class StartError(CriError):
     """The container's process could not be started; worded as containerd and runc do together."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{_START}: unable to start container process: {reason}: unknown")
+        super().__init__(f"{_START}: {reason}: unknown")

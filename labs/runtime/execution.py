@@ -17,7 +17,7 @@ from labs.runtime.records import Container
 #: containerd keeps no more than this of each stream.
 OUTPUT_MAX = 16 * 1024 * 1024
 
-#: After the command has ended, children that it left behind may hold its output open: containerd waits so long.
+#: After the command has ended, children that it left behind may hold its output open: so long we wait.
 _DRAIN_SECONDS = 1.0
 
 
@@ -59,7 +59,10 @@ class Executions:
     async def run(
         self, container: Container, command: Sequence[str], timeout: float
     ) -> tuple[int, bytes, bytes]:
-        """Exit code, stdout and stderr of `command`; `TimedOutError` (and its end) after `timeout` seconds, 0 for never."""
+        """Exit code, stdout and stderr of `command`.
+
+        After `timeout` seconds, 0 for never, it is killed, and `TimedOutError` raised.
+        """
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         outputs = [Output(), Output()]
         try:

@@ -4,10 +4,13 @@ bubblewrap's options travel as a file (`--args`), so that environments appear in
 message is too long. Three more descriptors tell how far it has come:
 
 * `--info-fd`: the pid of the sandbox's first process, as soon as it exists;
-* `--userns-block-fd`: it waits until its user namespace has been given its users (see `users`);
-* `--block-fd`: bubblewrap reads one byte when all is set up, just before it executes the command. The byte is
-  there from the beginning, and what is observed is how the other end is closed: after the byte was read
-  (end of file) the command runs; with the byte unread (connection reset) the set-up has failed.
+* `--userns-block-fd`: bubblewrap reads a byte here before it goes on with a user namespace of its own,
+  which is given its users meanwhile (see `users`);
+* `--block-fd`: the sandbox reads a byte here when all is set up, just before it executes the command. That byte
+  is there beforehand; what is observed is how the other end is closed. With nothing left to read (end of
+  file) the command runs; with the byte unread (connection reset) the set-up has failed.
+
+The last two are one socket, which the sandbox closes itself: the command inherits nothing of this.
 """
 
 import asyncio
@@ -19,7 +22,7 @@ from dataclasses import dataclass, field
 
 from labs.runtime.errors import CriError
 from labs.runtime.monitor import FIRST_FD, Monitor
-from labs.runtime.users import nested_map
+from labs.runtime.users import ROOT, User, nested_map
 
 
 class SetUpError(CriError):
@@ -37,8 +40,13 @@ class Command:
     join: dict[str, int] = field(default_factory=dict)
     #: The sandbox has a user namespace of its own, rather than one of `fds`.
     own_users: bool = False
-    #: The group it runs as, when that is not root's.
-    gid: int = 0
+    #: Who runs it; anybody but root makes the sandbox as that user, with a user namespace of its own.
+    user: User = ROOT
+
+    def close(self) -> None:
+        """Close its descriptors."""
+        for fd in self.fds:
+            os.close(fd)
 
     def pass_fd(self, fd: int) -> str:
         """Hand a descriptor over to the command; says the number it will have there."""
@@ -69,37 +77,38 @@ class Launcher:
         """
         log = log or Log()
         info, info_end = os.pipe2(os.O_CLOEXEC)
-        ready, ready_end = socket.socketpair()
-        users, users_end = os.pipe2(os.O_CLOEXEC)
-        ready.sendall(b".")
-        options = ["--info-fd", command.pass_fd(info_end), "--block-fd", command.pass_fd(ready_end.detach())]
-        if command.own_users:
-            options += ["--unshare-user", "--userns-block-fd", command.pass_fd(users)]
-        else:
-            os.close(users)
+        ready, gate = socket.socketpair()
+        passed = command.pass_fd(gate.detach())
+        options = ["--info-fd", command.pass_fd(info_end), "--block-fd", passed]
+        options += ["--unshare-user", "--userns-block-fd", passed] if command.own_users else []
         arguments = command.pass_fd(_file([*options, *command.options]))
         argv = [self._bwrap, "--args", arguments, "--", *command.argv]
-        if command.gid:
-            argv = ["/usr/bin/setpriv", "--regid", str(command.gid), "--clear-groups", *argv]
+        if command.user != ROOT:
+            argv = [*_become(command.user), *argv]
         try:
             try:
                 await self._monitor.run(
                     name, argv, command.fds, log=log.path, stdin=log.stdin, tty=log.tty, join=command.join
                 )
             finally:
-                for fd in command.fds:
-                    os.close(fd)
+                command.close()
             pid = await _child(info)
             if command.own_users:
                 _give_users(pid)
-                os.write(users_end, b".")
+                ready.send(b".")
+            ready.send(b".")
             if not await _runs(ready):
                 raise SetUpError("bubblewrap could not set up the sandbox")
             return pid
         finally:
             os.close(info)
-            os.close(users_end)
             ready.close()
+
+
+def _become(user: User) -> list[str]:
+    """A command that runs the rest as `user`: what bubblewrap itself could do only in part."""
+    groups = ["--groups", ",".join(map(str, user.groups))] if user.groups else ["--clear-groups"]
+    return ["/usr/bin/setpriv", "--reuid", str(user.uid), "--regid", str(user.gid), *groups]
 
 
 def _file(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Is there such a program in a container? Asked before it is started, because bubblewrap could only say so in its log.
+"""Is there such a program in a container? Asked before the start: bubblewrap could say so only in the log.
 
 The container's files are the image's, with mounts over them. A path is walked name by name through both,
 following symbolic links as the container would.
@@ -33,7 +33,7 @@ class Tree:
             real = self._real([*here, name])
             if real.is_symlink():
                 links += 1
-                target = os.readlink(real)
+                target = str(real.readlink())
                 if links > _LINKS_MAX:
                     return None
                 here = [] if target.startswith("/") else here
@@ -55,7 +55,7 @@ class Tree:
     def program(self, name: str, path: str, directory: str) -> None:
         """Raise `StartError` with runc's words if `name` cannot be executed."""
         if "/" in name:
-            found = self.resolve(os.path.join(directory, name))
+            found = self.resolve(name if name.startswith("/") else f"{directory}/{name}")
             if found is None:
                 raise StartError(f'exec: "{name}": stat {name}: no such file or directory')
             if not _executable(found):

@@ -117,7 +117,7 @@ def _labelled(labels: Mapping[str, str], selector: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in selector.items())
 
 
-def event(kind: int, container: Container, sandbox: Sandbox | None, all_of_pod: list[Container]) -> Any:
+def event(kind: Any, container: Container, sandbox: Sandbox | None, all_of_pod: list[Container]) -> Any:
     """What GetContainerEvents streams."""
     return cri.ContainerEventResponse(
         container_id=container.id,

@@ -75,7 +75,7 @@ class Monitor:
         tty: bool = False,
         join: dict[str, int] | None = None,
     ) -> int:
-        """Start `argv` with `fds` at 10, 11, … and say its pid; `join` names those that are namespaces to enter."""
+        """Start `argv` with `fds` at 10, 11, … and say its pid; `join` tells which are namespaces to enter."""
         answer, _ = await self._call(
             "run", fds, name=name, argv=argv, env=env or {}, log=log, stdin=stdin, tty=tty, join=join or {}
         )
@@ -92,7 +92,7 @@ class Monitor:
         tty: dict[str, int] | None = None,
         below: bool = False,
     ) -> Execution:
-        """Run `argv` in all namespaces of `pid`: with `fds` as stdin, stdout and stderr, or on a new terminal."""
+        """Run `argv` in all namespaces of `pid`, with `fds` as stdin, stdout, stderr, or on a new terminal."""
         loop = asyncio.get_running_loop()
         number = next(self._numbers)
         done: asyncio.Future[int] = loop.create_future()
@@ -141,6 +141,11 @@ class Monitor:
         finally:
             self._answers.pop(number, None)
 
+    def lose(self) -> None:
+        """Count process 1 as gone: the runtime ends."""
+        if not self.lost.done():
+            self.lost.set_result(None)
+
     def _receive(self) -> None:
         try:
             data, fds, _, _ = socket.recv_fds(
@@ -152,8 +157,7 @@ class Monitor:
             data, fds = b"", []
         if not data:
             asyncio.get_running_loop().remove_reader(self._socket)
-            if not self.lost.done():
-                self.lost.set_result(None)
+            self.lose()
             return
         self._handle(json.loads(data), fds)
 

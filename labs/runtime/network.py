@@ -42,7 +42,7 @@ class PodNetwork:
         return str(self.range[1])
 
     def allocate(self, used: Iterable[str]) -> str:
-        """The address after the last one given, as CNI's host-local plug-in: an old one is not soon given again."""
+        """The address after the last one given, as CNI's host-local: an old one is not soon given again."""
         taken = {ipaddress.IPv4Address(address) for address in used if address}
         if self._last is None:
             self._last = max(taken, default=self.range[1])

@@ -1,4 +1,4 @@
-"""What concerns a sandbox and its containers together: the order of stopping, and what is told to listeners."""
+"""What concerns a sandbox and its containers together: the order of stopping, and who is told of it."""
 
 import asyncio
 from typing import Any

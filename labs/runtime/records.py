@@ -48,8 +48,8 @@ class Sandbox:
         return bool(self.namespaces.network == cri.NODE)
 
     @property
-    def state(self) -> int:
-        return int(cri.SANDBOX_READY if self.ready else cri.SANDBOX_NOTREADY)
+    def state(self) -> Any:
+        return cri.SANDBOX_READY if self.ready else cri.SANDBOX_NOTREADY
 
 
 @dataclass
@@ -79,10 +79,10 @@ class Container:
     evidence: bool = False
 
     @property
-    def state(self) -> int:
+    def state(self) -> Any:
         if self.finished_at:
-            return int(cri.CONTAINER_EXITED)
-        return int(cri.CONTAINER_RUNNING if self.started_at else cri.CONTAINER_CREATED)
+            return cri.CONTAINER_EXITED
+        return cri.CONTAINER_RUNNING if self.started_at else cri.CONTAINER_CREATED
 
     @property
     def running(self) -> bool:
@@ -90,6 +90,11 @@ class Container:
 
 
 Record = TypeVar("Record", Sandbox, Container)
+
+
+def state_name(state: Any) -> str:
+    """CONTAINER_RUNNING and the like."""
+    return str(cri.ContainerState.Name(state))
 
 
 class Records(Generic[Record]):
@@ -100,7 +105,7 @@ class Records(Generic[Record]):
     ) -> None:
         self.directory = directory
         self._kind = kind
-        self._new = new
+        self._new: Callable[..., Record] = new
         self._config = config
         self._records: dict[str, Record] = {}
         directory.mkdir(parents=True, exist_ok=True)

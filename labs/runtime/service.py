@@ -1,5 +1,6 @@
 """CRI's two services: each call is one method, each error its gRPC code."""
 
+
 import asyncio
 import functools
 import logging
@@ -220,7 +221,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
 
     @answered
     async def UpdateRuntimeConfig(self, _: Any) -> Any:
-        """The node's address range is the machine's matter: containerd ignores the kubelet's without a CNI template."""
+        """Ignored, as by a containerd without a template for CNI: the addresses are the node's own matter."""
         return cri.UpdateRuntimeConfigResponse()
 
     @answered

@@ -118,7 +118,7 @@ def _written(directory: Path) -> tuple[int, int]:
     for parent, directories, names in os.walk(directory):
         for name in (*directories, *names):
             try:
-                status = os.lstat(os.path.join(parent, name))
+                status = Path(parent, name).lstat()
             except OSError:  # removed since
                 continue
             if status.st_ino not in seen:

@@ -1,6 +1,6 @@
-"""The door for `crictl exec`: a Unix socket over which a caller on the node hands in its own terminal or files.
+"""The door for `crictl exec`: a Unix socket over which a caller on the node hands in its terminal or files.
 
-    caller   {"container": ID, "argv": […], "tty": {"rows", "cols"} | null}    with stdin, stdout, stderr unless tty
+    caller   {"container": ID, "argv": […], "tty": {"rows", "cols"} | null}    with its three files unless tty
     here     {"ok": true}, with the terminal's master if tty                   or {"error": "one line"}
     here     {"exit": code}
 
@@ -72,10 +72,10 @@ class TerminalServer:
         else:
             socket.send_fds(caller, [json.dumps({"ok": True}).encode()], [execution.master])
             os.close(execution.master)
-        gone = asyncio.ensure_future(_readable(caller))
-        done, _ = await asyncio.wait({gone, execution.exit}, return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
-        if execution.exit in done:
+        gone = asyncio.create_task(_readable(caller))
+        execution.exit.add_done_callback(lambda _: gone.cancel())
+        await asyncio.wait([gone])
+        if execution.exit.done():
             caller.send(json.dumps({"exit": execution.exit.result()}).encode())
         elif execution.master is None:
             await self._executions.signal(container, execution, signal.SIGKILL)
@@ -85,8 +85,13 @@ async def _readable(sock: socket.socket) -> None:
     """Wait until there is something to read, which may be the end."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(sock, lambda: ready.done() or ready.set_result(None))
+    loop.add_reader(sock, _resolve, ready)
     try:
         await ready
     finally:
         loop.remove_reader(sock)
+
+
+def _resolve(ready: "asyncio.Future[None]") -> None:
+    if not ready.done():
+        ready.set_result(None)

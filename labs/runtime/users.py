@@ -12,7 +12,7 @@ from typing import Any
 from labs.runtime.errors import InvalidArgumentError
 
 _TOO_FEW = (
-    "runAsUser: user {uid} does not exist on this node: it has {count} of 65536 users; "
+    "runAsUser: user or group {number} does not exist on this node, which has {count} of 65536: "
     "install the package `uidmap` (newuidmap) on the machine and make the cluster anew"
 )
 
@@ -35,6 +35,10 @@ class User:
 
     uid: int = 0
     gid: int = 0
+    groups: tuple[int, ...] = ()
+
+
+ROOT = User()
 
 
 def run_as(security: Any, image_user: str, passwd: str) -> User:
@@ -52,10 +56,13 @@ def run_as(security: Any, image_user: str, passwd: str) -> User:
         gid = int(group)
     if security.HasField("run_as_group"):
         gid = int(security.run_as_group.value)
+    groups = tuple(int(each) for each in security.supplemental_groups)
     count = sum(int(line.split()[2]) for line in nested_map("uid").splitlines())
-    if not _exists("uid", uid) or not _exists("gid", gid):
-        raise InvalidArgumentError(_TOO_FEW.format(uid=uid if not _exists("uid", uid) else gid, count=count))
-    return User(uid, gid)
+    for kind, number in (("uid", uid), ("gid", gid), *(("gid", each) for each in groups)):
+        if not _exists(kind, number):
+            raise InvalidArgumentError(_TOO_FEW.format(number=number, count=count))
+    # without setgroups(2) root has the groups that it has
+    return User(uid, gid, groups if uid or gid or count > 1 else ())
 
 
 def _look_up(name: str, passwd: str) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -34,13 +35,13 @@ def launch(playwright: Playwright, path: str) -> Browser:
 
 
 @contextmanager
-def server(root: Path, environment: Mapping[str, str]) -> Iterator[str]:
+def server(root: Path, environment: Mapping[str, str], *, theme: str = "JupyterLab Light") -> Iterator[str]:
     """JupyterLab with `root` as its files; yields its address, with the token."""
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--port=0", f"--ServerApp.root_dir={root}"]
     if os.geteuid() == 0:
         command.append("--allow-root")
     home = root.parent / "jupyter"
-    _settle(home)
+    _settle(home, theme)
     variables = {
         "JUPYTERLAB_SETTINGS_DIR": home / "settings",
         "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces",
@@ -58,11 +59,12 @@ def server(root: Path, environment: Mapping[str, str]) -> Iterator[str]:
         log.close()
 
 
-def _settle(home: Path) -> None:
+def _settle(home: Path, theme: str) -> None:
     """Settings of its own for the server, so that nobody's are used and no question about news pops up."""
     for plugin, setting in {
+        "notebook-extension/tracker": {"windowingMode": "none"},
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-        "apputils-extension/themes": {"theme": os.environ.get("CKS_LABS_TEST_THEME", "JupyterLab Light")},
+        "apputils-extension/themes": {"theme": theme},
     }.items():
         path = home / "settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,40 +82,39 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 class Notebook:
-    """A notebook that is open in JupyterLab, used as a student would: by scrolling, clicking and typing."""
+    """A notebook that is open in JupyterLab, used as a student would: by clicking and typing."""
 
-    def __init__(self, page: Page, address: str, path: str) -> None:
+    def __init__(self, page: Page, address: str, path: Path) -> None:
         self.page = page
+        self._ids = [cell.id for cell in nbformat.read(path, as_version=4).cells]
         page.set_default_timeout(PATIENCE)
         base, token = address.split("?")
-        page.goto(f"{base}/tree/{path}?{token}&reset")
-        expect(page.locator(".jp-Notebook")).to_be_visible(timeout=PATIENCE)
-        expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first).to_be_visible(
-            timeout=PATIENCE
-        )
+        page.goto(f"{base}/tree/{path.name}?{token}&reset")
+        expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(len(self._ids), timeout=PATIENCE)
+        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=PATIENCE)
 
-    def cell(self, text: str) -> Locator:
-        """The first code cell whose source contains the text."""
-        return self._cells(text).first
+    def cell(self, id: str) -> Locator:
+        """The cell of that name."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(self._ids.index(id))
 
-    def _cells(self, text: str) -> Locator:
-        return self.page.locator(".jp-CodeCell").filter(has=self.page.locator(".cm-content", has_text=text))
-
-    def run(self, cell: Locator) -> Locator:
-        """Run a cell with the keyboard and wait until it has ended; returns it."""
-        self._into(cell)
+    def run(self, id: str) -> Locator:
+        """Run a cell by the keyboard and wait until it has ended; returns what it shows."""
+        cell = self._into(id)
+        prompt = cell.locator(".jp-InputPrompt")
+        before = prompt.inner_text()
         self.page.keyboard.press("Control+Enter")
-        expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"^\[\d+\]:$"), timeout=PATIENCE * 4)
-        return cell
+        expect(prompt).not_to_have_text(before, timeout=PATIENCE)
+        expect(prompt).to_have_text(re.compile(r"^\[\d+\]:$"), timeout=PATIENCE)
+        return cell.locator(".jp-OutputArea-output")
 
-    def write(self, cell: Locator, text: str) -> Locator:
-        """Replace a cell's text by typing."""
-        self._into(cell)
+    def type(self, id: str, text: str) -> Locator:
+        """Type over what a cell says, and run it."""
+        self._into(id)
         self.page.keyboard.press("Control+a")
         self.page.keyboard.insert_text(text)
-        return cell
+        return self.run(id)
 
-    def _into(self, cell: Locator) -> None:
-        editor = cell.locator(".cm-content")
-        editor.scroll_into_view_if_needed()
-        editor.click()
+    def _into(self, id: str) -> Locator:
+        cell = self.cell(id)
+        cell.locator(".cm-content").click()
+        return cell

@@ -186,6 +186,7 @@ def test_control_keys_go_to_the_node(name: str) -> None:
     terminal.expect("# ")
     terminal.type("echo status $?\r")
     terminal.expect("status 130\r\n")
+    terminal.expect("# ")
     terminal.type("\x04")
 
     assert terminal.end() == 0

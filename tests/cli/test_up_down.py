@@ -180,6 +180,19 @@ def test_an_up_that_was_killed_is_cleaned_by_down_of_all(state: Path) -> None:
     assert until(lambda: processes_naming(str(state)) == [])
 
 
+def test_a_down_during_up_wins(state: Path) -> None:
+    environment = os.environ | {"XDG_STATE_HOME": str(state)}
+    up = subprocess.Popen([LABS, "up", "blue"], env=environment, stderr=subprocess.PIPE, text=True)
+    clusters = state / "cks-labs/clusters"
+    until((clusters / "blue/student.sock").exists)
+    down = labs("down", "blue", state=state)
+    _, said = up.communicate(timeout=30)
+
+    assert down.returncode == 0
+    assert (up.returncode, said.count("\n")) == (1, 1)
+    assert list(clusters.iterdir()) == []
+
+
 def kill(directory: Path) -> None:
     """kill -9 the supervisor, and wait until the kernel has ended what it owned."""
     from labs.nodes import removal

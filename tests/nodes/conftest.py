@@ -148,7 +148,9 @@ def strangers_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str |
     packages = Path(psutil.__file__).parents[1]
     kubectl = Path(sys.executable).parent / "kubectl"
     repository = Path(labs.__file__).parent
-    public = all(os.stat(parent).st_mode & 1 for path in (packages, repository) for parent in [path, *path.parents])
+    public = all(
+        os.stat(parent).st_mode & 1 for path in (packages, repository) for parent in [path, *path.parents]
+    )
     if os.geteuid() != 0 or not Path(system).exists() or not public:
         yield None
         return

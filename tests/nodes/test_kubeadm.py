@@ -197,7 +197,7 @@ def test_the_hosts_kubeconfig_points_at_the_forwarded_port(root: Path, tmp_path:
 
     assert mode(tmp_path / "kubeconfig") == 0o600
     assert document["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:40123"
-    assert document["current-context"] == "kubernetes-admin@cks"
+    assert document["current-context"] == "kubernetes-admin@cks-labs-cks"
 
 
 def test_the_judge_has_a_certificate_of_its_own_that_no_node_has(root: Path, tmp_path: Path) -> None:

@@ -41,7 +41,9 @@ def test_a_student_is_root_on_a_machine_of_its_own(cluster: Supervised) -> None:
 
 
 def test_nothing_of_the_host_is_writable(cluster: Supervised) -> None:
-    script = "for d in / /etc /root /tmp /var/lib /usr /usr/bin /usr/local/bin /opt/cks-labs/site-packages; do"
+    script = (
+        "for d in / /etc /root /tmp /var/lib /usr /usr/bin /usr/local/bin /opt/cks-labs/site-packages; do"
+    )
     seen = cluster.sh(f"{script} touch $d/here 2>/dev/null && echo $d; done").stdout.split()
 
     assert seen == ["/", "/etc", "/root", "/tmp", "/var/lib"]
@@ -117,7 +119,9 @@ def test_a_resumed_cluster_keeps_identity_port_and_evidence(start: Start) -> Non
     assert second.judge.call("evidence", since=seq - 1)["records"][0]["event"] == "hint"
 
 
-def test_a_resumed_cluster_whose_port_was_taken_gets_another_and_its_kubeconfig_names_it(start: Start) -> None:
+def test_a_resumed_cluster_whose_port_was_taken_gets_another_and_its_kubeconfig_names_it(
+    start: Start,
+) -> None:
     first = start()
     first.judge.call("down")
     first.wait()
@@ -148,14 +152,25 @@ def test_clusters_run_side_by_side(start: Start) -> None:
 
     assert two.sh("ls /root/which").returncode != 0
     assert one.port != two.port
-    assert (one.sh("hostname").stdout, two.sh("hostname").stdout) == ("one-control-plane\n", "two-control-plane\n")
+    assert (one.sh("hostname").stdout, two.sh("hostname").stdout) == (
+        "one-control-plane\n",
+        "two-control-plane\n",
+    )
 
 
 @pytest.mark.parametrize("stage", ["preparing", "node-up"])
 def test_a_start_that_nobody_waits_for_any_more_is_given_up(starter: Starter, stage: str) -> None:
     directory = starter.directory()
     reader, writer = os.pipe()
-    command = ["labs.nodes.supervisor", "--name", "lab", "--directory", str(directory), "--progress-fd", str(writer)]
+    command = [
+        "labs.nodes.supervisor",
+        "--name",
+        "lab",
+        "--directory",
+        str(directory),
+        "--progress-fd",
+        str(writer),
+    ]
     process = starter.run(*command, pass_fds=[writer])
     os.close(writer)
     read_reports(reader, lambda report: report.get("stage") == stage)
@@ -203,7 +218,9 @@ def test_a_deep_directory_is_no_trouble(start: Start, starter: Starter) -> None:
 
 def test_what_a_student_leaves_is_not_executed_when_the_node_is_resumed(start: Start) -> None:
     first = start()
-    first.sh("echo /root/evil.so > /etc/ld.so.preload; mkdir -p /etc/python3; echo 'print(1)' > /etc/sitecustomize.py")
+    first.sh(
+        "echo /root/evil.so > /etc/ld.so.preload; mkdir -p /etc/python3; echo 'print(1)' > /etc/sitecustomize.py"
+    )
     assert "evil.so" in first.sh("true").stderr
     first.judge.call("down")
     first.wait()
@@ -232,7 +249,9 @@ def test_students_commands_are_evidence(cluster: Supervised) -> None:
     before = cluster.judge.call("barrier", timeout=0.5)["seq"]
     cluster.student.run(["sh", "-c", "exit 3"])
     records = cluster.judge.call("evidence", since=before)["records"]
-    shell = [(record["event"], record["argv"], record["exit"]) for record in records if record["source"] == "shell"]
+    shell = [
+        (record["event"], record["argv"], record["exit"]) for record in records if record["source"] == "shell"
+    ]
 
     assert shell == [("started", ["sh", "-c", "exit 3"], None), ("exited", ["sh", "-c", "exit 3"], 3)]
 
@@ -302,7 +321,9 @@ def test_the_hosts_port_leads_to_the_api_servers_on_the_node(cluster: Supervised
         import threading
 
         serving = threading.Thread(
-            target=cluster.student.exec, args=([*command, "-c", SERVER],), kwargs={"fds": (null.fileno(), writer, 2)}
+            target=cluster.student.exec,
+            args=([*command, "-c", SERVER],),
+            kwargs={"fds": (null.fileno(), writer, 2)},
         )
         serving.start()
         assert lines.readline() == "listening\n"

@@ -1,4 +1,4 @@
-"""A node whose containerd is the real `labs.runtime`, and a CRI client to it. There is no kubelet and no supervisor."""
+"""A node whose containerd is the real `labs.runtime`, and a CRI client to it. There is no kubelet."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import labs
 from cri_api.v1 import api_pb2 as cri
 from cri_api.v1 import api_pb2_grpc
 
+import labs
 from tests.nodes.init.harness import Node
 
 BUSYBOX = "busybox:1.36"
@@ -32,8 +32,8 @@ class RuntimeNode(Node):
         (self.directory / "labs").rename(self.directory / "stand-ins")
         (self.directory / "labs").symlink_to(Path(labs.__file__).parent)
         super().boot()
-        # /run is a tmpfs that only the node sees; through the runtime's state a test can reach the socket
-        self.sh("mkdir -p /cks/socket && ln -s /cks/socket /run/containerd", view="trusted")
+        # /run is a tmpfs that only the node sees; below /var a test can reach the socket, too
+        self.sh("mkdir /var/lib/containerd/run && ln -s /var/lib/containerd/run /run/containerd")
         self.start_runtime()
         return self
 
@@ -46,7 +46,7 @@ class RuntimeNode(Node):
         """Start containerd and wait until it answers."""
         self.unit("start", "containerd")
         self.wait_record(event="RuntimeStarted")
-        self._directory = os.open(self.trusted / "socket", os.O_PATH)
+        self._directory = os.open(self.rootfs / "var/lib/containerd/run", os.O_PATH)
         # as long a path as tests have is no address of a socket
         address = f"unix:///proc/self/fd/{self._directory}/containerd.sock"
         self.channel = grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)])
@@ -56,7 +56,7 @@ class RuntimeNode(Node):
     def kill_runtime(self) -> None:
         """kill -9, and start again as systemd would; returns when the new one answers."""
         self.channel.close()
-        self.sh("kill -9 $(pgrep -f labs.runtime)", view="trusted")
+        self.sh("kill -9 $(pgrep -f ^/usr/bin/containerd)", view="trusted")
         self.wait_record(event="RuntimeStarted")
         self.channel = grpc.insecure_channel(
             f"unix:///proc/self/fd/{self._directory}/containerd.sock", [("grpc.use_local_subchannel_pool", 1)]
@@ -104,9 +104,15 @@ class RuntimeNode(Node):
 
     def sandbox(self, name: str = "web", **options: Any) -> str:
         """A running sandbox of a pod of this name."""
-        return str(self.cri.RunPodSandbox(cri.RunPodSandboxRequest(config=sandbox_config(name, **options))).pod_sandbox_id)
+        return str(
+            self.cri.RunPodSandbox(
+                cri.RunPodSandboxRequest(config=sandbox_config(name, **options))
+            ).pod_sandbox_id
+        )
 
-    def create(self, sandbox: str, *command: str, name: str = "main", image: str = BUSYBOX, **options: Any) -> str:
+    def create(
+        self, sandbox: str, *command: str, name: str = "main", image: str = BUSYBOX, **options: Any
+    ) -> str:
         config = container_config(name, image, command, **options)
         request = cri.CreateContainerRequest(pod_sandbox_id=sandbox, config=config)
         return str(self.cri.CreateContainer(request).container_id)
@@ -146,14 +152,22 @@ def sandbox_config(name: str, **options: Any) -> Any:
     """A pod's config, with what the kubelet sets always."""
     host_network = options.pop("host_network", False)
     namespaces = cri.NamespaceOption(
-        network=cri.NODE if host_network else cri.POD, pid=options.pop("pid", cri.CONTAINER), ipc=options.pop("ipc", cri.POD)
+        network=cri.NODE if host_network else cri.POD,
+        pid=options.pop("pid", cri.CONTAINER),
+        ipc=options.pop("ipc", cri.POD),
     )
     uid = options.pop("uid", f"{name}-uid")
     return cri.PodSandboxConfig(
-        metadata=cri.PodSandboxMetadata(name=name, uid=uid, namespace="default", attempt=options.pop("attempt", 0)),
+        metadata=cri.PodSandboxMetadata(
+            name=name, uid=uid, namespace="default", attempt=options.pop("attempt", 0)
+        ),
         hostname="" if host_network else name,
         log_directory=f"/var/log/pods/default_{name}_{uid}",
-        labels={"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": "default", "io.kubernetes.pod.uid": uid}
+        labels={
+            "io.kubernetes.pod.name": name,
+            "io.kubernetes.pod.namespace": "default",
+            "io.kubernetes.pod.uid": uid,
+        }
         | options.pop("labels", {}),
         linux=cri.LinuxPodSandboxConfig(
             security_context=cri.LinuxSandboxSecurityContext(namespace_options=namespaces)

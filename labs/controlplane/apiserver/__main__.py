@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import errno
 import signal
 import socket
 import sys
+from typing import Any
 
 from labs.controlplane.http import serve
 
 from . import klog, namespaces, options, tls
 from .admission import Admission
 from .audit import Audit
+from .authentication import Authenticator
 from .bootstrap import Bootstrap
 from .compaction import compact_for_ever
 from .context import Context, Target
@@ -30,8 +32,7 @@ from .watches import Watches
 from .watching import Hub
 
 #: How long an etcd that does not answer is waited for at the start.
-ETCD_START_SECONDS = 60.0
-SHUTDOWN_SECONDS = 2.0
+ETCD_START_SECONDS = 20.0
 
 
 def main() -> int:
@@ -47,25 +48,29 @@ def main() -> int:
         return 1
     audit = Audit.from_environment()
     try:
-        options.validate(parsed)
         if not parsed.advertise_address:
             parsed.advertise_address = _own_address()
-            klog.info(f"external host was not specified, using {parsed.advertise_address}")
-        klog.info(f"Version: {VERSION['gitVersion']}")
-        klog.info('"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')
+        klog.info("options.go:263", f"external host was not specified, using {parsed.advertise_address}")
+        options.validate(parsed)
+        klog.info("server.go:187", f"Version: {VERSION['gitVersion']}")
+        klog.info("server.go:189", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')
+        options.validate_files(parsed)
         asyncio.run(_run(parsed, audit))
     except InvalidOptions as error:
-        klog.error("command failed", err=error)
+        klog.error("run.go:72", "command failed", err=error)
         return 1
     return 0
 
 
 async def _run(parsed: Options, audit: Audit) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_report)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     serving, to_etcd, to_kubelets = tls.serving(parsed), tls.etcd(parsed), tls.kubelet(parsed)
+    # Bound before etcd is there: who connects meanwhile waits instead of being refused.
+    listener = _listen(parsed.secure_port)
     etcd = Etcd(parsed.etcd_servers, to_etcd)
     hub = Hub(etcd)
     await _reach_etcd(hub)
@@ -78,40 +83,49 @@ async def _run(parsed: Options, audit: Audit) -> None:
         health,
         audit,
         Metrics(),
+        Authenticator(anonymous=parsed.others.get("anonymous-auth") != "false"),
         f"{parsed.advertise_address}:{parsed.secure_port}",
     )
-    try:
-        listener = await serve(server.handle, host=None, port=parsed.secure_port, context=serving)
-    except OSError as error:
-        why = "bind: address already in use" if error.errno in (98, 48) else error.strerror or str(error)
-        address = f"0.0.0.0:{parsed.secure_port}"
-        raise InvalidOptions(
-            f"failed to create listener: failed to listen on {address}: listen tcp {address}: {why}"
-        ) from error
-    klog.info(f"Serving securely on [::]:{parsed.secure_port}")
+    bootstrap = Bootstrap(
+        storage, parsed.service_cluster_ip_range, parsed.advertise_address, parsed.secure_port
+    )
     own = Context(namespaces.own_request(), LOOPBACK, Target("delete", "/"))
     tasks = [
         loop.create_task(hub.run()),
-        loop.create_task(
-            _start(
-                Bootstrap(
-                    storage, parsed.service_cluster_ip_range, parsed.advertise_address, parsed.secure_port
-                ),
-                health,
-            )
-        ),
+        loop.create_task(_start(bootstrap, health)),
         loop.create_task(namespaces.forever(namespaces.NamespaceController(registry, hub, own))),
         loop.create_task(compact_for_ever(etcd)),
     ]
+    port = await serve(server.handle, listener, context=serving)
+    klog.info("secure_serving.go:211", f"Serving securely on [::]:{parsed.secure_port}")
     await stop.wait()
-    klog.info("[graceful-termination] shutdown event", name="ShutdownInitiated")
+    klog.info("genericapiserver.go:748", "[graceful-termination] shutdown event", name="ShutdownInitiated")
     health.stopping = True
-    listener.close()
+    port.close()
     for task in tasks:
         task.cancel()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(SHUTDOWN_SECONDS):
-            await etcd.close()
+    await etcd.close()
+
+
+def _listen(port: int) -> socket.socket:
+    """The port on all addresses of both families. Raises `InvalidOptions` when it is taken."""
+    family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+    try:
+        return socket.create_server(
+            ("", port), family=family, backlog=256, dualstack_ipv6=family == socket.AF_INET6
+        )
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        why = "bind: address already in use" if taken else f"bind: {(error.strerror or '').lower()}"
+        address = f"0.0.0.0:{port}"
+        message = f"failed to create listener: failed to listen on {address}: listen tcp {address}: {why}"
+        raise InvalidOptions(message) from error
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What broke outside of any request, in one line."""
+    cause = context.get("exception") or context["message"]
+    klog.error("runtime.go:142", "Unhandled Error", err=repr(cause))
 
 
 async def _reach_etcd(hub: Hub) -> None:

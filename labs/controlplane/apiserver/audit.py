@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from .authorization import JUDGE
@@ -103,7 +103,7 @@ def audit_event(
     if full and (ctx.response_object or failure) is not None:
         event["responseObject"] = ctx.response_object or failure
     event["requestReceivedTimestamp"] = micro(received)
-    event["stageTimestamp"] = micro(datetime.now(timezone.utc))
+    event["stageTimestamp"] = micro(datetime.now(UTC))
     event["annotations"] = {
         "authorization.k8s.io/decision": "forbid"
         if code == 403 and failure and _by_authorizer(failure)

@@ -13,15 +13,21 @@ ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 
-def authenticate(request: Request) -> User:
-    """The user behind a request. Raises a 401 for credentials that are not accepted."""
-    certificate = request.peer.certificate
-    if certificate is not None:
-        name = next((value for kind, value in request.peer.subject if kind == "commonName"), "")
-        groups = tuple(value for kind, value in request.peer.subject if kind == "organizationName")
-        if name:
-            identity = f"X509SHA256={sha256(certificate).hexdigest()}"
-            return User(name, (*groups, "system:authenticated"), {CREDENTIAL_ID: [identity]})
-    if request.headers.get("authorization", "").lower().startswith("bearer "):
-        raise status.unauthorized()
-    return ANONYMOUS
+class Authenticator:
+    """Tells users apart; `anonymous` says whether those without credentials are let in at all."""
+
+    def __init__(self, *, anonymous: bool = True) -> None:
+        self._anonymous = anonymous
+
+    def authenticate(self, request: Request) -> User:
+        """The user behind a request. Raises a 401 for credentials that are not accepted."""
+        certificate = request.peer.certificate
+        if certificate is not None:
+            name = next((value for kind, value in request.peer.subject if kind == "commonName"), "")
+            groups = tuple(value for kind, value in request.peer.subject if kind == "organizationName")
+            if name:
+                identity = f"X509SHA256={sha256(certificate).hexdigest()}"
+                return User(name, (*groups, "system:authenticated"), {CREDENTIAL_ID: [identity]})
+        if not self._anonymous or request.headers.get("authorization", "").lower().startswith("bearer "):
+            raise status.unauthorized()
+        return ANONYMOUS

@@ -42,9 +42,12 @@ class Bootstrap:
             await self._ensure(
                 resource,
                 "",
-                {"metadata": {"name": name, "generation": 1}, "value": value, "description": description},
+                {"metadata": {"name": name}, "value": value, "description": description},
             )
-        klog.info("all system priority classes are created successfully or already exist.")
+        klog.info(
+            "storage_scheduling.go:129",
+            "all system priority classes are created successfully or already exist.",
+        )
         await self._kubernetes_service()
 
     async def _kubernetes_service(self) -> None:

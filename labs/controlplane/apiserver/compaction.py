@@ -21,4 +21,4 @@ async def compact_for_ever(etcd: Etcd, interval: float = INTERVAL_SECONDS) -> No
                 await etcd.compact(before)
             before = now
         except EtcdError as error:
-            klog.error("compact failed", err=error)
+            klog.error("compact.go:220", "compact failed", err=error)

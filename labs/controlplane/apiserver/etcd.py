@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import time
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -19,8 +20,12 @@ from urllib.parse import urlsplit
 
 from labs.controlplane.http import Client, ConnectionFailed, Reply
 
+from . import klog
+
 #: How long to wait before asking an etcd that does not answer once more.
 RETRY_SECONDS = 0.05
+#: A server that stays away is logged this often.
+QUIET_SECONDS = 1.0
 
 
 class EtcdError(Exception):
@@ -37,6 +42,10 @@ class Compacted(EtcdError):
     def __init__(self, revision: int) -> None:
         super().__init__("etcdserver: mvcc: required revision has been compacted")
         self.revision = revision
+
+
+class FutureRevision(EtcdError):
+    """The revision asked for has not been reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,7 @@ class Etcd:
             tls = context if url.scheme == "https" else None
             self._clients.append(Client(url.hostname or "127.0.0.1", url.port or 2379, context=tls))
         self._current = 0
+        self._quiet_until = 0.0
 
     async def range(
         self, key: str, end: str | None = None, *, limit: int = 0, revision: int = 0, count_only: bool = False
@@ -178,7 +188,7 @@ class Etcd:
                         if line:
                             yield _watch_batch(json.loads(line))
         except ConnectionFailed as error:
-            self._current = (self._current + 1) % len(self._clients)
+            self._failed(error)
             raise EtcdUnavailable(str(error)) from error
         raise EtcdUnavailable("error reading from server: EOF")
 
@@ -193,6 +203,8 @@ class Etcd:
             message = document.get("message") or document.get("error") or str(reply.status)
             if "has been compacted" in message:
                 raise Compacted(0)
+            if "is a future revision" in message:
+                raise FutureRevision(message)
             raise EtcdError(message)
         return document  # type: ignore[no-any-return]
 
@@ -202,11 +214,25 @@ class Etcd:
             try:
                 return await send(self._clients[self._current])
             except ConnectionFailed as error:
-                self._current = (self._current + 1) % len(self._clients)
+                self._failed(error)
                 if error.sent and not repeatable:
                     message = f"rpc error: code = Unavailable desc = {error}"
                     raise EtcdUnavailable(message) from error
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def _failed(self, error: ConnectionFailed) -> None:
+        """Try the next server from now on; say why, now and then."""
+        client = self._clients[self._current]
+        self._current = (self._current + 1) % len(self._clients)
+        now = time.monotonic()
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET_SECONDS
+            address = f'"{client.host}:{client.port}"'
+            klog.warning(
+                "logging.go:55",
+                "[core] [Channel #1 SubChannel #2] grpc: addrConn.createTransport failed to connect to "
+                f"{{Addr: {address}, ServerName: {address}, }}. Err: connection error: desc = {klog.quote(error)}",
+            )
 
     async def healthy(self) -> None:
         """One small read without a second try: raises `ConnectionFailed` or `EtcdError` when etcd does not serve."""

@@ -57,11 +57,16 @@ class Handlers:
         limit = _integer(request.argument("limit"), "limit")
         prefix = resource.key_prefix(namespace)
         revision, start = _continued(request.argument("continue"), prefix)
+        wanted = _integer(request.argument("resourceVersion"), "resourceVersion")
+        if request.argument("resourceVersionMatch") == "Exact":
+            revision = wanted
         objects: list[Object] = []
         while True:
             page = await self._registry.storage.list(prefix, limit=limit, start_key=start, revision=revision)
             shown = (_shown(resource, stored.object) for stored in page.items)
             objects += [obj for obj in shown if keep is None or keep(obj)]
+            if wanted > page.revision:
+                raise status.version_too_large(wanted, page.revision)
             revision, start = page.revision, page.next_key
             if start is None or len(objects) >= limit:
                 break

@@ -79,8 +79,9 @@ class Health:
             lines.append(f"[-]{name} failed: reason withheld" if fault else f"[+]{name} ok")
         if faults:
             klog.info(
+                "healthz.go:280",
                 f"{', '.join(faults)} check failed: {endpoint}\n"
-                + "\n".join(f"[-]{n} failed: {t}" for n, t in faults.items())
+                + "\n".join(f"[-]{n} failed: {t}" for n, t in faults.items()),
             )
             text = "\n".join(lines) + f"\n{endpoint} check failed\n"
             return Response(500, text.encode(), _TEXT)

@@ -1,38 +1,37 @@
-"""Log lines as Kubernetes components write them (klog's text format) on standard error."""
+"""Log lines as Kubernetes components write them (klog's text format) on standard error.
+
+The first argument is the place in Kubernetes' own source that says the line there: people find the
+line's meaning by it.
+"""
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-from datetime import datetime, timezone
-from types import FrameType
+from datetime import UTC, datetime
 
 
-def info(message: str, **values: object) -> None:
+def info(at: str, message: str, **values: object) -> None:
     """What happened."""
-    _write("I", message, values)
+    _write("I", at, message, values)
 
 
-def warning(message: str, **values: object) -> None:
+def warning(at: str, message: str, **values: object) -> None:
     """What may become a problem."""
-    _write("W", message, values)
+    _write("W", at, message, values)
 
 
-def error(message: str, **values: object) -> None:
+def error(at: str, message: str, **values: object) -> None:
     """What went wrong; `err=` carries the cause."""
-    _write("E", message, values)
+    _write("E", at, message, values)
 
 
-def _write(severity: str, message: str, values: dict[str, object]) -> None:
-    caller: FrameType = sys._getframe(2)
-    name = os.path.basename(caller.f_code.co_filename).removesuffix(".py")  # noqa: PTH119
-    stamp = datetime.now(timezone.utc).strftime("%m%d %H:%M:%S.%f")
+def _write(severity: str, at: str, message: str, values: dict[str, object]) -> None:
+    stamp = datetime.now(UTC).strftime("%m%d %H:%M:%S.%f")
     if values:
         pairs = " ".join(f"{key}={quote(value)}" for key, value in values.items())
         message = f"{quote(message)} {pairs}"
-    line = f"{severity}{stamp} {threading.get_native_id():7d} {name}.go:{caller.f_lineno}] {message}\n"
-    sys.stderr.write(line)
+    sys.stderr.write(f"{severity}{stamp} {threading.get_native_id():7d} {at}] {message}\n")
     sys.stderr.flush()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from .status import FieldError, invalid, required
@@ -42,7 +42,7 @@ ANNOTATIONS_LIMIT = 256 * 1024
 
 def now() -> str:
     """The time as `metav1.Time` is written: whole seconds, UTC."""
-    return stamp(datetime.now(timezone.utc))
+    return stamp(datetime.now(UTC))
 
 
 def stamp(moment: datetime) -> str:

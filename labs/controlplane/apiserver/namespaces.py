@@ -56,9 +56,9 @@ class NamespaceController:
             return left == 0 and await self._finalize(name)
         except APIError as error:
             if error.code != 404:
-                klog.error("Unhandled Error", err=error)
+                klog.error("namespace_controller.go:163", "Unhandled Error", err=error)
         except (EtcdError, Changed) as error:
-            klog.error("Unhandled Error", err=error)
+            klog.error("namespace_controller.go:163", "Unhandled Error", err=error)
         return False
 
     async def _finalize(self, name: str) -> bool:
@@ -85,7 +85,7 @@ async def forever(controller: NamespaceController) -> None:
         try:
             await controller.run()
         except (EOFError, APIError, EtcdError) as error:
-            klog.warning("namespace controller starts over", err=error)
+            klog.warning("namespace_controller.go:187", "namespace controller starts over", err=error)
             await asyncio.sleep(RETRY_SECONDS)
 
 

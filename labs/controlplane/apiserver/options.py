@@ -20,6 +20,7 @@ ADMISSION_PLUGINS = (
     *("StorageObjectInUseProtection", "TaintNodesByCondition", "ValidatingAdmissionPolicy"),
     "ValidatingAdmissionWebhook",
 )
+_TLS_VERSIONS = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13")
 _AUTHORIZATION_MODES = ("ABAC", "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
 #: Flags of the real server that change nothing here yet, by the type of their value.
 _ACCEPTED_STRINGS = (
@@ -145,55 +146,56 @@ def _number(name: str, value: str) -> int:
 
 
 def validate(options: Options) -> None:
-    """What the real server checks before it does anything. Raises `InvalidOptions`."""
+    """What the real server checks before its first log line. Raises `InvalidOptions`."""
     faults = []
     if not options.etcd_servers:
         faults.append("--etcd-servers must be specified")
     if not 1 <= options.secure_port <= 65535:
-        faults.append(
-            f"--secure-port {options.secure_port} must be between 1 and 65535, inclusive. It cannot be turned off with 0"
-        )
-    try:
-        ipaddress.ip_network(options.service_cluster_ip_range)
-    except ValueError:
-        faults.append("--service-cluster-ip-range must be a valid CIDR")
-    if options.advertise_address:
-        try:
-            ipaddress.ip_address(options.advertise_address)
-        except ValueError:
-            faults.append(f'invalid argument "{options.advertise_address}" for "--advertise-address"')
+        rule = "must be between 1 and 65535, inclusive. It cannot be turned off with 0"
+        faults.append(f"--secure-port {options.secure_port} {rule}")
+    for index, text in enumerate(options.service_cluster_ip_range.split(",")):
+        if not _is_network(text):
+            faults.append(f"service-cluster-ip-range[{index}] is not a valid cidr")
     for plugin in options.enable_admission_plugins:
         if plugin not in ADMISSION_PLUGINS:
             faults.append(f'enable-admission-plugins plugin "{plugin}" is unknown')
     for mode in options.authorization_mode:
         if mode not in _AUTHORIZATION_MODES:
             faults.append(f'authorization-mode "{mode}" is not a valid mode')
-    if len(faults) > 1:
-        raise InvalidOptions(f"[{', '.join(faults)}]")
     if faults:
-        raise InvalidOptions(faults[0])
-    for path in _files(options):
-        _readable(path)
+        raise InvalidOptions(faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]")
+    for flag in ("service-account-signing-key-file", "service-account-key-file"):
+        if path := options.others.get(flag):
+            _readable(path, "failed to parse service-account-issuer-key-file: ")
 
 
-def _files(options: Options) -> list[str]:
-    return [
-        path
-        for path in (
-            *(options.client_ca_file, options.etcd_cafile, options.etcd_certfile, options.etcd_keyfile),
-            *(options.kubelet_client_certificate, options.kubelet_client_key, options.tls_cert_file),
-            options.tls_private_key_file,
-            options.others.get("service-account-key-file", ""),
-            options.others.get("service-account-signing-key-file", ""),
-        )
-        if path
-    ]
+def validate_files(options: Options) -> None:
+    """What the real server reads next, after it has said its version. Raises `InvalidOptions`."""
+    version = options.others.get("tls-min-version", "")
+    if version not in ("", *_TLS_VERSIONS):
+        raise InvalidOptions(f'unknown tls version "{version}"')
+    for path in (
+        *(options.tls_cert_file, options.tls_private_key_file, options.client_ca_file),
+        *(options.etcd_cafile, options.etcd_certfile, options.etcd_keyfile),
+        *(options.kubelet_client_certificate, options.kubelet_client_key),
+        options.others.get("requestheader-client-ca-file", ""),
+    ):
+        if path:
+            _readable(path)
+    if policy := options.others.get("audit-policy-file"):
+        _readable(policy, f'loading audit policy file: failed to read file path "{policy}": ')
 
 
-def _readable(path: str) -> None:
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _readable(path: str, prefix: str = "") -> None:
     try:
         Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InvalidOptions(f"open {path}: no such file or directory") from None
     except OSError as error:
-        raise InvalidOptions(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+        raise InvalidOptions(f"{prefix}open {path}: {(error.strerror or str(error)).lower()}") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from . import meta, status
@@ -277,11 +277,11 @@ def _mark(resource: Resource, obj: Object, asked: int | None) -> bool:
         if asked is None or grace >= before:
             return False
         until = meta.parse_time(metadata["deletionTimestamp"])
-        moment = until or datetime.now(timezone.utc)
+        moment = until or datetime.now(UTC)
         metadata["deletionTimestamp"] = meta.stamp(moment + timedelta(seconds=grace - before))
         metadata["deletionGracePeriodSeconds"] = grace
         return True
-    metadata["deletionTimestamp"] = meta.stamp(datetime.now(timezone.utc) + timedelta(seconds=grace))
+    metadata["deletionTimestamp"] = meta.stamp(datetime.now(UTC) + timedelta(seconds=grace))
     metadata["deletionGracePeriodSeconds"] = grace
     if metadata.get("generation", 0) > 0:
         metadata["generation"] += 1

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from labs.controlplane.http import Request, Response
 
 from . import codec, discovery, klog, openapi, status
 from .audit import Audit
-from .authentication import ANONYMOUS, authenticate
+from .authentication import ANONYMOUS, Authenticator
 from .authorization import authorize
 from .context import Context, Target, User, target_of
 from .etcd import EtcdError
@@ -35,8 +35,10 @@ class Server:
         health: Health,
         audit: Audit,
         metrics: Metrics,
+        authenticator: Authenticator,
         address: str,
     ) -> None:
+        self._authenticator = authenticator
         self._handlers = handlers
         self._subresources = subresources
         self._health = health
@@ -46,7 +48,7 @@ class Server:
 
     async def handle(self, request: Request) -> Response:
         """Answer a request; whatever goes wrong becomes a Status."""
-        received = datetime.now(timezone.utc)
+        received = datetime.now(UTC)
         ctx = Context(request, ANONYMOUS, target_of(request))
         failure: dict[str, Any] | None = None
         try:
@@ -63,7 +65,7 @@ class Server:
 
     async def _answer(self, ctx: Context) -> Response:
         try:
-            ctx.user = authenticate(ctx.request)
+            ctx.user = self._authenticator.authenticate(ctx.request)
             authorize(ctx.user, ctx.target)
             if not ctx.target.is_resource:
                 return await self._path(ctx)
@@ -77,7 +79,11 @@ class Server:
             raise
         except Exception as error:
             klog.error(
-                "apiserver panic'd", method=ctx.request.method, URI=ctx.request.target, err=repr(error)
+                "wrap.go:57",
+                "apiserver panic'd",
+                method=ctx.request.method,
+                URI=ctx.request.target,
+                err=repr(error),
             )
             raise status.internal(repr(error)) from error
 

@@ -172,6 +172,13 @@ def expired(message: str) -> APIError:
     return APIError(410, "Expired", message)
 
 
+def version_too_large(wanted: int, current: int) -> APIError:
+    """The client has seen a later version than there is: the store is not the one it knew."""
+    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    message = f"Timeout: Too large resource version: {wanted}, current: {current}"
+    return APIError(504, "Timeout", message, {"causes": causes, "retryAfterSeconds": 1})
+
+
 def timeout() -> APIError:
     """The store did not answer within the request's time."""
     message = "Timeout: request did not complete within requested timeout - context deadline exceeded"

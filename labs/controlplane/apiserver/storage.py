@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import status
-from .etcd import Compacted, Etcd, KeyValue, prefix_end
+from .etcd import Compacted, Etcd, FutureRevision, KeyValue, prefix_end
 
 Object = dict[str, Any]
 
@@ -99,10 +99,16 @@ class Storage:
                 "inconsistent list - objects that were created, modified, or deleted between the time the first "
                 "chunk was returned and now may show up in the list."
             ) from error
+        except FutureRevision as error:
+            raise status.version_too_large(revision, await self.revision()) from error
         items = [_stored(kv) for kv in found.items]
         remaining = found.count - len(items)
         next_key = items[-1].key + "\0" if limit and remaining > 0 else None
         return Page(items, revision or found.revision, next_key, remaining)
+
+    async def revision(self) -> int:
+        """Where the store stands."""
+        return (await self.etcd.range("/registry/health", count_only=True)).revision
 
     async def create(self, key: str, obj: Object, *, expires: bool = False) -> Stored:
         """Write an object that must not exist yet."""

@@ -53,7 +53,7 @@ class Watches:
         seconds = request.argument("timeoutSeconds")
         limit = (
             float(seconds) if seconds.isdigit() and int(seconds) else random.uniform(MIN_SECONDS, MAX_SECONDS)
-        )  # noqa: S311
+        )
         stream = _Stream(ctx, resource, shown, keep, limit)
         prefix = resource.key_prefix(ctx.target.namespace)
         body = self._run(stream, prefix, version, initial=initial)
@@ -69,6 +69,10 @@ class Watches:
         if initial:
             page = await self._storage.list(prefix)
             version, present = page.revision, [stored.object for stored in page.items]
+        elif version > self._hub.revision and not await self._hub.wait_for(version, CATCH_UP_SECONDS):
+            current = await self._storage.revision()
+            if version > current:
+                raise status.version_too_large(version, current)
         async with self._hub.subscribe(prefix, version) as (past, subscription):
             yield b"".join(stream.initial(present, version))
             reached = version

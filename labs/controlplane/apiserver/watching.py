@@ -18,7 +18,7 @@ from .etcd import Batch, Change, Compacted, Etcd, EtcdError, EtcdUnavailable
 from .storage import Object, decode
 
 #: Changes are kept for late watchers up to this many bytes of values.
-WINDOW_BYTES = 4 * 1024 * 1024
+WINDOW_BYTES = 1024 * 1024
 #: A client this many changes behind is cut off; it lists and watches again.
 BACKLOG_LIMIT = 10_000
 #: How long to wait before a lost watch on etcd is set up again.
@@ -139,7 +139,7 @@ class Hub:
             except EtcdUnavailable:
                 await asyncio.sleep(RECONNECT_SECONDS)
             except EtcdError as error:
-                klog.warning("watch chan error", err=error)
+                klog.warning("watcher.go:336", "watch chan error", err=error)
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _hand_out(self, batch: Batch) -> None:

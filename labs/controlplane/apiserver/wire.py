@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -21,7 +21,7 @@ Object = dict[str, Any]
 MAGIC = b"k8s\x00"
 CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _GROUPS = {
     "v1": "io.k8s.api.core.v1.",
@@ -47,7 +47,9 @@ def _tables() -> dict[str, Any]:
 def decode(body: bytes) -> Object:
     """The object a protobuf body holds, as JSON would have it. Raises `WireError`."""
     if not body.startswith(MAGIC):
-        raise WireError("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
+        raise WireError(
+            "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
+        )
     envelope = dict(_fields(body[len(MAGIC) :]))
     types = {number: _text(value) for number, value in _fields(_bytes(envelope.get(1, b"")))}
     version, kind = types.get(1, ""), types.get(2, "")

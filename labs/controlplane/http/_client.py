@@ -89,10 +89,12 @@ class Client:
                 f"transport: authentication handshake failed: {error}", sent=False
             ) from error
         except ConnectionRefusedError as error:
-            message = f"dial tcp {self.host}:{self.port}: connect: connection refused"
+            message = f"transport: Error while dialing: dial tcp {self.host}:{self.port}: connect: connection refused"
             raise ConnectionFailed(message, sent=False) from error
         except OSError as error:
-            raise ConnectionFailed(f"dial tcp {self.host}:{self.port}: {error}", sent=False) from error
+            raise ConnectionFailed(
+                f"transport: Error while dialing: dial tcp {self.host}:{self.port}: {error}", sent=False
+            ) from error
         return exchange
 
 
@@ -126,7 +128,7 @@ class _Exchange(asyncio.Protocol):
         self._transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body)
         await self._begun.wait()
         if not self.status:
-            raise ConnectionFailed("error reading from server: EOF", sent=True)
+            raise ConnectionFailed("error reading server preface: EOF", sent=True)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -73,14 +74,12 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 async def serve(
-    handler: Handler, *, host: str | None, port: int, context: ssl.SSLContext | None
+    handler: Handler, listener: socket.socket, *, context: ssl.SSLContext | None
 ) -> asyncio.Server:
-    """Listen and answer with `handler`. A handler once begun runs to its end even when its client has
+    """Answer with `handler` what comes in at a listening socket. A handler once begun runs to its end even when its client has
     gone (a write is either done and recorded or not begun); only streaming bodies are cut off."""
     loop = asyncio.get_running_loop()
-    return await loop.create_server(
-        lambda: _Connection(handler), host, port, ssl=context, backlog=256, reuse_address=True
-    )
+    return await loop.create_server(lambda: _Connection(handler), sock=listener, ssl=context, backlog=256)
 
 
 class _Connection(asyncio.Protocol):

@@ -25,7 +25,9 @@ _PACKAGES = {
 }
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _STRUCT = re.compile(r"^type (\w+) struct \{$(.*?)^\}$", re.MULTILINE | re.DOTALL)
-_FIELD = re.compile(r'^\t(?:\w+\s+)?([*\[\]\w.]+)\s+`json:"([^"]*)"[^`]*?protobuf:"\w+,(\d+),[^"]*"', re.MULTILINE)
+_FIELD = re.compile(
+    r'^\t(?:\w+\s+)?([*\[\]\w.]+)\s+`json:"([^"]*)"[^`]*?protobuf:"\w+,(\d+),[^"]*"', re.MULTILINE
+)
 
 Fields = dict[str, str]
 

@@ -20,11 +20,12 @@ CORE_KINDS = {
     "PersistentVolumeClaim", "PodTemplate", "ReplicationController", "ResourceQuota", "Secret", "Service",
     "ServiceAccount",
 }  # fmt: skip
-EMPTY_POD_LIST = (
-    'invalid pod: &core.PodList{TypeMeta:v1.TypeMeta{Kind:"", APIVersion:""}, ListMeta:v1.ListMeta{SelfLink:"", '
-    'ResourceVersion:"", Continue:"", RemainingItemCount:(*int64)(nil), ShardInfo:(*v1.ShardInfo)(nil)}, '
-    "Items:[]core.Pod{}}"
+EMPTY_LIST = (
+    'invalid pod: &core.{}{{TypeMeta:v1.TypeMeta{{Kind:"", APIVersion:""}}, ListMeta:v1.ListMeta{{SelfLink:"", '
+    'ResourceVersion:"", Continue:"", RemainingItemCount:(*int64)(nil), ShardInfo:(*v1.ShardInfo)(nil)}}, '
+    "Items:[]{}{{}}}}"
 )
+LISTS = {"PodList": "core.Pod", "List": "runtime.Object"}
 
 
 class _GoLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -111,10 +112,7 @@ def load_yaml(data: bytes) -> object:
     try:
         return _keys_as_strings(loader.get_data() if loader.check_data() else None)
     except yaml.composer.ComposerError as error:
-        problem = re.sub(
-            r"^found undefined alias '?(.*?)'?$", r"unknown anchor '\1' referenced", error.problem or ""
-        )
-        raise ParseError(f"yaml: {problem}") from None
+        raise ParseError(f"yaml: {_unknown_anchor(data, error)}") from None
     except yaml.MarkedYAMLError as error:
         raise ParseError(f"yaml: {_go_position(error)}{error.problem}") from None
     except yaml.reader.ReaderError:
@@ -123,6 +121,45 @@ def load_yaml(data: bytes) -> object:
         raise ParseError(f"yaml: {error}") from None
     finally:
         loader.dispose()
+
+
+def _go_json_error(error: json.JSONDecodeError) -> str:
+    """encoding/json's words for what Python's decoder found."""
+    if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
+        return "unexpected end of JSON input"
+    char = error.doc[error.pos]
+    where = {
+        "Expecting ',' delimiter": "after object key:value pair"
+        if _in_object(error)
+        else "after array element",
+        "Expecting ':' delimiter": "after object key",
+        "Extra data": "after top-level value",
+        "Expecting value": "looking for beginning of value",
+    }.get(error.msg, "looking for beginning of object key string")
+    return f"invalid character '{char}' {where}"
+
+
+def _in_object(error: json.JSONDecodeError) -> bool:
+    """Whether the innermost bracket open at the error is a brace (strings aside)."""
+    depth: list[str] = []
+    for char in re.sub(r'"(?:[^"\\]|\\.)*"', "", error.doc[: error.pos]):
+        if char in "{[":
+            depth.append(char)
+        elif char in "}]" and depth:
+            depth.pop()
+    return bool(depth) and depth[-1] == "{"
+
+
+def _load(data: bytes) -> object:
+    """What begins with a brace is JSON, all else YAML (`utilyaml.ToJSON`)."""
+    if not data.lstrip().startswith(b"{"):
+        return load_yaml(data)
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        raise ParseError(f"couldn't get version/kind; json parse error: {_go_json_error(error)}") from None
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise ParseError(f"couldn't get version/kind; json parse error: {error}") from None
 
 
 def _compact(document: object) -> str:
@@ -134,7 +171,7 @@ def decode_pod(data: bytes) -> dict[str, Any]:
 
     Raises ParseError with the text that upstream puts into `couldn't parse as pod(…)`.
     """
-    document = load_yaml(data)
+    document = _load(data)
     if document is None:
         raise ParseError("Object 'Kind' is missing in 'null'")
     if not isinstance(document, dict):
@@ -150,8 +187,8 @@ def decode_pod(data: bytes) -> dict[str, Any]:
         raise ParseError(f"Object 'apiVersion' is missing in '{_compact(document)}'")
     if version != "v1" or kind not in {"Pod", "PodList", *CORE_KINDS}:
         raise ParseError(NOT_REGISTERED.format(kind, version))
-    if kind == "PodList" and not document.get("items"):
-        raise ParseError(EMPTY_POD_LIST)
+    if kind in LISTS and not document.get("items"):
+        raise ParseError(EMPTY_LIST.format(kind, LISTS[kind]))
     if kind != "Pod":
         raise ParseError(f"invalid pod: &core.{kind}{{}}")
     return {"apiVersion": "v1", "kind": "Pod"} | conform(

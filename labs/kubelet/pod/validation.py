@@ -167,6 +167,23 @@ def _probe(found: _Findings, path: str, kind: str, probe: dict[str, Any]) -> Non
         found.invalid(f"{path}.successThreshold", probe["successThreshold"], "must be 1")
 
 
+_SECURITY_FIELDS = (
+    "capabilities", "privileged", "seLinuxOptions", "windowsOptions", "runAsUser", "runAsGroup", "runAsNonRoot",
+    "readOnlyRootFilesystem", "allowPrivilegeEscalation", "procMount", "seccompProfile", "appArmorProfile",
+)  # fmt: skip
+
+
+def _security(found: _Findings, path: str, security: dict[str, Any]) -> None:
+    if security.get("privileged") and security.get("allowPrivilegeEscalation") is False:
+        shown = {
+            "SELinuxOptions" if f == "seLinuxOptions" else f[0].upper() + f[1:]: security.get(f)
+            for f in _SECURITY_FIELDS
+        }
+        value = json.dumps(shown, separators=(",", ":"))
+        detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
+        found.append(f"{path}: Invalid value: {value}: {detail}")
+
+
 def _resources(found: _Findings, path: str, resources: dict[str, Any]) -> None:
     limits = resources.get("limits", {})
     for name, request in resources.get("requests", {}).items():
@@ -205,8 +222,11 @@ def _container(
             found.invalid(f"{path}.volumeMounts[{i}].mountPath", mount["mountPath"], "must be unique")
         mounted.add(mount.get("mountPath", ""))
     if c["imagePullPolicy"] not in ("Always", "IfNotPresent", "Never"):
-        found.unsupported(f"{path}.imagePullPolicy", c["imagePullPolicy"], ("Always", "IfNotPresent", "Never"))
+        found.unsupported(
+            f"{path}.imagePullPolicy", c["imagePullPolicy"], ("Always", "IfNotPresent", "Never")
+        )
     _resources(found, f"{path}.resources", c["resources"])
+    _security(found, f"{path}.securityContext", c.get("securityContext", {}))
     for kind in ("livenessProbe", "readinessProbe", "startupProbe"):
         if kind in c and init and c.get("restartPolicy") != "Always":
             found.forbidden(

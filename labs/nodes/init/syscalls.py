@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import struct
 
 CLONE_NEWNS = 0x00020000
@@ -86,7 +85,7 @@ def pivot_root_here() -> None:
     Both arguments of pivot_root(2) may be `.`: the former root then lies on top of the new one,
     from where it is detached.
     """
-    _call("syscall", _PIVOT_ROOT[platform.machine()], b".", b".")
+    _call("syscall", _PIVOT_ROOT[os.uname().machine], b".", b".")
     unmount(".")
     os.chdir("/")
 

@@ -1,4 +1,4 @@
-"""An image's own files, put on the disk the first time it is needed: what the root of its containers begins with."""
+"""An image's own files, put on the disk when first needed: what the root of its containers begins with."""
 
 import os
 import shutil
@@ -80,7 +80,7 @@ def build(image: Image, directory: Path) -> None:
 
 
 def size_of(directory: Path, mounts: tuple[Mount, ...]) -> int:
-    """The bytes of an image: its own files, and single files that it shows; what it shares with the machine is free."""
+    """The bytes of an image: its own files and those that it shows, without what the machine has anyway."""
     seen = set()
     total = 0
     for parent, _, names in os.walk(directory):

@@ -3,8 +3,8 @@
     names        full names, the first is shown
     base         the files to begin with: `scratch`, `host` (the machine's own programs) or `busybox`
     files        more files: path to text, an executable one when the text begins with `#!`
-    mounts       what is not copied but shown read-only: source to destination; a source beginning with `?` may
-                 be missing
+    mounts       what is not copied but shown read-only: source to destination; it counts as the image's
+    machine      the same for what the machine has anyway; a source beginning with `?` may be missing
     programs     launchers: path to the command line that the arguments are appended to
     entrypoint, cmd, env, workingDir, user, stopSignal, exposedPorts     as in an OCI image
     evidence     the path of the one program that is trusted with the evidence socket

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labs.errors import LabsError
@@ -19,7 +20,9 @@ _ENDPOINT = "unix:///run/containerd/containerd.sock"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    endpoint = options.runtime_endpoint or os.environ.get("CONTAINER_RUNTIME_ENDPOINT") or _configured() or _ENDPOINT
+    endpoint = (
+        options.runtime_endpoint or os.environ.get("CONTAINER_RUNTIME_ENDPOINT") or _configured() or _ENDPOINT
+    )
     endpoint = endpoint if "://" in endpoint else f"unix://{endpoint}"
     try:
         return _run(options, endpoint)
@@ -27,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_log_line(str(failure)), file=sys.stderr)
         return failure.status
     except BrokenPipeError:  # as in `crictl ps | head -1`
-        sys.stdout = None  # type: ignore[assignment]
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 130
@@ -50,8 +53,7 @@ def _run(options: argparse.Namespace, endpoint: str) -> int:
 def _configured() -> str | None:
     """The endpoint in crictl.yaml: one key of a flat file, for which no YAML library need be imported."""
     try:
-        with open(os.environ.get("CRI_CONFIG_FILE", _CONFIG)) as file:
-            lines = file.read().splitlines()
+        lines = Path(os.environ.get("CRI_CONFIG_FILE", _CONFIG)).read_text().splitlines()
     except OSError:
         return None
     for line in lines:
@@ -83,9 +85,13 @@ def _seconds(text: str) -> float:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="crictl", description="client for CRI", allow_abbrev=False)
-    parser.add_argument("--runtime-endpoint", "-r", metavar="ENDPOINT", help="socket of the container runtime")
+    parser.add_argument(
+        "--runtime-endpoint", "-r", metavar="ENDPOINT", help="socket of the container runtime"
+    )
     parser.add_argument("--image-endpoint", "-i", metavar="ENDPOINT", help="as the runtime's, and ignored")
-    parser.add_argument("--timeout", "-t", dest="timeout_", type=_seconds, default=2.0, help="of connecting (default: 2s)")
+    parser.add_argument(
+        "--timeout", "-t", dest="timeout_", type=_seconds, default=2.0, help="of connecting (default: 2s)"
+    )
     parser.add_argument("--config", "-c", help="ignored: the configuration is /etc/crictl.yaml")
     parser.add_argument("--debug", "-D", action="store_true", help="ignored")
     parser.add_argument("--version", "-v", action="version", version="crictl version v1.36.0")
@@ -101,7 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     _filters(ps)
     _output(ps)
     ps.add_argument("--no-trunc", action="store_true", help="Show output without truncating the ID")
-    ps.add_argument("--resolve-image-path", "-r", action="store_true", help="Show image path instead of image id")
+    ps.add_argument(
+        "--resolve-image-path", "-r", action="store_true", help="Show image path instead of image id"
+    )
     ps.add_argument("--verbose", "-v", action="store_true", help="Show verbose information for containers")
 
     pods = command("pods", "pods", "pods", "List pods")
@@ -136,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("ids", nargs="+", metavar="ID")
         _output(sub, default="json")
 
-    run = command("exec", "containers", "run", "Run a command in a running container")
+    run = command("exec", "execution", "run", "Run a command in a running container")
     run.add_argument("--interactive", "-i", action="store_true", help="Keep STDIN open")
     run.add_argument("--tty", "-t", action="store_true", help="Allocate a pseudo-TTY")
     run.add_argument("--sync", "-s", action="store_true", help="Run the command synchronously")
@@ -147,7 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     stop = command("stop", "containers", "stop", "Stop one or more running containers")
     stop.add_argument("--timeout", "-t", type=int, default=0, help="Seconds to wait to kill the container")
     stop.add_argument("ids", nargs="+", metavar="CONTAINER-ID")
-    command("stopp", "pods", "stop", "Stop one or more running pods").add_argument("ids", nargs="+", metavar="POD-ID")
+    command("stopp", "pods", "stop", "Stop one or more running pods").add_argument(
+        "ids", nargs="+", metavar="POD-ID"
+    )
     for names, module, text in (
         ("rm", "containers", "Remove one or more containers"),
         ("rmp", "pods", "Remove one or more pods"),
@@ -156,18 +166,26 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--all", "-a", action="store_true", help="Remove all")
         sub.add_argument("--force", "-f", action="store_true", help="Stop what is running before")
         sub.add_argument("ids", nargs="*", metavar="ID")
-    command("rmi", "images", "remove", "Remove one or more images").add_argument("ids", nargs="+", metavar="IMAGE-ID")
-    command("pull", "images", "pull", "Pull an image from a registry").add_argument("reference", metavar="NAME[:TAG]")
+    command("rmi", "images", "remove", "Remove one or more images").add_argument(
+        "ids", nargs="+", metavar="IMAGE-ID"
+    )
+    command("pull", "images", "pull", "Pull an image from a registry").add_argument(
+        "reference", metavar="NAME[:TAG]"
+    )
 
     command("version", "runtime", "version", "Display runtime version information")
-    _output(command("info", "runtime", "info", "Display information of the container runtime"), default="json")
+    _output(
+        command("info", "runtime", "info", "Display information of the container runtime"), default="json"
+    )
 
     stats = command("stats", "containers", "stats", "List container(s) resource usage statistics")
     stats.add_argument("id", nargs="?", metavar="ID")
     stats.add_argument("--all", "-a", action="store_true", help="Show all containers")
     stats.add_argument("--pod", "-p", help="Filter by pod id")
     stats.add_argument("--label", action="append", default=[], help="Filter by key=value label")
-    stats.add_argument("--seconds", "-s", type=float, default=1.0, help="Sample duration for CPU usage in seconds")
+    stats.add_argument(
+        "--seconds", "-s", type=float, default=1.0, help="Sample duration for CPU usage in seconds"
+    )
     _output(stats)
     return parser
 
@@ -190,7 +208,9 @@ def _filters(sub: argparse.ArgumentParser) -> None:
 
 
 def _output(sub: argparse.ArgumentParser, default: str = "table") -> None:
-    sub.add_argument("--output", "-o", default=default, help=f'One of: json|yaml|table (default: "{default}")')
+    sub.add_argument(
+        "--output", "-o", default=default, help=f'One of: json|yaml|table (default: "{default}")'
+    )
     sub.add_argument("--quiet", "-q", action="store_true", help="Only display IDs")
 
 

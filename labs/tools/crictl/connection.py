@@ -1,5 +1,6 @@
 """The gRPC connection to the runtime: calls whose failures read as in Go's client."""
 
+import socket
 from typing import Any
 
 import grpc
@@ -16,18 +17,29 @@ class Connection:
 
     def __init__(self, endpoint: str, timeout: float) -> None:
         self.endpoint = endpoint
+        self._check(endpoint.removeprefix("unix://"))
         channel = grpc.insecure_channel(endpoint, [("grpc.max_receive_message_length", 16 << 20)])
         try:
             grpc.channel_ready_future(channel).result(timeout)
         except grpc.FutureTimeoutError:
-            path = endpoint.removeprefix("unix://")
-            raise CrictlError(
-                f'validate service connection: validate CRI v1 runtime API for endpoint "{endpoint}": rpc error: '
-                'code = Unavailable desc = connection error: desc = "transport: Error while dialing: '
-                f'dial unix {path}: connect: {_why_not(path)}"'
-            ) from None
+            raise self._unreachable("i/o timeout") from None
         self._runtime = api_pb2_grpc.RuntimeServiceStub(channel)
         self._images = api_pb2_grpc.ImageServiceStub(channel)
+
+    def _check(self, path: str) -> None:
+        """Fail at once, and with a reason, if nobody listens there."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
+            try:
+                trial.connect(path)
+            except OSError as failure:
+                reason = (failure.strerror or str(failure)).lower()
+                raise self._unreachable(f"dial unix {path}: connect: {reason}") from failure
+
+    def _unreachable(self, reason: str) -> CrictlError:
+        return CrictlError(
+            f'validate service connection: validate CRI v1 runtime API for endpoint "{self.endpoint}": '
+            f'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: {reason}"'
+        )
 
     def runtime(self, method: str, request: Any) -> Any:
         """Call a method of the RuntimeService."""
@@ -44,14 +56,3 @@ def _answer(method: Any, request: Any) -> Any:
     except grpc.RpcError as failure:
         code = code_name(failure.code().name)
         raise CrictlError(f"rpc error: code = {code} desc = {failure.details()}") from failure
-
-
-def _why_not(path: str) -> str:
-    import socket
-
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
-        try:
-            trial.connect(path)
-        except OSError as failure:
-            return (failure.strerror or str(failure)).lower()
-    return "connection timed out"

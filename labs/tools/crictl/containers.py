@@ -6,10 +6,10 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from labs.tools.crictl import execution, logs
+from labs.tools.crictl import logs
 from labs.tools.crictl.connection import Connection, cri
 from labs.tools.crictl.errors import CrictlError
-from labs.tools.crictl.render import ago, document, go_time, in_order, rfc3339, short, show, size, table
+from labs.tools.crictl.render import ago, document, in_order, rfc3339, short, show, size, table
 
 _STATES = {
     "created": cri.CONTAINER_CREATED,
@@ -20,13 +20,15 @@ _STATES = {
 _LABEL = "io.kubernetes"
 
 
-def state_name(state: int) -> str:
+def state_name(state: Any) -> str:
     return str(cri.ContainerState.Name(state)).removeprefix("CONTAINER_").title()
 
 
 def listed(connection: Connection, options: Namespace) -> list[Any]:
     """The containers that a command's filter flags mean, newest first."""
-    wanted = cri.ContainerFilter(id=options.id or "", pod_sandbox_id=options.pod or "", label_selector=labels(options.label))
+    wanted = cri.ContainerFilter(
+        id=options.id or "", pod_sandbox_id=options.pod or "", label_selector=labels(options.label)
+    )
     everything = options.all or options.last is not None or options.latest
     if options.state:
         if options.state.lower() not in _STATES:
@@ -79,7 +81,14 @@ def ps(connection: Connection, options: Namespace) -> None:
     try:
         found = listed(connection, options)
         if options.output != "table":
-            show({"containers": [_in_yaml_order(document(each, nested=True), options.output) for each in found]}, options.output)
+            show(
+                {
+                    "containers": [
+                        _in_yaml_order(document(each, nested=True), options.output) for each in found
+                    ]
+                },
+                options.output,
+            )
             return
     except CrictlError as failure:
         raise CrictlError(f"listing containers: {failure}") from failure
@@ -201,7 +210,9 @@ def print_logs(connection: Connection, options: Namespace) -> None:
         path = _previous(connection, status)
     if not path:
         raise CrictlError(f'the container "{options.id}" has no log')
-    wanted = logs.Wanted(options.tail, options.since or "", options.timestamps, options.limit_bytes, options.stream or "")
+    wanted = logs.Wanted(
+        options.tail, options.since or "", options.timestamps, options.limit_bytes, options.stream or ""
+    )
 
     def running() -> bool:
         return bool(_status(connection, status.id).state == cri.CONTAINER_RUNNING)
@@ -221,44 +232,6 @@ def _previous(connection: Connection, status: Any) -> str:
     return f"{directory}/{status.metadata.attempt - 1}.log"
 
 
-def run(connection_of: Any, endpoint: str, options: Namespace) -> int:
-    """`exec`; connects only if the runtime takes no terminals."""
-    if not options.command:
-        raise CrictlError("execing command in container: command is required")
-    door = None if options.sync else execution.door(endpoint)
-    where = f"execing command in container {options.id}"
-    try:
-        if door is not None:
-            code = execution.run(door, options.id, options.command, stdin=options.interactive, tty=options.tty)
-            if code:
-                raise CrictlError(f"command terminated with exit code {code}")
-            return 0
-        if options.interactive or options.tty:
-            raise CrictlError("this runtime's streaming is not supported here: leave out -i and -t")
-    except CrictlError as failure:
-        raise CrictlError(f"{where}: {failure}") from failure
-    return _run_sync(connection_of(), options)
-
-
-def _run_sync(connection: Connection, options: Namespace) -> int:
-    import sys
-
-    where = f"execing command in container {options.id} synchronously"
-    request = cri.ExecSyncRequest(container_id=options.id, cmd=options.command, timeout=options.timeout)
-    try:
-        answer = connection.runtime("ExecSync", request)
-    except CrictlError as failure:
-        raise CrictlError(f"{where}: {failure}") from failure
-    sys.stdout.buffer.write(answer.stdout)
-    sys.stdout.buffer.flush()
-    sys.stderr.buffer.write(answer.stderr)
-    if answer.exit_code:
-        command = " ".join(options.command)
-        text = answer.stderr.decode("utf-8", "replace")
-        raise CrictlError(f"{where}: command '{command}' exited with {answer.exit_code}: {text}")
-    return 0
-
-
 def stop(connection: Connection, options: Namespace) -> None:
     for identity in options.ids:
         request = cri.StopContainerRequest(container_id=identity, timeout=options.timeout)
@@ -272,7 +245,9 @@ def stop(connection: Connection, options: Namespace) -> None:
 def remove(connection: Connection, options: Namespace) -> None:
     ids = options.ids
     if options.all:
-        ids = [each.id for each in connection.runtime("ListContainers", cri.ListContainersRequest()).containers]
+        ids = [
+            each.id for each in connection.runtime("ListContainers", cri.ListContainersRequest()).containers
+        ]
     for identity in ids:
         status = _status(connection, identity)
         if status.state == cri.CONTAINER_RUNNING:
@@ -291,11 +266,20 @@ def stats(connection: Connection, options: Namespace) -> None:
     request = cri.ListContainerStatsRequest(filter=wanted)
     first = {each.attributes.id: each for each in connection.runtime("ListContainerStats", request).stats}
     if options.output != "table":
-        show({"stats": [_in_yaml_order(document(each, nested=True), options.output) for each in first.values()]}, options.output)
+        show(
+            {
+                "stats": [
+                    _in_yaml_order(document(each, nested=True), options.output) for each in first.values()
+                ]
+            },
+            options.output,
+        )
         return
     time.sleep(options.seconds)
     rows = [("CONTAINER", "NAME", "CPU %", "MEM", "DISK", "INODES", "SWAP")]
-    for each in sorted(connection.runtime("ListContainerStats", request).stats, key=lambda one: one.attributes.id):
+    for each in sorted(
+        connection.runtime("ListContainerStats", request).stats, key=lambda one: one.attributes.id
+    ):
         before = first.get(each.attributes.id)
         layer = each.writable_layer
         rows.append(
@@ -317,6 +301,3 @@ def _share(before: Any, after: Any) -> float:
         return 0.0
     used = after.cpu.usage_core_nano_seconds.value - before.cpu.usage_core_nano_seconds.value
     return float(used / (after.cpu.timestamp - before.cpu.timestamp) * 100)
-
-
-__all__ = ["go_time", "inspect", "labels", "matches", "print_logs", "ps", "remove", "run", "stats", "stop"]

@@ -9,22 +9,67 @@ import os
 import select
 import socket
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labs.tools.crictl.errors import CrictlError
+
+if TYPE_CHECKING:
+    from labs.tools.crictl.connection import Connection
 
 _SOCKET = "exec.sock"
 _MESSAGE_MAX = 256 * 1024
 
 
-def door(endpoint: str) -> Path | None:
+def run(connect: Callable[[], "Connection"], endpoint: str, options: Namespace) -> int:
+    """The command `exec`."""
+    if not options.command:
+        raise CrictlError("execing command in container: command is required")
+    door = None if options.sync else _door(endpoint)
+    if door is None:
+        return _run_sync(connect(), options)
+    where = f"execing command in container {options.id}"
+    try:
+        code = _run(door, options.id, options.command, stdin=options.interactive, tty=options.tty)
+    except CrictlError as failure:
+        raise CrictlError(f"{where}: {failure}") from failure
+    if code:
+        raise CrictlError(f"{where}: command terminated with exit code {code}")
+    return 0
+
+
+def _door(endpoint: str) -> Path | None:
     """The socket that takes terminals, if this runtime has one."""
     path = Path(endpoint.removeprefix("unix://")).with_name(_SOCKET)
     return path if path.is_socket() else None
 
 
-def run(path: Path, container: str, argv: Sequence[str], *, stdin: bool, tty: bool) -> int:
+def _run_sync(connection: "Connection", options: Namespace) -> int:
+    from labs.tools.crictl.connection import cri
+
+    where = f"execing command in container {options.id} synchronously"
+    if options.interactive or options.tty:
+        raise CrictlError(
+            f"{where}: this runtime streams by HTTP only, which is not supported yet: leave out -i and -t"
+        )
+    request = cri.ExecSyncRequest(container_id=options.id, cmd=options.command, timeout=options.timeout)
+    try:
+        answer = connection.runtime("ExecSync", request)
+    except CrictlError as failure:
+        raise CrictlError(f"{where}: {failure}") from failure
+    sys.stdout.buffer.write(answer.stdout)
+    sys.stdout.buffer.flush()
+    sys.stderr.buffer.write(answer.stderr)
+    sys.stderr.buffer.flush()
+    if answer.exit_code:
+        command, text = " ".join(options.command), answer.stderr.decode("utf-8", "replace")
+        raise CrictlError(f"{where}: command '{command}' exited with {answer.exit_code}: {text}")
+    return 0
+
+
+def _run(path: Path, container: str, argv: Sequence[str], *, stdin: bool, tty: bool) -> int:
     """Run `argv` in `container`; its exit status."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as runtime:
         runtime.connect(str(path))
@@ -34,7 +79,7 @@ def run(path: Path, container: str, argv: Sequence[str], *, stdin: bool, tty: bo
             runtime.send(json.dumps(request).encode())
             answer, fds = _receive(runtime)
             return _on_terminal(runtime, fds[0], stdin=stdin)
-        with open(os.devnull, "rb") as null:
+        with Path(os.devnull).open("rb") as null:
             source = sys.stdin.fileno() if stdin else null.fileno()
             socket.send_fds(runtime, [json.dumps(request).encode()], [source, 1, 2])
             _receive(runtime)

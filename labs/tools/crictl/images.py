@@ -79,7 +79,9 @@ def pull(connection: Connection, options: Namespace) -> None:
         answer = connection.images("PullImage", request)
     except CrictlError as failure:
         # the runtime's reason speaks for itself
-        raise CrictlError(f"pulling image: {str(failure).removeprefix('rpc error: code = Unknown desc = ')}") from failure
+        raise CrictlError(
+            f"pulling image: {str(failure).removeprefix('rpc error: code = Unknown desc = ')}"
+        ) from failure
     print(f"Image is up to date for {answer.image_ref}")
 
 

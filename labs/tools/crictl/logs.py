@@ -1,6 +1,6 @@
 """Reading a container's log file (CRI format), from its end or as it grows.
 
-    2026-11-23T17:55:13.569708183Z stdout F hello
+2026-11-23T17:55:13.569708183Z stdout F hello
 """
 
 import os
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO
 
 from labs.tools.crictl.errors import CrictlError
@@ -33,7 +34,7 @@ class Wanted:
 def show(path: str, wanted: Wanted, running: Callable[[], bool] | None) -> None:
     """Print the lines of the log at `path`; with `running`, go on as long as that is true."""
     try:
-        file = open(path, "rb")
+        file = Path(path).open("rb")  # noqa: SIM115
     except OSError as failure:
         reason = (failure.strerror or "").lower()
         raise CrictlError(
@@ -48,7 +49,9 @@ def show(path: str, wanted: Wanted, running: Callable[[], bool] | None) -> None:
             stamp, stream, tag, text = _parts(line)
             if stamp < since or (wanted.stream and stream != wanted.stream):
                 continue
-            data = (f"{stamp} ".encode() if wanted.timestamps else b"") + text + (b"\n" if tag == "F" else b"")
+            data = (
+                (f"{stamp} ".encode() if wanted.timestamps else b"") + text + (b"\n" if tag == "F" else b"")
+            )
             if left >= 0:
                 data, left = data[:left], left - min(left, len(data))
             out = sys.stderr.buffer if stream == "stderr" else sys.stdout.buffer
@@ -61,7 +64,9 @@ def show(path: str, wanted: Wanted, running: Callable[[], bool] | None) -> None:
 def moment(text: str) -> str:
     """A time, or a duration before now, as log lines begin with it."""
     if re.fullmatch(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+", text):
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([\d.]+)(ns|us|µs|ms|s|m|h)", text))
+        seconds = sum(
+            float(number) * _UNITS[unit] for number, unit in re.findall(r"([\d.]+)(ns|us|µs|ms|s|m|h)", text)
+        )
         return datetime.fromtimestamp(time.time() - seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     try:
         when = datetime.fromisoformat(text)
@@ -110,11 +115,11 @@ def _lines(file: BinaryIO, path: str, running: Callable[[], bool] | None) -> Ite
         if _replaced(file, path):
             yield from file
             file.close()
-            file = open(path, "rb")
+            file = Path(path).open("rb")  # noqa: SIM115
 
 
 def _replaced(file: BinaryIO, path: str) -> bool:
     try:
-        return os.stat(path).st_ino != os.fstat(file.fileno()).st_ino
+        return Path(path).stat().st_ino != os.fstat(file.fileno()).st_ino
     except FileNotFoundError:
         return False

@@ -93,7 +93,9 @@ def inspect(connection: Connection, options: Namespace) -> None:
         try:
             answer = connection.runtime("PodSandboxStatus", request)
         except CrictlError as failure:
-            raise CrictlError(f"get the status of pod sandboxes: get pod sandbox status: {failure}") from failure
+            raise CrictlError(
+                f"get the status of pod sandboxes: get pod sandbox status: {failure}"
+            ) from failure
         if options.output == "table":
             _print_status(answer.status)
             continue
@@ -131,7 +133,9 @@ def remove(connection: Connection, options: Namespace) -> None:
     if options.all:
         ids = [each.id for each in connection.runtime("ListPodSandbox", cri.ListPodSandboxRequest()).items]
     for identity in ids:
-        status = connection.runtime("PodSandboxStatus", cri.PodSandboxStatusRequest(pod_sandbox_id=identity)).status
+        status = connection.runtime(
+            "PodSandboxStatus", cri.PodSandboxStatusRequest(pod_sandbox_id=identity)
+        ).status
         if status.state == cri.SANDBOX_READY:
             if not options.force:
                 raise CrictlError(f'pod sandbox "{identity}" is running, please stop it first')

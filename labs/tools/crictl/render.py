@@ -19,7 +19,8 @@ def table(rows: Iterable[Sequence[str]]) -> str:
     rows = list(rows)
     widths = [max(_WIDTH, max(map(len, column)) + _PADDING) for column in zip(*rows, strict=True)]
     return "".join(
-        "".join(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)) + row[-1] + "\n" for row in rows
+        "".join(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)) + row[-1] + "\n"
+        for row in rows
     )
 
 
@@ -49,7 +50,12 @@ def duration(seconds: float) -> str:
     hours = int(seconds / 3600 + 0.5)
     if hours == 1:
         return "About an hour"
-    for unit, length, limit in (("hours", 1, 48), ("days", 24, 24 * 14), ("weeks", 24 * 7, 24 * 60), ("months", 24 * 30, 24 * 730)):
+    for unit, length, limit in (
+        ("hours", 1, 48),
+        ("days", 24, 24 * 14),
+        ("weeks", 24 * 7, 24 * 60),
+        ("months", 24 * 30, 24 * 730),
+    ):
         if hours < limit:
             return f"{hours // length} {unit}"
     return f"{hours // (24 * 365)} years"
@@ -141,7 +147,7 @@ def _print_yaml(value: dict[str, Any]) -> None:
         """Quotes with two strokes, as Go's library."""
 
         def choose_scalar_style(self) -> Any:
-            return '"' if (style := super().choose_scalar_style()) == "'" else style  # type: ignore[no-untyped-call]
+            return '"' if (style := super().choose_scalar_style()) == "'" else style
 
     yaml.dump(value, sys.stdout, Dumper, default_flow_style=False, allow_unicode=True, width=10**6)
     print()

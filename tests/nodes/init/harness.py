@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import select
@@ -114,6 +115,7 @@ class Node:
                 shutil.copytree(source / name, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source / name, target)
+        compileall.compile_dir(copy, quiet=1)
         (copy / "kubelet.py").write_text(KUBELET)
         (copy / "runtime.py").write_text(RUNTIME)
         if os.geteuid() == 0:

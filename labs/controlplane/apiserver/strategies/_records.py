@@ -210,6 +210,10 @@ class PriorityClassStrategy(Strategy):
         obj.setdefault("preemptionPolicy", "PreemptLowerPriority")
         obj.setdefault("value", 0)
 
+    def prepare_create(self, obj: Object) -> None:
+        super().prepare_create(obj)
+        obj["metadata"]["generation"] = 1
+
     def validate(self, obj: Object) -> list[FieldError]:
         name, value = obj["metadata"].get("name", ""), obj["value"]
         if name.startswith("system-") and name not in ("system-node-critical", "system-cluster-critical"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ..meta import parse_time
@@ -49,7 +49,7 @@ def since(text: str | None) -> str:
     moment = parse_time(text) if text else None
     if moment is None:
         return "<unknown>"
-    return duration((datetime.now(timezone.utc) - moment).total_seconds())
+    return duration((datetime.now(UTC) - moment).total_seconds())
 
 
 def age(obj: dict[str, Any]) -> str:

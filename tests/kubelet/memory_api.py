@@ -1,0 +1,173 @@
+"""An API server in memory, as far as a kubelet meets one: pods, nodes, leases, events, watches."""
+
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+from labs.kubelet.api_client import ApiError
+
+Json = dict[str, Any]
+OBJECT = re.compile(r"/(?:api/v1|apis/[^/]+/v1)(?:/namespaces/([^/]+))?/([a-z]+)(?:/([^/?]+))?(/status)?(\?.*)?")
+MERGED = {"conditions": "type", "podIPs": "ip", "hostIPs": "ip"}
+
+
+class MemoryApi:
+    """Implements `labs.kubelet.api_client.ApiClient`'s calls. `down` makes it unreachable."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self.objects: dict[tuple[str, str, str], Json] = {}
+        self.namespaces = {"default", "kube-system", "kube-node-lease"}
+        self.requests: list[tuple[str, str, Any]] = []
+        self._version = 0
+        self._watchers: list[tuple[str, asyncio.Queue[Json | None]]] = []
+        self._up = asyncio.Event()
+        self._up.set()
+
+    # what tests do
+
+    @property
+    def down(self) -> bool:
+        return not self._up.is_set()
+
+    @down.setter
+    def down(self, value: bool) -> None:
+        if value:
+            self._up.clear()
+            for _, queue in self._watchers:
+                queue.put_nowait(None)
+            self._watchers.clear()
+        else:
+            self._up.set()
+
+    def pod(self, name: str, namespace: str = "default") -> Json | None:
+        return self.objects.get(("pods", namespace, name))
+
+    def events(self, name: str) -> list[Json]:
+        return [o for (kind, _, _), o in self.objects.items() if kind == "events" and o["involvedObject"]["name"] == name]
+
+    def reasons(self, name: str) -> set[str]:
+        return {e["reason"] for e in self.events(name)}
+
+    def user_deletes(self, name: str, namespace: str = "default", force: bool = False) -> None:
+        """`kubectl delete pod`."""
+        pod = self.objects[("pods", namespace, name)]
+        if force:
+            self._remove("pods", namespace, name)
+        else:
+            at = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            pod["metadata"]["deletionTimestamp"] = at
+            self._store("pods", namespace, pod, "MODIFIED")
+
+    def user_edits(self, name: str, change: Callable[[Json], None], namespace: str = "default") -> None:
+        """`kubectl edit pod`."""
+        pod = self.objects[("pods", namespace, name)]
+        change(pod)
+        self._store("pods", namespace, pod, "MODIFIED")
+
+    # the calls
+
+    async def up(self) -> None:
+        await self._up.wait()
+
+    async def request(self, method: str, path: str, body: Any = None, content_type: str = "") -> Json:
+        await asyncio.sleep(0.001)
+        self.requests.append((method, path, deepcopy(body)))
+        if self.down:
+            verb = method.capitalize()
+            refused = "dial tcp 127.0.0.1:6443: connect: connection refused"
+            raise ApiError(0, f'{verb} "https://127.0.0.1:6443{path}": {refused}')
+        found = OBJECT.fullmatch(path)
+        assert found, path
+        namespace, kind, name, status, _ = found.groups()
+        return deepcopy(self._serve(method, kind, namespace or "", name or "", bool(status), body))
+
+    def _serve(self, method: str, kind: str, namespace: str, name: str, status: bool, body: Any) -> Json:
+        key = (kind, namespace, name)
+        if method == "POST":
+            return self._create(kind, namespace, deepcopy(body))
+        if not name:
+            items = [o for (k, _, _), o in self.objects.items() if k == kind]
+            return {"metadata": {"resourceVersion": str(self._version)}, "items": items}
+        if key not in self.objects:
+            raise ApiError(404, f'{kind} "{name}" not found', "NotFound")
+        there = self.objects[key]
+        if method == "DELETE":
+            wanted = (body or {}).get("preconditions", {}).get("uid", there["metadata"]["uid"])
+            if wanted != there["metadata"]["uid"]:
+                raise ApiError(409, f"the UID in the precondition ({wanted}) does not match", "Conflict")
+            return self._remove(*key)
+        if method == "PUT":
+            there.update(body)
+        elif method == "PATCH":
+            uid = body.get("metadata", {}).get("uid", there["metadata"].get("uid"))
+            if uid != there["metadata"].get("uid"):
+                raise ApiError(409, f"Precondition failed: UID in precondition: {uid}", "Conflict")
+            _merge(there, body)
+        if method != "GET":
+            self._store(kind, namespace, there, "MODIFIED")
+        return there
+
+    def _create(self, kind: str, namespace: str, body: Json) -> Json:
+        name = body["metadata"]["name"]
+        if namespace and namespace not in self.namespaces:
+            raise ApiError(404, f'namespaces "{namespace}" not found', "NotFound")
+        if (kind, namespace, name) in self.objects:
+            raise ApiError(409, f'{kind} "{name}" already exists', "AlreadyExists")
+        body["metadata"]["uid"] = str(uuid.uuid4())
+        body["metadata"]["generation"] = 1
+        self._store(kind, namespace, body, "ADDED")
+        return body
+
+    def _store(self, kind: str, namespace: str, obj: Json, event: str) -> None:
+        self._version += 1
+        obj["metadata"]["resourceVersion"] = str(self._version)
+        self.objects[(kind, namespace, obj["metadata"]["name"])] = obj
+        self._tell(kind, event, obj)
+
+    def _remove(self, kind: str, namespace: str, name: str) -> Json:
+        obj = self.objects.pop((kind, namespace, name))
+        self._tell(kind, "DELETED", obj)
+        return obj
+
+    def _tell(self, kind: str, event: str, obj: Json) -> None:
+        for watched, queue in self._watchers:
+            if watched == kind:
+                queue.put_nowait({"type": event, "object": deepcopy(obj)})
+
+    async def watch(self, path: str) -> AsyncIterator[Json]:
+        if self.down:
+            raise ApiError(0, "connection refused")
+        found = OBJECT.fullmatch(path)
+        assert found
+        queue: asyncio.Queue[Json | None] = asyncio.Queue()
+        self._watchers.append((found[2], queue))
+        while (event := await queue.get()) is not None:
+            yield event
+        raise ApiError(0, "unexpected EOF")
+
+
+def _merge(target: Json, patch: Json) -> None:
+    """A strategic merge, as far as the kubelet's patches need one."""
+    for key, value in patch.items():
+        if key.startswith("$setElementOrder/"):
+            continue
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        elif key in MERGED:
+            by = MERGED[key]
+            items = {i[by]: i for i in target.get(key, ())}
+            for item in value:
+                if item.get("$patch") == "delete":
+                    items.pop(item[by], None)
+                else:
+                    _merge(items.setdefault(item[by], {}), item)
+            target[key] = list(items.values())
+        else:
+            target[key] = deepcopy(value)
