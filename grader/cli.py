@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -27,10 +26,13 @@ DEFAULT_COURSE = Path(__file__).resolve().parents[1] / "course"
 app = typer.Typer(
     name="grader",
     help="Judge submissions in labs of their own, show and export the scores.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+#: What is raised for a wrong call. typer keeps its copy of click to itself, but for classes derived from it.
+CallError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
+
 CORES = os.cpu_count() or 1
 messages = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -159,12 +161,9 @@ def sample(
 def run(arguments: Sequence[str]) -> int:
     """Run the command line `arguments`; return the exit status."""
     try:
-        return app(list(arguments), prog_name="grader", standalone_mode=False) or 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
-        return 2
-    except click.ClickException as error:
-        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "grader"
-        raise UsageError(f"{error.format_message()} Try '{command} --help'.") from None
-    except click.Abort:
+        return app(list(arguments) or ["--help"], prog_name="grader", standalone_mode=False) or 0
+    except CallError as error:
+        command = error.ctx.command_path if error.ctx else "grader"
+        raise UsageError(f"{error.format_message().rstrip('.')}: try '{command} --help'") from None
+    except typer.Abort:
         raise KeyboardInterrupt from None

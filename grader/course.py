@@ -147,8 +147,7 @@ class Course:
 
     def _application(self, kind: type[Any], student: str = "") -> Any:
         """nbgrader's application, with this course's settings loaded and its log in a file."""
-        kind.clear_instance()
-        application = kind.instance()
+        application = kind()
         application.log.handlers.clear()
         application.initialize(["--course-dir", str(self.root)])
         application.log.handlers.clear()

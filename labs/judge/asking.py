@@ -22,7 +22,7 @@ def question(cluster: Judged, id: str, name: str) -> dict[str, Any]:
         "exercise": id,
         "question": name,
         "kind": asked.kind,
-        "text": asked.text,
+        "text": exercise.told(asked.text, access.node),
         "options": [{"key": one.key, "text": one.text} for one in asked.shuffled(_seed(facts, access.node))],
         "answer": given.choice if given else None,
     }
@@ -49,7 +49,8 @@ def hint(cluster: Judged, id: str) -> dict[str, Any]:
     given = [fact for fact in access.facts() if isinstance(fact, Hinted) and fact.exercise == id]
     number = min(len(given) + 1, len(exercise.hints))
     access.record("hint", exercise=id, number=number)
-    return {"exercise": id, "number": number, "of": len(exercise.hints), "hint": exercise.hints[number - 1]}
+    text = exercise.told(exercise.hints[number - 1], access.node)
+    return {"exercise": id, "number": number, "of": len(exercise.hints), "hint": text}
 
 
 def _last_answer(facts: list[Fact], id: str, name: str) -> Answered | None:

@@ -100,6 +100,14 @@ class Exercise:
     solution: Attempt
     wrong: tuple[Attempt, ...]
 
+    def mirror(self, node: str) -> str:
+        """The name of its static pod on that node, and of the mirror: the manifest's, a dash, the node's."""
+        return f"{self.pod}-{node.lower()}"
+
+    def told(self, text: str, node: str) -> str:
+        """A text of the exercise as it reads on that node."""
+        return text.replace("{mirror}", self.mirror(node))
+
     @property
     def points(self) -> int:
         """The full score."""

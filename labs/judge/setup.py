@@ -77,12 +77,12 @@ def _until(
 
 
 def _gone(state: State, exercise: Exercise, node: str) -> bool:
-    name = f"{exercise.pod}-{node.lower()}"
+    name = exercise.mirror(node)
     return state.pod(name) is None and not state.running(name) and not state.manifests_of(exercise.pod)
 
 
 def _stands(state: State, exercise: Exercise, node: str) -> bool:
-    name = f"{exercise.pod}-{node.lower()}"
+    name = exercise.mirror(node)
     pod, files = state.pod(name), state.manifests_of(exercise.pod)
     if pod is None or pod.deleting or pod.phase != "Running" or not state.running(name):
         return False

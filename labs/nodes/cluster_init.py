@@ -42,6 +42,9 @@ from labs.nodes.namespaces import IdMap
 #: Where the mount namespace of keeper and pid 1 has the project's and the cluster's directories.
 STAGE = Path("/mnt")
 
+#: Directories of a node's rootfs that something is mounted on, parents first.
+MOUNT_POINTS = ("usr", "proc", "dev", "run", "opt", "opt/cks-labs")
+
 #: File descriptors of a node's pid 1.
 CONTROL_FD, EVIDENCE_FD = 3, 4
 _INFO_FD = 5
@@ -266,10 +269,7 @@ class _Pid1:
 
     def _start_node(self, request: dict[str, Any], control: int, evidence: int) -> int:
         """Start bwrap with the node's pid 1 in it, and plug the node in; pid 1's number as seen here."""
-        run = STAGE / "nodes" / request["name"] / "rootfs/run"
-        namespaces.mount(
-            "run", str(run), "tmpfs", namespaces.MS_NOSUID | namespaces.MS_NODEV, "mode=755,size=64m"
-        )
+        _make_mount_points(STAGE / "nodes" / request["name"] / "rootfs")
         info, info_write = os.pipe()
         bwrap = os.fork()
         if bwrap == 0:
@@ -284,6 +284,15 @@ class _Pid1:
         pid = int(json.loads(told)["child-pid"])
         network.connect_node(request["index"], pid)
         return pid
+
+
+def _make_mount_points(rootfs: Path) -> None:
+    """Have bubblewrap meet real directories: through a link that a student left it would leave the node."""
+    for place in MOUNT_POINTS:
+        path = rootfs / place
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        path.mkdir(exist_ok=True)
 
 
 def _exec_node(command: list[str], environment: dict[str, str], descriptors: tuple[int, int, int]) -> None:

@@ -34,7 +34,7 @@ _NO_SANDBOX, _NO_OVERLAY = 1, 2
 
 def probe(nodes: Path) -> dict[str, Any]:
     """Start a node that looks into itself; `nodes` is an empty directory for it."""
-    (nodes / NODE / "rootfs/run").mkdir(parents=True)
+    (nodes / NODE / "rootfs").mkdir(parents=True)
     try:
         cluster = cluster_init.start(views.sources(nodes))
     except NamespaceRefusedError as error:

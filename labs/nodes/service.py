@@ -44,6 +44,7 @@ class Session:
         self.exercises = exercises
         self.farewells = farewells
         self.process: Process | None = None
+        self.signals: list[int] = []
 
     async def run(self, operations: Mapping[str, Operation]) -> None:
         """Serve requests until the client goes; what it left running is told so."""
@@ -71,8 +72,9 @@ class Session:
             if message is None:
                 await _cancel(operation)
                 return False
-            if self.process is not None and isinstance(message.get("signal"), int):
-                await self.process.signal(message["signal"])
+            if isinstance(message.get("signal"), int):
+                self.signals.append(message["signal"])
+                await self.pass_signals_on()
 
     async def _answer(self, operations: Mapping[str, Operation], request: Message) -> None:
         operation = operations.get(str(request.get("op")))
@@ -83,6 +85,11 @@ class Session:
         except (RequestError, OSError, KeyError, TypeError, ValueError) as error:
             what = f"the request lacks {error}" if isinstance(error, KeyError) else str(error)
             await self.connection.send({"ok": False, "error": what})
+
+    async def pass_signals_on(self) -> None:
+        """Send the process what the client has sent so far; it may have done so before there was one."""
+        while self.process is not None and self.signals:
+            await self.process.signal(self.signals.pop(0))
 
     async def done(self, **fields: Any) -> None:
         """Answer that all is well."""
@@ -116,6 +123,7 @@ async def _exec(session: Session, request: Message, view: View) -> None:
     finally:
         close_all(descriptors)
     session.process = process
+    await session.pass_signals_on()
     record = session.cluster.record_shell if view is View.STUDENT else _unrecorded
     record(node.name, argv, process.pid, None)
     try:
@@ -131,6 +139,7 @@ async def _exec(session: Session, request: Message, view: View) -> None:
         raise
     finally:
         session.process = None
+        session.signals.clear()
     record(node.name, argv, process.pid, status)
     await session.connection.send({"exit": status})
 

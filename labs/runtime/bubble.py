@@ -59,7 +59,7 @@ def sandbox(
 
 
 def root(command: Command, rootfs: Path, directory: Path, mounts: Iterable[Mount], *, overlay: bool) -> None:
-    """A container's root: the image's files below a layer of its own (or a copy), and what the image shows."""
+    """A container's root: the image's files below a layer of its own, or a copy, and what it shows."""
     upper, work = directory / "upper", directory / "work"
     if overlay:
         command.options += ["--overlay-src", str(rootfs), "--overlay", str(upper), str(work), "/"]

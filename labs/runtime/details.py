@@ -15,7 +15,7 @@ _PREFIX = "io.kubernetes.cri"
 
 
 def _config(message: Any) -> dict[str, Any]:
-    """As Go's JSON encoder writes a message: its own field names, numbers for enums, nothing that is empty."""
+    """As Go's JSON encoder writes it: the message's field names, numbers for enums, nothing that is empty."""
     config: dict[str, Any] = MessageToDict(
         message, preserving_proto_field_name=True, use_integers_for_enums=True
     )

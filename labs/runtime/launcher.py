@@ -6,9 +6,9 @@ message is too long. Three more descriptors tell how far it has come:
 * `--info-fd`: the pid of the sandbox's first process, as soon as it exists;
 * `--userns-block-fd`: bubblewrap reads a byte here before it goes on with a user namespace of its own,
   which is given its users meanwhile (see `users`);
-* `--block-fd`: the sandbox reads a byte here when all is set up, just before it executes the command. That byte
-  is there beforehand; what is observed is how the other end is closed. With nothing left to read (end of
-  file) the command runs; with the byte unread (connection reset) the set-up has failed.
+* `--block-fd`: the sandbox reads a byte here when all is set up, just before it executes the command. That
+  byte is there beforehand; what is observed is how the other end is closed. With nothing left to read (end
+  of file) the command runs; with the byte unread (connection reset) the set-up has failed.
 
 The last two are one socket, which the sandbox closes itself: the command inherits nothing of this.
 """
@@ -18,6 +18,7 @@ import json
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from labs.runtime.errors import CriError
@@ -95,8 +96,8 @@ class Launcher:
             pid = await _child(info)
             if command.own_users:
                 _give_users(pid)
-                ready.send(b".")
-            ready.send(b".")
+                _send(ready)
+            _send(ready)
             if not await _runs(ready):
                 raise SetUpError("bubblewrap could not set up the sandbox")
             return pid
@@ -143,6 +144,11 @@ def _give_users(pid: int) -> None:
             os.write(fd, nested_map(kind).encode())
         finally:
             os.close(fd)
+
+
+def _send(ready: socket.socket) -> None:
+    with suppress(BrokenPipeError):  # it has failed already, which is found out by reading
+        ready.send(b".")
 
 
 async def _runs(ready: socket.socket) -> bool:

@@ -75,7 +75,7 @@ class Monitor:
         tty: bool = False,
         join: dict[str, int] | None = None,
     ) -> int:
-        """Start `argv` with `fds` at 10, 11, … and say its pid; `join` tells which are namespaces to enter."""
+        """Start `argv` with `fds` at 10, 11, … and say its pid; `join`: which are namespaces to enter."""
         answer, _ = await self._call(
             "run", fds, name=name, argv=argv, env=env or {}, log=log, stdin=stdin, tty=tty, join=join or {}
         )
@@ -92,7 +92,7 @@ class Monitor:
         tty: dict[str, int] | None = None,
         below: bool = False,
     ) -> Execution:
-        """Run `argv` in all namespaces of `pid`, with `fds` as stdin, stdout, stderr, or on a new terminal."""
+        """Run `argv` in all namespaces of `pid`, with `fds` as its three files, or on a new terminal."""
         loop = asyncio.get_running_loop()
         number = next(self._numbers)
         done: asyncio.Future[int] = loop.create_future()

@@ -86,7 +86,7 @@ class Container:
 
     @property
     def running(self) -> bool:
-        return self.state == cri.CONTAINER_RUNNING
+        return bool(self.state == cri.CONTAINER_RUNNING)
 
 
 Record = TypeVar("Record", Sandbox, Container)

@@ -1,6 +1,5 @@
 """CRI's two services: each call is one method, each error its gRPC code."""
 
-
 import asyncio
 import functools
 import logging
@@ -25,7 +24,10 @@ NAME, VERSION = "containerd", "1.6.20"
 #: Of this runtime's own interface, as containerd says.
 KUBELET_API_VERSION, API_VERSION = "0.1.0", "v1"
 
-_STREAMING = "streaming over HTTP is not served by this runtime yet: use `crictl exec` on the node, or ExecSync (`crictl exec -s`)"
+_STREAMING = (
+    "streaming over HTTP is not served by this runtime yet: "
+    "use `crictl exec` on the node, or ExecSync (`crictl exec -s`)"
+)
 
 Method = Callable[[Any, Any], Awaitable[Any]]
 

@@ -11,6 +11,9 @@ from typing import Any, BinaryIO
 
 Entry = dict[str, Any]
 
+#: Makes text of an entry; the second argument says whether the host's name is wanted.
+Format = Callable[..., str]
+
 DIRECTORY = "/var/log/journal"
 #: Oldest first.
 NAMES = ("system@old.jsonl", "system.jsonl")
@@ -62,13 +65,11 @@ def _local(entry: Entry) -> time.struct_time:
     return time.localtime(microseconds(entry) // 1_000_000)
 
 
-def _prefixed(
-    stamp: Callable[[Entry], str], *, host: bool = True, unit: bool = False
-) -> Callable[[Entry], str]:
-    def line(entry: Entry) -> str:
-        words = [stamp(entry)]
-        if host and not line.hide_host:  # type: ignore[attr-defined]
-            words.append(str(entry.get("_HOSTNAME", "")))
+def _prefixed(stamp: Callable[[Entry], str], *, unit: bool = False) -> Format:
+    """syslog's line, after one way or another to say when."""
+
+    def line(entry: Entry, host: bool = True) -> str:
+        words = [stamp(entry), *([str(entry.get("_HOSTNAME", ""))] if host else [])]
         source = str(entry.get("SYSLOG_IDENTIFIER", "unknown"))
         if unit:
             source = str(entry.get("UNIT") or entry.get("_SYSTEMD_UNIT") or source)
@@ -77,7 +78,6 @@ def _prefixed(
         # further lines of one message stand below its first
         return head + str(entry.get("MESSAGE", "")).replace("\n", "\n" + " " * len(head))
 
-    line.hide_host = False  # type: ignore[attr-defined]
     return line
 
 
@@ -85,14 +85,14 @@ def _fraction(entry: Entry) -> str:
     return f"{microseconds(entry) % 1_000_000:06d}"
 
 
-def _verbose(entry: Entry) -> str:
+def _verbose(entry: Entry, _: bool = True) -> str:
     head = f"{time.strftime('%a %Y-%m-%d %H:%M:%S', _local(entry))}.{_fraction(entry)} {time.strftime('%Z', _local(entry))}"
     fields = (f"    {name}={value}" for name, value in entry.items() if not name.startswith("__"))
     return "\n".join([head, *fields])
 
 
 #: How `-o` shows an entry.
-FORMATS: dict[str, Callable[[Entry], str]] = {
+FORMATS: dict[str, Format] = {
     "short": _prefixed(lambda entry: time.strftime("%b %d %H:%M:%S", _local(entry))),
     "short-precise": _prefixed(
         lambda entry: f"{time.strftime('%b %d %H:%M:%S', _local(entry))}.{_fraction(entry)}"
@@ -105,9 +105,9 @@ FORMATS: dict[str, Callable[[Entry], str]] = {
     "short-unix": _prefixed(lambda entry: f"{microseconds(entry) // 1_000_000}.{_fraction(entry)}"),
     "short-monotonic": _prefixed(lambda entry: f"[{int(entry.get('__MONOTONIC_TIMESTAMP', 0)) / 1e6:12.6f}]"),
     "with-unit": _prefixed(lambda entry: time.strftime("%a %Y-%m-%d %H:%M:%S %Z", _local(entry)), unit=True),
-    "cat": lambda entry: str(entry.get("MESSAGE", "")),
-    "json": lambda entry: json.dumps(entry, ensure_ascii=False, separators=(",", ":")),
-    "json-pretty": lambda entry: json.dumps(entry, ensure_ascii=False, indent="\t"),
+    "cat": lambda entry, _=True: str(entry.get("MESSAGE", "")),
+    "json": lambda entry, _=True: json.dumps(entry, ensure_ascii=False, separators=(",", ":")),
+    "json-pretty": lambda entry, _=True: json.dumps(entry, ensure_ascii=False, indent="\t"),
     "verbose": _verbose,
 }
 

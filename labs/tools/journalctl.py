@@ -93,9 +93,11 @@ class Query:
         if name not in journal.FORMATS:
             raise Refused(f"Unknown output format '{name}'.")
         self.plain = name in ("cat", "json", "json-pretty", "verbose")
-        self.format = journal.FORMATS[name]
-        if "no-hostname" in values and not self.plain:
-            self.format.hide_host = True  # type: ignore[attr-defined]
+        self._format = journal.FORMATS[name]
+
+    def format(self, entry: Entry) -> str:
+        """An entry as it is to be shown."""
+        return self._format(entry, "no-hostname" not in self.flags) + "\n"
 
     def wants(self, entry: Entry) -> bool:
         """Whether an entry passes all filters but the one for boots."""
@@ -197,7 +199,7 @@ def show(query: Query, entries: list[Entry], write: Callable[[str], object]) -> 
         if previous not in (None, boot) and not query.plain:
             write(f"-- Boot {boot} --\n")
         previous = boot
-        write(query.format(entry) + "\n")
+        write(query.format(entry))
 
 
 def _list_boots(entries: Iterable[Entry]) -> Iterator[str]:
@@ -256,7 +258,7 @@ def main() -> int:
         sys.stdout.flush()
         for entry in follower or ():
             if query.wants(entry):
-                sys.stdout.write(query.format(entry) + "\n")
+                sys.stdout.write(query.format(entry))
                 sys.stdout.flush()
     except Refused as refusal:
         print(refusal, file=sys.stderr)

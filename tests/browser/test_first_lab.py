@@ -44,7 +44,7 @@ def notebook(shared_cluster: Cluster, playwright: Playwright, tmp_path: Path) ->
     with jupyter.server(path.parent, environment) as address:
         opened = jupyter.launch(playwright, browser)
         try:
-            page = opened.new_page(viewport={"width": 1280, "height": 1500}, reduced_motion="reduce")
+            page = opened.new_page(viewport={"width": 1600, "height": 1000}, reduced_motion="reduce")
             yield jupyter.Notebook(page, address, path)
         finally:
             opened.close()
@@ -122,9 +122,17 @@ def uid(cluster: Cluster) -> str:
 
 
 def take_picture(notebook: jupyter.Notebook) -> None:
-    """The lab after the check, for the README."""
-    notebook.cell("delete-watch").scroll_into_view_if_needed()
-    picture = notebook.page.screenshot()
+    """The lab after the check, with the live view beside it, for the README."""
+    page = notebook.page
+    notebook.cell("delete-live").locator(".cks-live").click(button="right")
+    page.get_by_role("menuitem", name="Create New View for Cell Output").click()
+    beside = page.locator(".jp-LinkedOutputView")
+    expect(beside.locator(".cks-live")).to_be_visible()
+    page.get_by_role("menubar").get_by_text("View", exact=True).click()
+    page.get_by_role("menuitem", name="Show Left Sidebar").click()
+    notebook.cell("delete-check").scroll_into_view_if_needed()
+    notebook.cell("delete-exam").scroll_into_view_if_needed()
+    picture = page.screenshot()
     if os.environ.get("CKS_LABS_SCREENSHOT"):
         PICTURE.parent.mkdir(exist_ok=True)
         PICTURE.write_bytes(picture)

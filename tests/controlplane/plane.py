@@ -178,7 +178,11 @@ class Plane:
         return path
 
     def kubectl(
-        self, *arguments: str, user: str = "admin", stdin: str | None = None, env: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        user: str = "admin",
+        stdin: str | None = None,
+        env: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl to its end."""
         return subprocess.run(

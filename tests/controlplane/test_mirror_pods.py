@@ -86,7 +86,9 @@ def test_a_priority_class_that_is_missing_refuses_the_mirror(
 
 
 def test_critical_pods_get_their_priority(plane: Plane, namespace: str, node_uid: str) -> None:
-    critical = mirror("etcd", node_uid, namespace, priorityClassName="system-node-critical", priority=2000001000)
+    critical = mirror(
+        "etcd", node_uid, namespace, priorityClassName="system-node-critical", priority=2000001000
+    )
 
     assert _create(plane, critical, expect=201)["spec"]["priority"] == 2000001000
 
@@ -146,7 +148,9 @@ def test_an_ordinary_pod_cannot_become_a_mirror(plane: Plane, namespace: str) ->
 
     result = plane.kubectl("-n", namespace, "annotate", "pod", "usual", "kubernetes.io/config.mirror=x")
 
-    expected = f'The Pod "usual" is invalid: {MIRROR_ANNOTATION}: Forbidden: may not add mirror pod annotation\n'
+    expected = (
+        f'The Pod "usual" is invalid: {MIRROR_ANNOTATION}: Forbidden: may not add mirror pod annotation\n'
+    )
     assert expected == result.stderr
 
 
@@ -194,7 +198,11 @@ def test_the_node_finishes_a_deletion_for_the_uid_it_means(
 def test_the_node_writes_its_status(plane: Plane, namespace: str, created: dict[str, Any]) -> None:
     patch = {
         "metadata": {"uid": created["metadata"]["uid"]},
-        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "podIP": "10.244.0.116"},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "podIP": "10.244.0.116",
+        },
     }
 
     status, answer = plane.request(
@@ -221,7 +229,7 @@ def test_a_status_for_another_uid_is_refused(plane: Plane, namespace: str, creat
     )
 
     assert status == 422
-    assert "metadata.uid: Invalid value: \"another\": field is immutable" in answer["message"]
+    assert 'metadata.uid: Invalid value: "another": field is immutable' in answer["message"]
 
 
 @pytest.mark.parametrize(
@@ -269,10 +277,10 @@ def test_a_node_creates_nothing_but_mirrors_of_its_own(
     assert answer["message"] == f'pods "{NAME}" is forbidden: {why}'
 
 
-def test_a_node_does_not_delete_other_nodes_pods(plane: Plane, namespace: str, created: dict[str, Any]) -> None:
-    status, answer = plane.request(
-        "DELETE", f"/api/v1/namespaces/{namespace}/pods/{NAME}", user="other-node"
-    )
+def test_a_node_does_not_delete_other_nodes_pods(
+    plane: Plane, namespace: str, created: dict[str, Any]
+) -> None:
+    status, answer = plane.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/{NAME}", user="other-node")
 
     assert status == 403
     assert answer["message"] == (

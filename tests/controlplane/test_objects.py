@@ -39,7 +39,10 @@ def test_what_is_created_can_be_read_changed_and_deleted(plane: Plane, namespace
         (("secret", "generic", "s", "--from-literal=a=b"), "secret/s created\n"),
         (("serviceaccount", "robot"), "serviceaccount/robot created\n"),
         (("service", "clusterip", "web", "--tcp=80:8080"), "service/web created\n"),
-        (("priorityclass", "spare-class", "--value=7"), "priorityclass.scheduling.k8s.io/spare-class created\n"),
+        (
+            ("priorityclass", "spare-class", "--value=7"),
+            "priorityclass.scheduling.k8s.io/spare-class created\n",
+        ),
     ],
 )
 def test_typed_clients_may_send_protobuf(
@@ -116,7 +119,9 @@ def test_all_kinds_of_patches(plane: Plane, namespace: str, kind: str, patch: st
     out = plane.ok("-n", namespace, "patch", "configmap", "app", f"--type={kind}", "-p", patch)
 
     assert out == "configmap/app patched\n"
-    assert plane.ok("-n", namespace, "get", "configmap", "app", "-o", "jsonpath={.data}") == '{"a":"1","b":"2"}'
+    assert (
+        plane.ok("-n", namespace, "get", "configmap", "app", "-o", "jsonpath={.data}") == '{"a":"1","b":"2"}'
+    )
 
 
 def test_a_patch_that_changes_nothing_writes_nothing(plane: Plane, namespace: str) -> None:
@@ -134,7 +139,11 @@ def test_a_patch_that_changes_nothing_writes_nothing(plane: Plane, namespace: st
 def test_a_dry_run_stores_nothing(plane: Plane, namespace: str, mode: str) -> None:
     out = plane.ok("-n", namespace, "create", f"--dry-run={mode}", "-f", "-", stdin=CONFIGMAP % "1")
 
-    assert out == ("configmap/app created (dry run)\n" if mode == "client" else "configmap/app created (server dry run)\n")
+    assert out == (
+        "configmap/app created (dry run)\n"
+        if mode == "client"
+        else "configmap/app created (server dry run)\n"
+    )
     assert plane.kubectl("-n", namespace, "get", "configmap", "app").returncode == 1
 
 
@@ -203,8 +212,11 @@ def test_what_is_missing_in_a_pod_is_named(plane: Plane, namespace: str) -> None
     )  # fmt: skip
 
     assert result.stderr.startswith('The Pod "bad" is invalid: ')
-    assert '* spec.containers[0].image: Required value' in result.stderr
-    assert '* spec.containers[0].name: Invalid value: "Main": a lowercase RFC 1123 label must consist of' in result.stderr
+    assert "* spec.containers[0].image: Required value" in result.stderr
+    assert (
+        '* spec.containers[0].name: Invalid value: "Main": a lowercase RFC 1123 label must consist of'
+        in result.stderr
+    )
 
 
 def test_ordinary_pods_get_the_recorded_defaults(plane: Plane, namespace: str) -> None:
@@ -247,7 +259,16 @@ def test_a_finalizer_keeps_an_object_until_it_is_taken_off(plane: Plane, namespa
 
     plane.request("DELETE", f"{path}/kept")
     going = plane.request("GET", f"{path}/kept")[1]
-    plane.ok("-n", namespace, "patch", "configmap", "kept", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    plane.ok(
+        "-n",
+        namespace,
+        "patch",
+        "configmap",
+        "kept",
+        "--type=merge",
+        "-p",
+        '{"metadata":{"finalizers":null}}',
+    )
 
     assert "deletionTimestamp" in going["metadata"]
     assert plane.request("GET", f"{path}/kept")[0] == 404
@@ -272,7 +293,9 @@ def test_nothing_is_created_in_a_namespace_that_is_missing_or_going(plane: Plane
     )
     plane.request("DELETE", f"/api/v1/namespaces/{namespace}")
     going = plane.kubectl("-n", namespace, "create", "configmap", "a")
-    plane.ok("-n", namespace, "patch", "pod", "stays", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    plane.ok(
+        "-n", namespace, "patch", "pod", "stays", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
+    )
 
     assert missing.stderr == 'error: failed to create configmap: namespaces "nowhere" not found\n'
     assert going.stderr == (
@@ -292,7 +315,12 @@ def test_system_namespaces_stay(plane: Plane) -> None:
 def test_events_are_shown_by_both_api_groups(plane: Plane, namespace: str) -> None:
     event = {
         "metadata": {"name": "web.1"},
-        "involvedObject": {"kind": "Pod", "name": "web", "namespace": namespace, "fieldPath": "spec.containers{main}"},
+        "involvedObject": {
+            "kind": "Pod",
+            "name": "web",
+            "namespace": namespace,
+            "fieldPath": "spec.containers{main}",
+        },
         "reason": "Started",
         "message": "Container started",
         "source": {"component": "kubelet", "host": "cks-control-plane"},
@@ -302,7 +330,9 @@ def test_events_are_shown_by_both_api_groups(plane: Plane, namespace: str) -> No
     plane.request("POST", f"/api/v1/namespaces/{namespace}/events", event)
 
     _, new = plane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events/web.1")
-    selected = plane.ok("-n", namespace, "get", "events", "--field-selector=involvedObject.name=web", "-o", "name")
+    selected = plane.ok(
+        "-n", namespace, "get", "events", "--field-selector=involvedObject.name=web", "-o", "name"
+    )
 
     assert (new["regarding"]["name"], new["note"]) == ("web", "Container started")
     assert new["deprecatedSource"] == event["source"]

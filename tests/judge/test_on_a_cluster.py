@@ -51,16 +51,22 @@ def test_each_attempt_gets_the_score_that_its_file_says(
     assert verdict.points == attempt.score, json.dumps(verdict.to_json(), indent=1)
 
 
-def test_a_mirror_deleted_by_force_is_waited_for(cluster: Cluster) -> None:
+def test_a_mirror_that_is_not_back_yet_is_waited_for(cluster: Cluster) -> None:
     judge.start(cluster, "delete-mirror-pod")
     judge.answer(cluster, "delete-mirror-pod", "uid", "new-uid")
-    cluster.run(["bash", "-c", 'kubectl delete pod "web-$(hostname)" --force --grace-period=0'])
+    delete = 'kubectl delete pod "web-$(hostname)" --force --grace-period=0'
+    cluster.run(["bash", "-c", f"systemctl stop kubelet; {delete}"])
     judge.answer(cluster, "delete-mirror-pod", "why", "file")
     waits: list[str] = []
 
-    verdict = judge.check(cluster, "delete-mirror-pod", on_wait=lambda wait, left: waits.append(wait.what))
+    def wake_the_kubelet(wait: judge.Wait, left: float) -> None:
+        if not waits:
+            cluster.run(["systemctl", "start", "kubelet"])
+        waits.append(wait.what)
 
-    assert verdict.points == verdict.max
+    verdict = judge.check(cluster, "delete-mirror-pod", on_wait=wake_the_kubelet)
+
+    assert verdict.points == verdict.max, json.dumps(verdict.to_json(), indent=1)
     assert set(waits) == {f"a new mirror web-{cluster.nodes[0]}, made by the kubelet"}
 
 

@@ -1,7 +1,8 @@
-"""Supervisors of bare nodes, started as whoever runs the tests and, where that is root, as an ordinary user."""
+"""Supervisors of bare nodes, started as whoever runs the tests and, if that is root, as an ordinary user."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import select
@@ -11,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,16 @@ class Supervised:
         return self.process.wait(timeout=20)
 
 
+def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test that is a coroutine."""
+
+    @wraps(test)
+    def run(*arguments: Any, **options: Any) -> None:
+        asyncio.run(test(*arguments, **options))
+
+    return run
+
+
 def alive(process: psutil.Process) -> bool:
     """Whether a process has not ended."""
     try:
@@ -149,7 +161,7 @@ def strangers_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str |
     kubectl = Path(sys.executable).parent / "kubectl"
     repository = Path(labs.__file__).parent
     public = all(
-        os.stat(parent).st_mode & 1 for path in (packages, repository) for parent in [path, *path.parents]
+        parent.stat().st_mode & 1 for path in (packages, repository) for parent in [path, *path.parents]
     )
     if os.geteuid() != 0 or not Path(system).exists() or not public:
         yield None

@@ -19,12 +19,18 @@ from labs.nodes.client import Client
 
 from .conftest import Start, Supervised
 
-RUN = "import sys; from labs.nodes.client import Client; sys.exit(Client(sys.argv[1]).{}(sys.argv[2:]))"
+RUN = "import sys; from labs.nodes.client import Client; sys.exit(Client(sys.argv[1]).{}(sys.argv[2:]{}))"
 
 
 def spawn(cluster: Supervised, method: str, *argv: str, **options: object) -> subprocess.Popen[bytes]:
     """A process of its own that runs a command on the node by one of the client's methods."""
-    command = [sys.executable, "-c", RUN.format(method), str(cluster.directory / "student.sock"), *argv]
+    command = [
+        sys.executable,
+        "-c",
+        RUN.format(method, ", signals=(2,)" if method == "exec" else ""),
+        str(cluster.directory / "student.sock"),
+        *argv,
+    ]
     repository = Path(__file__).parents[2]
     return subprocess.Popen(command, cwd=repository, **options)  # type: ignore[call-overload, no-any-return]
 
@@ -84,10 +90,8 @@ def test_a_killed_client_takes_its_command_along(cluster: Supervised) -> None:
 
 
 def test_ctrl_c_reaches_the_command_and_its_status_comes_back(cluster: Supervised) -> None:
-    client = spawn(
-        cluster, "exec", "sh", "-c", "trap 'echo caught; exit 5' INT; echo started; while :; do sleep 0.1; done",
-        stdout=subprocess.PIPE,
-    )  # fmt: skip
+    script = "trap 'echo caught; exit 5' INT; echo started; while :; do sleep 0.1; done"
+    client = spawn(cluster, "exec", "sh", "-c", script, stdout=subprocess.PIPE)
     assert client.stdout is not None
     assert client.stdout.readline() == b"started\n"
     client.send_signal(signal.SIGINT)

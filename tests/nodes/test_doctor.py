@@ -103,7 +103,8 @@ def test_a_masked_proc_is_found_by_trying(sandbox: None) -> None:
 
     assert (ok, found) == (
         "False",
-        "mounting /proc: mount proc on /proc: Operation not permitted: parts of /proc are masked, as in a container",
+        "mounting /proc: mount proc on /proc: Operation not permitted: "
+        "parts of /proc are masked, as in a container",
     )
     assert "--security-opt systempaths=unconfined" in mend
 

@@ -11,6 +11,8 @@ import pytest
 
 from labs.nodes.evidence import Evidence
 
+from .conftest import in_a_loop
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -44,7 +46,7 @@ def test_a_record_has_time_source_and_node(path: Path) -> None:
 
 def test_data_cannot_pretend_to_be_another_record(path: Path) -> None:
     evidence = Evidence(path)
-    evidence.append("runtime", "node", **{"seq": 99, "at": "never"})
+    evidence.append("runtime", "node", seq=99, at="never")
     (record,) = evidence.since(0)
 
     assert record["seq"] == 1
@@ -88,6 +90,7 @@ def test_nobody_else_may_read_it(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@in_a_loop
 async def test_following_gives_what_is_there_and_then_what_comes(path: Path) -> None:
     evidence = fill(path, "a", "b")
     seen: list[str] = []

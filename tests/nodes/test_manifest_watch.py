@@ -13,6 +13,8 @@ import pytest
 
 from labs.nodes.manifest_watch import Manifest, ManifestWatch
 
+from .conftest import in_a_loop
+
 Change = tuple[str, Manifest | None]
 
 
@@ -50,12 +52,14 @@ async def watching(rootfs: Path) -> AsyncIterator[Watched]:
         running.cancel()
 
 
+@in_a_loop
 async def test_what_lies_there_at_the_start_is_recorded_first(rootfs: Path) -> None:
     (rootfs / "etc/kubernetes/manifests/a.yaml").write_text("a")
     async with watching(rootfs) as watched:
         assert await watched.next() == ("a.yaml", "a")
 
 
+@in_a_loop
 async def test_a_written_file_is_recorded_with_its_content_and_digest(rootfs: Path) -> None:
     async with watching(rootfs) as watched:
         (watched.directory / "a.yaml").write_text("kind: Pod\n")
@@ -66,6 +70,7 @@ async def test_a_written_file_is_recorded_with_its_content_and_digest(rootfs: Pa
     assert manifest.sha256 == sha256(b"kind: Pod\n").hexdigest()
 
 
+@in_a_loop
 async def test_a_file_is_recorded_once_however_it_is_written(rootfs: Path) -> None:
     async with watching(rootfs) as watched:
         with (watched.directory / "a.yaml").open("w") as file:
@@ -77,6 +82,7 @@ async def test_a_file_is_recorded_once_however_it_is_written(rootfs: Path) -> No
         assert [await watched.next(), await watched.next()] == [("a.yaml", "one\ntwo\n"), ("b.yaml", "b")]
 
 
+@in_a_loop
 async def test_moving_out_and_in_is_a_removal_and_a_new_file(rootfs: Path) -> None:
     (rootfs / "etc/kubernetes/manifests/a.yaml").write_text("a")
     async with watching(rootfs) as watched:
@@ -87,6 +93,7 @@ async def test_moving_out_and_in_is_a_removal_and_a_new_file(rootfs: Path) -> No
         assert await watched.next() == ("a.yaml", "a")
 
 
+@in_a_loop
 async def test_hidden_files_are_ignored_as_by_the_kubelet(rootfs: Path) -> None:
     async with watching(rootfs) as watched:
         (watched.directory / ".a.yaml.swp").write_text("x")
@@ -95,6 +102,7 @@ async def test_hidden_files_are_ignored_as_by_the_kubelet(rootfs: Path) -> None:
         assert await watched.next() == ("a.yaml", "a")
 
 
+@in_a_loop
 async def test_the_directory_itself_may_be_replaced(rootfs: Path) -> None:
     (rootfs / "etc/kubernetes/manifests/a.yaml").write_text("a")
     async with watching(rootfs) as watched:
@@ -107,6 +115,7 @@ async def test_the_directory_itself_may_be_replaced(rootfs: Path) -> None:
         assert await watched.next() == ("b.yaml", "b")
 
 
+@in_a_loop
 async def test_a_link_is_followed_inside_the_node_and_never_out_of_it(rootfs: Path) -> None:
     (rootfs / "root/real.yaml").write_text("real")
     async with watching(rootfs) as watched:
@@ -118,6 +127,7 @@ async def test_a_link_is_followed_inside_the_node_and_never_out_of_it(rootfs: Pa
 
 
 @pytest.mark.parametrize("kind", ["pipe", "directory", "huge"])
+@in_a_loop
 async def test_what_is_no_manifest_is_recorded_without_content(rootfs: Path, kind: str) -> None:
     thing = rootfs / "root/thing"
     if kind == "pipe":
@@ -133,6 +143,7 @@ async def test_what_is_no_manifest_is_recorded_without_content(rootfs: Path, kin
         assert await watched.next() == ("thing", "")
 
 
+@in_a_loop
 async def test_the_same_content_in_a_new_file_is_a_change(rootfs: Path) -> None:
     async with watching(rootfs) as watched:
         (watched.directory / "a.yaml").write_text("a")

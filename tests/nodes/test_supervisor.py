@@ -211,16 +211,14 @@ def test_a_deep_directory_is_no_trouble(start: Start, starter: Starter) -> None:
     for directory in (deep.parent, deep):
         directory.mkdir()
         os.chown(directory, starter.uid, starter.uid)
-    cluster = start(directory=deep)
+    start(directory=deep)
 
     assert Client(deep / "student.sock").run(["hostname"]).stdout == "lab-control-plane\n"
 
 
 def test_what_a_student_leaves_is_not_executed_when_the_node_is_resumed(start: Start) -> None:
     first = start()
-    first.sh(
-        "echo /root/evil.so > /etc/ld.so.preload; mkdir -p /etc/python3; echo 'print(1)' > /etc/sitecustomize.py"
-    )
+    first.sh("echo /root/evil.so > /etc/ld.so.preload")
     assert "evil.so" in first.sh("true").stderr
     first.judge.call("down")
     first.wait()
@@ -230,6 +228,23 @@ def test_what_a_student_leaves_is_not_executed_when_the_node_is_resumed(start: S
     assert second.reports[-1].get("ready"), second.reports
     assert "evil.so" not in (second.directory / "supervisor.log").read_text()
     assert "evil.so" not in trusted.stderr
+
+
+def test_links_a_student_leaves_do_not_lead_a_resumed_node_to_the_host(
+    start: Start, starter: Starter
+) -> None:
+    outside = starter.directory()
+    first = start()
+    places = "srv var/log etc/kubernetes opt run"
+    first.sh(f"cd /; for d in {places}; do mv $d $d.old; ln -s {outside} $d || mv $d.old $d; done")
+    first.judge.call("down")
+    first.wait()
+    second = start(directory=first.directory)
+    second.judge.run(["sh", "-c", "touch /srv/x /var/log/x /etc/kubernetes/x /run/x"], view="trusted")
+    second.sh("touch /srv/x /opt/x /run/x")
+
+    assert second.reports[-1].get("ready"), second.reports
+    assert list(outside.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -317,7 +332,7 @@ def test_the_hosts_port_leads_to_the_api_servers_on_the_node(cluster: Supervised
     python = NodePython.own() if cluster.starter.uid == os.geteuid() else None
     command = python.student_command if python else ["/usr/bin/python3"]
     reader, writer = os.pipe()
-    with os.fdopen(reader) as lines, open(os.devnull) as null:
+    with os.fdopen(reader) as lines, Path(os.devnull).open() as null:
         import threading
 
         serving = threading.Thread(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -28,14 +29,22 @@ class RuntimeNode(Node):
         super().__init__(directory)
         self.records: list[dict[str, Any]] = []
 
-    def boot(self) -> RuntimeNode:
-        (self.directory / "labs").rename(self.directory / "stand-ins")
+    def _lay_out(self) -> None:
+        super()._lay_out()
+        shutil.rmtree(self.directory / "labs")  # stand-ins for kubelet and runtime
         (self.directory / "labs").symlink_to(Path(labs.__file__).parent)
+
+    def boot(self) -> RuntimeNode:
         super().boot()
         # /run is a tmpfs that only the node sees; below /var a test can reach the socket, too
-        self.sh("mkdir /var/lib/containerd/run && ln -s /var/lib/containerd/run /run/containerd")
+        self.sh("mkdir -p /var/lib/containerd/run && ln -s /var/lib/containerd/run /run/containerd")
         self.start_runtime()
         return self
+
+    def reboot(self) -> None:
+        """Power off, and on again."""
+        self.down()
+        self.boot()
 
     @property
     def trusted(self) -> Path:

@@ -16,7 +16,9 @@ START = 1795456353_000000  # 2026-11-23 17:52:33 UTC
 BOOTS = ("a" * 32, "b" * 32)
 
 
-def entry(seconds: float, message: str, *, unit: str = "kubelet.service", boot: int = 1, **fields: Any) -> str:
+def entry(
+    seconds: float, message: str, *, unit: str = "kubelet.service", boot: int = 1, **fields: Any
+) -> str:
     systemd = fields.pop("systemd", False)
     identifier = "systemd" if systemd else unit.removesuffix(".service")
     owner = {"_SYSTEMD_UNIT": "init.scope", "UNIT": unit} if systemd else {"_SYSTEMD_UNIT": unit}
@@ -64,7 +66,9 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return code, output.out, output.err
 
 
-def test_the_default_is_syslogs_format_of_everything(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_default_is_syslogs_format_of_everything(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(capsys, "--no-pager") == (
         0,
         "Nov 22 17:52:33 cks-control-plane kubelet[132932]: from an earlier boot\n"

@@ -50,7 +50,7 @@ def test_what_is_understood(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "10 parsecs ago", "2026-13-01", "25:00", "@x", "ago", "-"])
 def test_what_is_not(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):  # noqa: PT011
         timestamps.parse(text, NOW)
 
 
@@ -74,7 +74,8 @@ def test_how_long_ago_is_said_as_systemctl_says_it(seconds: float, text: str) ->
 
 
 @pytest.mark.parametrize(
-    ("nanoseconds", "text"), [(38_000_000, "38ms"), (3_120_000_000, "3.120s"), (62_004_000_000, "1min 2.004s")]
+    ("nanoseconds", "text"),
+    [(38_000_000, "38ms"), (3_120_000_000, "3.120s"), (62_004_000_000, "1min 2.004s")],
 )
 def test_processor_time(nanoseconds: int, text: str) -> None:
     assert timestamps.duration(nanoseconds) == text

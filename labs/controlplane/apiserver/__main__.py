@@ -63,15 +63,22 @@ def main() -> int:
 
 
 async def _run(parsed: Options, audit: Audit) -> None:
+    etcd = Etcd(parsed.etcd_servers, tls.etcd(parsed))
+    try:
+        await _serve(parsed, audit, etcd)
+    finally:
+        await etcd.close()
+
+
+async def _serve(parsed: Options, audit: Audit, etcd: Etcd) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_report)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    serving, to_etcd, to_kubelets = tls.serving(parsed), tls.etcd(parsed), tls.kubelet(parsed)
+    serving, to_kubelets = tls.serving(parsed), tls.kubelet(parsed)
     # Bound before etcd is there: who connects meanwhile waits instead of being refused.
     listener = _listen(parsed.secure_port)
-    etcd = Etcd(parsed.etcd_servers, to_etcd)
     hub = Hub(etcd)
     await _reach_etcd(hub)
     storage = Storage(etcd)
@@ -104,7 +111,6 @@ async def _run(parsed: Options, audit: Audit) -> None:
     port.close()
     for task in tasks:
         task.cancel()
-    await etcd.close()
 
 
 def _listen(port: int) -> socket.socket:

@@ -1,9 +1,7 @@
-"""HTTP/1.1 over asyncio, just what a control-plane process needs of it.
+"""HTTP as the control plane's processes need it: requests and responses as values, over aiohttp.
 
-Parsing is llhttp's (`httptools`); what is written here is the part around it: one task per connection,
-streaming bodies, TLS peers, a client with kept connections. A complete framework costs the API server
-a third of a second of imports and 20 MB at every (re)start, and a control plane that is taken apart by
-students all day restarts often.
+The API server's own code never meets aiohttp: a handler takes a `Request` and returns a `Response`, a
+`Client` speaks to one server and says of every failure whether the request may have been acted on.
 """
 
 from ._client import Client, ConnectionFailed, Reply

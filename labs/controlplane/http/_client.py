@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import errno
 import ssl
-from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import httptools
+import aiohttp
+from yarl import URL
+
+#: What aiohttp would add on its own: etcd's gateway warns of an Accept header with every request.
+_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
 class ConnectionFailed(Exception):
@@ -29,6 +32,23 @@ class Reply:
     body: bytes
 
 
+class Answer:
+    """An answer whose body is still arriving."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives."""
+        try:
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConnectionFailed("error reading from server: EOF", sent=True) from error
+
+
 class Client:
     """Requests to one `host:port`; plain when `context` is None."""
 
@@ -38,8 +58,8 @@ class Client:
         self.host = host
         self.port = port
         self._context = context
-        self._connect_timeout = connect_timeout
-        self._idle: list[_Exchange] = []
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
+        self._session: aiohttp.ClientSession | None = None
 
     async def request(
         self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -52,132 +72,47 @@ class Client:
     @asynccontextmanager
     async def stream(
         self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[_Exchange]:
+    ) -> AsyncIterator[Answer]:
         """Send a request and hand over its answer while it arrives."""
-        exchange = await self._take()
         try:
-            await exchange.begin(
-                method, target, body, {"Host": f"{self.host}:{self.port}", **(headers or {})}
+            response = await self._open().request(
+                method, self._url(target), data=body, headers=headers, allow_redirects=False
             )
-            yield exchange
-        except BaseException:
-            exchange.abort()
-            raise
-        if exchange.reusable:
-            self._idle.append(exchange)
-        else:
-            exchange.abort()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._failure(error) from error
+        # Leaving the block closes a connection whose answer was not read to its end.
+        async with response:
+            yield Answer(response)
 
     async def close(self) -> None:
         """Let go of the kept connections."""
-        while self._idle:
-            self._idle.pop().abort()
+        if self._session is not None:
+            await self._session.close()
 
-    async def _take(self) -> _Exchange:
-        while self._idle:
-            exchange = self._idle.pop()
-            if not exchange.lost:
-                return exchange
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._connect_timeout):
-                _, exchange = await loop.create_connection(_Exchange, self.host, self.port, ssl=self._context)
-        except TimeoutError as error:
-            raise ConnectionFailed("context deadline exceeded", sent=False) from error
-        except ssl.SSLError as error:
-            raise ConnectionFailed(
-                f"transport: authentication handshake failed: {error}", sent=False
-            ) from error
-        except ConnectionRefusedError as error:
-            message = f"transport: Error while dialing: dial tcp {self.host}:{self.port}: connect: connection refused"
-            raise ConnectionFailed(message, sent=False) from error
-        except OSError as error:
-            raise ConnectionFailed(
-                f"transport: Error while dialing: dial tcp {self.host}:{self.port}: {error}", sent=False
-            ) from error
-        return exchange
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._context or False, limit=0),
+                timeout=self._timeout,
+                skip_auto_headers=_NOT_ADDED,
+                auto_decompress=False,
+            )
+        return self._session
 
+    def _url(self, target: str) -> URL:
+        scheme = "https" if self._context else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return URL(f"{scheme}://{host}:{self.port}{target}", encoded=True)
 
-class _Exchange(asyncio.Protocol):
-    """A connection, and the one answer that is under way on it."""
-
-    def __init__(self) -> None:
-        self.lost = False
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self._begun = asyncio.Event()
-        self._readable = asyncio.Event()
-        self._chunks: deque[bytes] = deque()
-        self._complete = True
-        self._keep = True
-
-    @property
-    def reusable(self) -> bool:
-        """Whether the next request may use this connection."""
-        return self._complete and self._keep and not self.lost
-
-    async def begin(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Write the request and wait for the answer's head."""
-        self._parser = httptools.HttpResponseParser(self)
-        self.status, self.headers = 0, {}
-        self._complete = False
-        self._begun.clear()
-        self._readable.clear()
-        self._chunks.clear()
-        head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items())
-        self._transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body)
-        await self._begun.wait()
-        if not self.status:
-            raise ConnectionFailed("error reading server preface: EOF", sent=True)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives."""
-        while True:
-            while self._chunks:
-                yield self._chunks.popleft()
-            if self._complete:
-                return
-            if self.lost:
-                raise ConnectionFailed("error reading from server: EOF", sent=True)
-            self._readable.clear()
-            await self._readable.wait()
-
-    def abort(self) -> None:
-        """Drop the connection with whatever is under way on it."""
-        self._transport.abort()
-
-    # -- asyncio.Protocol
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
-        self._begun.set()
-        self._readable.set()
-
-    def data_received(self, data: bytes) -> None:
-        if self._complete:
-            self.abort()
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self.abort()
-
-    # -- httptools callbacks
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        self.status = self._parser.get_status_code()
-        self._begun.set()
-
-    def on_body(self, body: bytes) -> None:
-        self._chunks.append(body)
-        self._readable.set()
-
-    def on_message_complete(self) -> None:
-        self._keep = self._parser.should_keep_alive()
-        self._complete = True
-        self._readable.set()
+    def _failure(self, error: Exception) -> ConnectionFailed:
+        dialing = f"transport: Error while dialing: dial tcp {self.host}:{self.port}"
+        match error:
+            case aiohttp.ConnectionTimeoutError():
+                return ConnectionFailed("context deadline exceeded", sent=False)
+            case aiohttp.ClientSSLError():
+                return ConnectionFailed(f"transport: authentication handshake failed: {error}", sent=False)
+            case aiohttp.ClientConnectorError(os_error=OSError(errno=errno.ECONNREFUSED)):
+                return ConnectionFailed(f"{dialing}: connect: connection refused", sent=False)
+            case aiohttp.ClientConnectorError():
+                return ConnectionFailed(f"{dialing}: {error.os_error}", sent=False)
+        return ConnectionFailed("error reading server preface: EOF", sent=True)

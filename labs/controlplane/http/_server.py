@@ -1,27 +1,19 @@
-"""The serving side: a connection reads requests, one task answers them in order."""
+"""The serving side: aiohttp's low-level server around one handler."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from email.utils import formatdate
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-import httptools
+from aiohttp import web
 
 #: What etcd takes in one request, and so what the real API server reads of a body.
 BODY_LIMIT = 3 * 1024 * 1024
-#: Requests a client may send ahead of their answers before reading from it stops.
-PIPELINE_LIMIT = 16
-
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass(frozen=True)
@@ -76,156 +68,76 @@ Handler = Callable[[Request], Awaitable[Response]]
 async def serve(
     handler: Handler, listener: socket.socket, *, context: ssl.SSLContext | None
 ) -> asyncio.Server:
-    """Answer with `handler` what comes in at a listening socket. A handler once begun runs to its end even when its client has
-    gone (a write is either done and recorded or not begun); only streaming bodies are cut off."""
-    loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: _Connection(handler), sock=listener, ssl=context, backlog=256)
+    """Answer with `handler` what comes in at a listening socket.
+
+    A handler once begun runs to its end even when its client has gone (a write is either done and
+    recorded or not begun); only streaming bodies are cut off.
+    """
+
+    async def answer(raw: web.BaseRequest) -> web.StreamResponse:
+        request = await _read(raw)
+        response = await _to_the_end(handler(request))
+        if isinstance(response.body, bytes):
+            whole = web.Response(status=response.status, body=response.body, headers=response.headers)
+            if request.too_large:
+                whole.force_close()
+            return whole
+        return await _stream(raw, response, response.body)
+
+    # handler_cancellation is how aiohttp tells a streaming body that its client has gone.
+    server = web.Server(answer, handler_cancellation=True, access_log=None)
+    return await asyncio.get_running_loop().create_server(server, sock=listener, ssl=context, backlog=256)
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-        self._parser = httptools.HttpRequestParser(self)
-        self._queue: deque[tuple[Request, bool]] = deque()
-        self._arrived = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._gone = asyncio.Event()
-        self._reset()
+async def _read(raw: web.BaseRequest) -> Request:
+    body = bytearray()
+    too_large = False
+    async for chunk in raw.content.iter_any():
+        if len(body) + len(chunk) > BODY_LIMIT:
+            too_large = True
+            break
+        body += chunk
+    return Request(
+        method=raw.method,
+        target=raw.raw_path,
+        headers={name.lower(): value for name, value in raw.headers.items()},
+        body=bytes(body),
+        peer=_peer(raw),
+        too_large=too_large,
+    )
 
-    def _reset(self) -> None:
-        self._target = b""
-        self._headers: dict[str, str] = {}
-        self._body = bytearray()
-        self._too_large = False
 
-    # -- asyncio.Protocol
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        address = transport.get_extra_info("peername")
-        tls = transport.get_extra_info("ssl_object")
-        der = tls.getpeercert(binary_form=True) if tls else None
-        subject = tls.getpeercert().get("subject", ()) if der else ()
-        self._peer = Peer(
-            address=address[0] if address else "", certificate=der, subject=tuple(rdn[0] for rdn in subject)
-        )
-        self._task = asyncio.get_running_loop().create_task(self._answer_all())
+def _peer(raw: web.BaseRequest) -> Peer:
+    tls = raw.get_extra_info("ssl_object")
+    certificate = tls.getpeercert(binary_form=True) if tls else None
+    subject = tls.getpeercert().get("subject", ()) if certificate else ()
+    return Peer(address=raw.remote or "", certificate=certificate, subject=tuple(name[0] for name in subject))
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._gone.set()
-        self._arrived.set()
-        self._writable.set()
 
-    def pause_writing(self) -> None:
-        self._writable.clear()
+async def _to_the_end(work: Awaitable[Response]) -> Response:
+    """The result of `work`; a cancellation that arrives meanwhile is passed on after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
-    def resume_writing(self) -> None:
-        self._writable.set()
 
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # No protocol is switched to here: the request is answered in HTTP and the connection ends.
-            if self._queue:
-                self._queue[-1] = (self._queue[-1][0], False)
-        except httptools.HttpParserError:
-            self._transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request")
-            self._transport.close()
-
-    # -- httptools callbacks
-    def on_message_begin(self) -> None:
-        self._reset()
-
-    def on_url(self, url: bytes) -> None:
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        if self._headers.get("expect", "").lower() == "100-continue":
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def on_body(self, body: bytes) -> None:
-        if len(self._body) + len(body) > BODY_LIMIT:
-            self._too_large = True
-        else:
-            self._body += body
-
-    def on_message_complete(self) -> None:
-        request = Request(
-            method=self._parser.get_method().decode("ascii"),
-            target=self._target.decode("latin-1"),
-            headers=self._headers,
-            body=bytes(self._body),
-            peer=self._peer,
-            too_large=self._too_large,
-        )
-        self._queue.append((request, self._parser.should_keep_alive()))
-        self._arrived.set()
-        if len(self._queue) >= PIPELINE_LIMIT:
-            self._transport.pause_reading()
-
-    # -- answering
-    async def _answer_all(self) -> None:
-        try:
-            keep = True
-            while keep and not self._gone.is_set():
-                if not self._queue:
-                    self._arrived.clear()
-                    await self._arrived.wait()
-                    continue
-                request, keep = self._queue.popleft()
-                if len(self._queue) == PIPELINE_LIMIT - 1:
-                    self._transport.resume_reading()
-                response = await self._handler(request)
-                keep = keep and not request.too_large
-                await self._send(request, response, keep)
-        finally:
-            self._transport.close()
-
-    async def _send(self, request: Request, response: Response, keep: bool) -> None:
-        body = response.body
-        headers = {"Date": formatdate(usegmt=True), **response.headers}
-        if isinstance(body, bytes):
-            headers["Content-Length"] = str(len(body))
-        else:
-            headers["Transfer-Encoding"] = "chunked"
-        if not keep:
-            headers["Connection"] = "close"
-        status = response.status
-        head = f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\n"
-        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        encoded = f"{head}\r\n".encode("latin-1", "replace")
-        if isinstance(body, bytes):
-            self._transport.write(encoded if request.method == "HEAD" else encoded + body)
-            await self._writable.wait()
-            return
-        self._transport.write(encoded)
-        await self._stream(body)
-
-    async def _stream(self, body: AsyncIterator[bytes]) -> None:
-        """Send chunks until the body ends; stop it as soon as the client is gone."""
-        sender = asyncio.ensure_future(self._send_chunks(body))
-        gone = asyncio.ensure_future(self._gone.wait())
-        try:
-            await asyncio.wait({sender, gone}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-            if not sender.done():
-                sender.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sender
-            await _close(body)
-
-    async def _send_chunks(self, body: AsyncIterator[bytes]) -> None:
+async def _stream(raw: web.BaseRequest, response: Response, body: AsyncIterator[bytes]) -> web.StreamResponse:
+    answer = web.StreamResponse(status=response.status, headers=response.headers)
+    answer.enable_chunked_encoding()
+    try:
+        await answer.prepare(raw)
         async for chunk in body:
             if chunk:
-                self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-                await self._writable.wait()
-        self._transport.write(b"0\r\n\r\n")
+                await answer.write(chunk)
+        await answer.write_eof()
+    except ConnectionResetError:
+        pass  # the client has gone: nobody is left to tell
+    finally:
+        await _close(body)
+    return answer
 
 
 async def _close(body: Any) -> None:

@@ -1,4 +1,4 @@
-"""Process 1 of a node: starts shells, units and containers, reaps them, and keeps their output and exit codes.
+"""Process 1 of a node: starts shells, units and containers, reaps them, keeps their output and exit codes.
 
 It lives in the node's *clean* mount namespace, where the student's files are data below `/node` and
 never the root of anything that is executed. Only programs that belong to the student are put into the

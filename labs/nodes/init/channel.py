@@ -1,4 +1,4 @@
-"""JSON messages with descriptors over a SOCK_SEQPACKET pair: how init talks to the supervisor and the runtime."""
+"""JSON messages with descriptors over a pair of sockets: how init talks to supervisor and runtime."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Channel:
 
 
 def receive_with_fds(sock: socket.socket, size: int, count: int) -> tuple[bytes, list[int], int]:
-    """One message, its descriptors and its flags. (`socket.recv_fds` would leave them open to other programs.)"""
+    """One message, its descriptors and its flags. (`socket.recv_fds` leaves them open to other programs.)"""
     data, extras, flags, _ = sock.recvmsg(size, socket.CMSG_LEN(count * 4), socket.MSG_CMSG_CLOEXEC)
     fds = [
         fd

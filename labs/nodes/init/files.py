@@ -1,4 +1,4 @@
-"""Files of the node that process 1 reads and writes, although the student may have put anything in their place."""
+"""Files of the node that process 1 reads and writes, whatever the student has put in their place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting a program: from fork(2) to execve(2), in which view, namespaces, session and with which descriptors.
+"""Starting a program, from fork(2) to execve(2): its namespaces, its session, its descriptors.
 
 The loop of process 1 never waits for a child on its way: whoever may signal the child could stop it
 there. The child reports over a socket of its own that execve(2) closes: silence means it runs.
@@ -85,6 +85,8 @@ class Launcher:
     ) -> int:
         """Fork. `on_started` is called once; `on_exit` only after it, and only if the program did run."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+        # process 1 ignores signals that the child must not: until it has its own mind, they wait
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = self._fork(launch)
             if pid == 0:
@@ -93,6 +95,7 @@ class Launcher:
             ours.close()
             raise
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
             theirs.close()
         ours.setblocking(False)
         birth = _Birth(self._reactor, ours, pid, on_started, on_exit)

@@ -97,14 +97,11 @@ class Stream:
         stamp = _now()
         out = []
         for line in lines:
-            while len(line) > LINE_MAX:
-                out.append(self._line(stamp, b"P", line[:LINE_MAX]))
-                line = line[LINE_MAX:]
-            out.append(self._line(stamp, b"F", line))
-        while len(rest) > LINE_MAX:
-            out.append(self._line(stamp, b"P", rest[:LINE_MAX]))
-            rest = rest[LINE_MAX:]
-        self._rest = rest
+            *pieces, last = _pieces(line)
+            out += [self._line(stamp, b"P", piece) for piece in pieces]
+            out.append(self._line(stamp, b"F", last))
+        *pieces, self._rest = _pieces(rest)
+        out += [self._line(stamp, b"P", piece) for piece in pieces]
         if out:
             self._log.write(b"".join(out))
 
@@ -120,6 +117,11 @@ class Stream:
         self._reactor.on_readable(self._fd, None)
         os.close(self._fd)
         self._on_end()
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    """A line in pieces of at most `LINE_MAX`; an empty one is one piece, too."""
+    return [line[at : at + LINE_MAX] for at in range(0, len(line) or 1, LINE_MAX)]
 
 
 def _now() -> bytes:

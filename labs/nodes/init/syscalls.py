@@ -1,4 +1,4 @@
-"""The Linux calls that Python 3.11 does not wrap: namespaces, mounts, and opening paths that others control."""
+"""The Linux calls that Python 3.11 does not wrap: namespaces, mounts, paths that others control."""
 
 from __future__ import annotations
 

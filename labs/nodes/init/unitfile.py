@@ -13,9 +13,12 @@ from labs.nodes.init.files import NodeFiles
 DIRECTORY = "/etc/systemd/system"
 
 _SPAN_SECONDS = {
-    "us": 1e-6, "usec": 1e-6, "ms": 1e-3, "msec": 1e-3, "": 1.0, "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
-    "m": 60.0, "min": 60.0, "minute": 60.0, "minutes": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0, "hours": 3600.0,
-}  # fmt: skip
+    **dict.fromkeys(("us", "usec"), 1e-6),
+    **dict.fromkeys(("ms", "msec"), 1e-3),
+    **dict.fromkeys(("", "s", "sec", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600.0),
+}
 _ESCAPES = {"n": "\n", "t": "\t", "s": " ", "r": "\r"}
 
 
@@ -49,7 +52,7 @@ class UnitFile:
         return self.value("Unit", "Description", self.name)
 
     def environment(self, files: NodeFiles) -> dict[str, str]:
-        """Environment= and, over it, the files of EnvironmentFile=. A missing file without `-` raises OSError."""
+        """Environment= and, over it, EnvironmentFile=. A missing file raises OSError, except after a `-`."""
         found: dict[str, str] = {}
         for assignment in self.values("Service", "Environment"):
             for word in split(assignment):
@@ -152,20 +155,20 @@ def expand(command: str, environment: dict[str, str]) -> tuple[list[str], list[s
             unset.append(name)
         return environment.get(name, "")
 
-    for word in split(command.lstrip("-@:+!")):
-        word = word.replace("%%", "%")
+    for word in split(command.lstrip("-@:+!").replace("%%", "%")):
         if alone := re.fullmatch(r"\$([A-Za-z_][A-Za-z0-9_]*)", word):
             words.extend(split(value(alone[1])))
             continue
-        word = re.sub(
-            r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}", lambda match: value(match[1]) if match[1] else "$", word
+        words.append(
+            re.sub(
+                r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}", lambda match: value(match[1]) if match[1] else "$", word
+            )
         )
-        words.append(word)
     return words, unset
 
 
 def split(text: str) -> list[str]:
-    """Words as systemd splits them: quotes of both kinds, backslash escapes. An open quote ends with the text."""
+    """Words as systemd splits them: quotes of both kinds, backslashes. An open quote ends with the text."""
     words: list[str] = []
     word: str | None = None
     quote = ""

@@ -95,7 +95,7 @@ class UnitManager:
         file = service.load() if service is not None else None
         if service is None or (file is None and not service.busy):
             reply(_missing(verb, name))
-        elif file is not None and file.masked and verb != "stop" and verb != "status":
+        elif file is not None and file.masked and verb not in ("stop", "status"):
             reply({"error": f"Failed to {verb} {name}: Unit {name} is masked.", "code": 1})
         elif file is not None and file.fault and verb in ("start", "restart") and not service.busy:
             self._journal.manager(name, f"{name}: {file.fault}", 3)

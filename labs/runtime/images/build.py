@@ -1,7 +1,7 @@
 """An image's own files, put on the disk when first needed: what the root of its containers begins with."""
 
-import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -48,7 +48,9 @@ def host_mounts() -> tuple[Mount, ...]:
     places += [
         Path("/") / name for name in ("bin", "sbin", "lib", "lib64") if not (Path("/") / name).is_symlink()
     ]
-    return tuple(Mount(place, str(place)) for place in places if place.is_dir() and not place.is_symlink())
+    return tuple(
+        Mount(place, str(place), shared=True) for place in places if place.is_dir() and not place.is_symlink()
+    )
 
 
 def base_of(image: Image) -> str:
@@ -81,15 +83,13 @@ def build(image: Image, directory: Path) -> None:
 
 def size_of(directory: Path, mounts: tuple[Mount, ...]) -> int:
     """The bytes of an image: its own files and those that it shows, without what the machine has anyway."""
-    seen = set()
-    total = 0
-    for parent, _, names in os.walk(directory):
-        for name in names:
-            status = (Path(parent) / name).lstat()
-            if status.st_ino not in seen:
-                seen.add(status.st_ino)
-                total += status.st_size
-    return total + sum(mount.source.stat().st_size for mount in mounts if mount.source.is_file())
+    seen: dict[tuple[int, int], int] = {}
+    for place in (directory, *(mount.source for mount in mounts if not mount.shared)):
+        for file in place.rglob("*") if place.is_dir() else [place]:
+            status = file.lstat()
+            if not stat.S_ISDIR(status.st_mode):
+                seen[status.st_dev, status.st_ino] = status.st_size
+    return sum(seen.values())
 
 
 def _write_home(root: Path) -> None:

@@ -15,6 +15,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +29,8 @@ class Mount:
 
     source: Path
     destination: str
+    #: It is the machine's, not part of the image.
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,10 @@ class Image:
             names=tuple(raw["names"]),
             base=raw.get("base", "scratch"),
             files=files,
-            mounts=_mounts({expand(source): expand(to) for source, to in raw.get("mounts", {}).items()}),
+            mounts=(
+                *_mounts(raw.get("machine", {}), expand, shared=True),
+                *_mounts(raw.get("mounts", {}), expand, shared=False),
+            ),
             entrypoint=tuple(raw.get("entrypoint", ())),
             cmd=tuple(raw.get("cmd", ())),
             env=raw.get("env", {}),
@@ -100,11 +106,8 @@ def _launcher(command: list[str]) -> str:
     return "\n".join(["#!/bin/sh", *lines, f'exec {" ".join(command)} "$@"', ""])
 
 
-def _mounts(paths: dict[str, str]) -> tuple[Mount, ...]:
-    found = []
+def _mounts(paths: dict[str, str], expand: Callable[[str], str], *, shared: bool) -> Iterator[Mount]:
     for source, destination in paths.items():
-        path = Path(source.removeprefix("?"))
-        if source.startswith("?") and not path.exists():
-            continue
-        found.append(Mount(path, destination))
-    return tuple(found)
+        path = Path(expand(source.removeprefix("?")))
+        if path.exists() or not source.startswith("?"):
+            yield Mount(path, expand(destination), shared)

@@ -5,7 +5,6 @@ name brings a removed image back, pulling another fails as on a node that reache
 """
 
 import json
-import threading
 from pathlib import Path
 
 from labs.runtime.errors import CriError, InvalidArgumentError, NotFoundError
@@ -25,7 +24,7 @@ class ImageStore:
     def __init__(self, directory: Path, catalogue: list[Image]) -> None:
         self.directory = directory
         self._catalogue = catalogue
-        self._building = threading.Lock()
+        self._sizes: dict[str, int] = {}
         directory.mkdir(parents=True, exist_ok=True)
         self._removed_file = directory / "removed.json"
         self._removed: set[str] = set()
@@ -81,9 +80,8 @@ class ImageStore:
     def rootfs(self, image: Image) -> Path:
         """The image's own files, written at the first call."""
         directory = self.directory / image.id.removeprefix("sha256:") / "rootfs"
-        with self._building:
-            if not directory.exists():
-                build.build(image, directory)
+        if not directory.exists():
+            build.build(image, directory)
         return directory
 
     def mounts(self, image: Image) -> tuple[Mount, ...]:
@@ -92,7 +90,10 @@ class ImageStore:
         return (*shared, *image.mounts)
 
     def size(self, image: Image) -> int:
-        return build.size_of(self.rootfs(image), image.mounts)
+        """In bytes; measured once."""
+        if image.id not in self._sizes:
+            self._sizes[image.id] = build.size_of(self.rootfs(image), image.mounts)
+        return self._sizes[image.id]
 
     def _set_removed(self, removed: set[str]) -> None:
         self._removed = removed

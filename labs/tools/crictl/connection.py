@@ -38,7 +38,8 @@ class Connection:
     def _unreachable(self, reason: str) -> CrictlError:
         return CrictlError(
             f'validate service connection: validate CRI v1 runtime API for endpoint "{self.endpoint}": '
-            f'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: {reason}"'
+            "rpc error: code = Unavailable desc = connection error: "
+            f'desc = "transport: Error while dialing: {reason}"'
         )
 
     def runtime(self, method: str, request: Any) -> Any:

@@ -129,7 +129,14 @@ class Node:
         self.evidence, evidence = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {"PATH": PATH, "LANG": "C.UTF-8", **views.NodePython.own().environment}
         command = views.node_command(self.hostname)
-        request = {"id": 1, "op": "node", "name": self.hostname, "index": 0, "command": command, "environment": environment}
+        request = {
+            "id": 1,
+            "op": "node",
+            "name": self.hostname,
+            "index": 0,
+            "command": command,
+            "environment": environment,
+        }
         socket.send_fds(
             self.cluster.control, [json.dumps(request).encode()], [control.fileno(), evidence.fileno()]
         )

@@ -43,7 +43,9 @@ def start_container(runtime: Runtime, name: str, *bwrap: str) -> int:
     """Run a container that waits; its pid 1 as the node knows it, once it runs its own program."""
     report_read, report = os.pipe()
     up_read, up = os.pipe()
-    argv = sandbox("bash", "-c", "echo up >&11; exec sleep 1000 10>&- 11>&-", bwrap=("--info-fd", "10", *bwrap))
+    argv = sandbox(
+        "bash", "-c", "echo up >&11; exec sleep 1000 10>&- 11>&-", bwrap=("--info-fd", "10", *bwrap)
+    )
     assert "error" not in runtime.call("run", [report, up], name=name, argv=argv, log=None)
     os.close(report)
     os.close(up)
@@ -69,7 +71,9 @@ def test_output_becomes_lines_in_the_cri_format(shared_node: Node, runtime: Runt
 
 def test_a_long_line_is_written_in_partial_pieces_of_16_kib(shared_node: Node, runtime: Runtime) -> None:
     log = pod_log(shared_node, "long")
-    runtime.call("run", name="long", argv=["/bin/sh", "-c", "head -c 40000 /dev/zero | tr '\\0' x; echo"], log=log)
+    runtime.call(
+        "run", name="long", argv=["/bin/sh", "-c", "head -c 40000 /dev/zero | tr '\\0' x; echo"], log=log
+    )
     runtime.wait_exit("long")
 
     assert [(tag, len(text)) for _, tag, text in log_of(shared_node, log)] == [
@@ -100,7 +104,13 @@ def test_extra_descriptors_start_at_10(shared_node: Node, runtime: Runtime) -> N
     first, second = os.memfd_create("a"), os.memfd_create("b")
     os.pwrite(first, b"one\n", 0)
     os.pwrite(second, b"two\n", 0)
-    runtime.call("run", [first, second], name="fds", argv=["bash", "-c", "cat <&10; cat <&11; ls /proc/self/fd"], log=log)
+    runtime.call(
+        "run",
+        [first, second],
+        name="fds",
+        argv=["bash", "-c", "cat <&10; cat <&11; ls /proc/self/fd"],
+        log=log,
+    )
     runtime.wait_exit("fds")
 
     assert [text for _, _, text in log_of(shared_node, log)] == ["one", "two", "0", "1", "10", "11", "2", "3"]
@@ -112,7 +122,9 @@ def test_namespaces_are_joined_before_the_program_starts(shared_node: Node, runt
     inside = start_container(runtime, "pause", *apart)
     net, uts = shared_node.open(f"/proc/{inside}/ns/net"), shared_node.open(f"/proc/{inside}/ns/uts")
     script = "hostname; readlink /proc/self/ns/net; ls /proc/self/fd"
-    runtime.call("run", [net, uts], name="joined", argv=["/bin/sh", "-c", script], log=log, join={"net": 10, "uts": 11})
+    runtime.call(
+        "run", [net, uts], name="joined", argv=["/bin/sh", "-c", script], log=log, join={"net": 10, "uts": 11}
+    )
     runtime.wait_exit("joined")
     expected = shared_node.sh(f"readlink /proc/{inside}/ns/net", view="trusted").strip()
 
@@ -123,10 +135,10 @@ def test_a_command_can_join_all_namespaces_of_a_container(shared_node: Node, run
     apart = ("--unshare-user", "--unshare-net", "--unshare-uts", "--hostname", "db", "--tmpfs", "/only-here")
     inside = start_container(runtime, "db", *apart)
     same = " ".join(f"/proc/1/ns/{kind}" for kind in ("user", "pid", "net", "uts", "mnt"))
-    code, text = runtime.exec(inside, "/bin/sh", "-c", f"hostname; ls -d /only-here; readlink {same}; id -u", env={})
-    own = shared_node.sh(
-        f"cd /proc/{inside}/ns; readlink user pid net uts mnt", view="trusted"
-    ).split()
+    code, text = runtime.exec(
+        inside, "/bin/sh", "-c", f"hostname; ls -d /only-here; readlink {same}; id -u", env={}
+    )
+    own = shared_node.sh(f"cd /proc/{inside}/ns; readlink user pid net uts mnt", view="trusted").split()
 
     assert (code, text) == (0, text)
     assert text.split() == ["db", "/only-here", *own, "0"]
@@ -144,7 +156,11 @@ def test_a_command_can_join_all_namespaces_of_a_container(shared_node: Node, run
 def test_a_terminal_of_the_container_is_opened_in_it(shared_node: Node, runtime: Runtime) -> None:
     inside = start_container(runtime, "tty", "--unshare-user")
     answer, fds = runtime.call_with_fds(
-        "exec", pid=inside, argv=["/bin/sh", "-c", "tty; stty size; exit 4"], env={}, tty={"rows": 33, "cols": 101}
+        "exec",
+        pid=inside,
+        argv=["/bin/sh", "-c", "tty; stty size; exit 4"],
+        env={},
+        tty={"rows": 33, "cols": 101},
     )
     assert "error" not in answer, answer
     text = b""
@@ -198,7 +214,9 @@ def test_a_renamed_log_is_reopened_under_its_name(shared_node: Node, runtime: Ru
     assert [text for _, _, text in log_of(shared_node, log)] == ["two"]
 
 
-@pytest.mark.parametrize("trick", ["ln -s /proc/sys/kernel/ns_last_pid", "ln -s /proc/1/oom_score_adj", "mkfifo", "mkdir -p"])
+@pytest.mark.parametrize(
+    "trick", ["ln -s /proc/sys/kernel/ns_last_pid", "ln -s /proc/1/oom_score_adj", "mkfifo", "mkdir -p"]
+)
 def test_a_log_path_cannot_lead_elsewhere(shared_node: Node, runtime: Runtime, trick: str) -> None:
     log = pod_log(shared_node, f"trick-{abs(hash(trick))}")
     shared_node.sh(f"{trick} {log}")
@@ -213,8 +231,14 @@ def test_a_log_path_cannot_lead_elsewhere(shared_node: Node, runtime: Runtime, t
         ({"op": "dance"}, "unknown op 'dance'"),
         ({"op": "run", "name": "x"}, "argv: a list of texts is needed"),
         ({"op": "run", "name": "x", "argv": ["a\0b"]}, "argv: a list of texts is needed"),
-        ({"op": "run", "name": "x", "argv": ["/nosuch"]}, 'exec: "/nosuch": stat /nosuch: no such file or directory'),
-        ({"op": "run", "name": "x", "argv": ["true"], "join": {"net": 10}}, "join: no descriptor 10 for 'net'"),
+        (
+            {"op": "run", "name": "x", "argv": ["/nosuch"]},
+            'exec: "/nosuch": stat /nosuch: no such file or directory',
+        ),
+        (
+            {"op": "run", "name": "x", "argv": ["true"], "join": {"net": 10}},
+            "join: no descriptor 10 for 'net'",
+        ),
         ({"op": "signal", "name": "nobody", "signal": 9}, "nobody is not known"),
         ({"op": "exec", "pid": 1, "argv": ["true"]}, "exec: three descriptors, or a tty, are needed"),
     ],
@@ -241,5 +265,3 @@ def test_flood_of_output_reaches_the_log_complete(shared_node: Node, runtime: Ru
 
     assert len(lines) == 200000
     assert lines[-1] == ("stdout", "F", "200000")
-
-

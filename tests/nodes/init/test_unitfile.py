@@ -35,7 +35,11 @@ def load(files: NodeFiles) -> unitfile.UnitFile:
 def test_drop_ins_apply_in_the_order_of_their_names(tmp_path: Path, files: NodeFiles) -> None:
     write(tmp_path, UNIT, "[Service]\nExecStart=/usr/bin/kubelet\nRestartSec=10\n")
     write(tmp_path, f"{UNIT}.d/20-late.conf", "[Service]\nRestartSec=3\n")
-    write(tmp_path, f"{UNIT}.d/10-kubeadm.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet --v=2\nRestartSec=7\n")
+    write(
+        tmp_path,
+        f"{UNIT}.d/10-kubeadm.conf",
+        "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet --v=2\nRestartSec=7\n",
+    )
     write(tmp_path, f"{UNIT}.d/README", "[Service]\nRestartSec=99\n")
     unit = load(files)
 
@@ -62,7 +66,9 @@ def test_faults_are_named_as_systemd_names_them(
     assert (load(files).fault is None) == (fault is None)
 
 
-def test_environment_files_override_environment_and_later_files_earlier(tmp_path: Path, files: NodeFiles) -> None:
+def test_environment_files_override_environment_and_later_files_earlier(
+    tmp_path: Path, files: NodeFiles
+) -> None:
     write(
         tmp_path,
         UNIT,
@@ -94,7 +100,10 @@ def test_a_missing_environment_file_is_an_error_without_a_dash(tmp_path: Path, f
         ("/usr/bin/kubelet x${TWO}y", ["/usr/bin/kubelet", "xa by"]),
         ("/usr/bin/kubelet --x=$TWO", ["/usr/bin/kubelet", "--x=$TWO"]),
         ("/usr/bin/kubelet $$TWO 100%%", ["/usr/bin/kubelet", "$TWO", "100%"]),
-        ("-/usr/bin/kubelet 'one word' \"an\\\"other\" a\\ b", ["/usr/bin/kubelet", "one word", 'an"other', "a b"]),
+        (
+            '-/usr/bin/kubelet \'one word\' "an\\"other" a\\ b',
+            ["/usr/bin/kubelet", "one word", 'an"other', "a b"],
+        ),
         ("/usr/bin/kubelet \"\" ''", ["/usr/bin/kubelet", "", ""]),
         ("/usr/bin/kubelet 'open", ["/usr/bin/kubelet", "open"]),
     ],
@@ -115,7 +124,15 @@ def test_lines_are_joined_and_comments_dropped(tmp_path: Path, files: NodeFiles)
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("10", 10), ("200ms", 0.2), ("1min 30s", 90), ("1h", 3600), ("infinity", float("inf")), ("soon", 7), ("3x", 7)],
+    [
+        ("10", 10),
+        ("200ms", 0.2),
+        ("1min 30s", 90),
+        ("1h", 3600),
+        ("infinity", float("inf")),
+        ("soon", 7),
+        ("3x", 7),
+    ],
 )
 def test_time_spans(text: str, seconds: float) -> None:
     assert unitfile.time_span(text, 7) == seconds

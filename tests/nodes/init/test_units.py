@@ -46,7 +46,13 @@ def test_a_started_unit_is_running_with_the_flags_of_its_files(node: Node) -> No
     ]
     pid = unit["pid"]
     assert node.sh(f"cat /proc/{pid}/comm; tr '\\0' ' ' </proc/{pid}/cmdline").split() == [
-        *("kubelet", "/usr/bin/kubelet", "--config=/var/lib/kubelet/config.yaml", "--node-ip=172.18.0.2", "--v=2")
+        *(
+            "kubelet",
+            "/usr/bin/kubelet",
+            "--config=/var/lib/kubelet/config.yaml",
+            "--node-ip=172.18.0.2",
+            "--v=2",
+        )
     ]
 
 
@@ -80,7 +86,9 @@ def test_a_failing_unit_says_its_exit_code(node: Node, kubelet: dict[str, Any]) 
     node.sh("echo 'sys.exit(1)' > /tmp/kubelet.py")
     node.unit("restart")
 
-    assert "kubelet.service: Main process exited, code=exited, status=1/FAILURE" in said(node, "Failed with result")
+    assert "kubelet.service: Main process exited, code=exited, status=1/FAILURE" in said(
+        node, "Failed with result"
+    )
     assert "counter is at 2." in said(node, "restart counter is at 2.")[-1]
 
 
@@ -112,7 +120,9 @@ def test_starting_too_often_fails(node: Node) -> None:
 
 def test_a_unit_that_ignores_term_is_killed_after_its_timeout(node: Node) -> None:
     drop_in(node, "[Service]\nTimeoutStopSec=100ms\n")
-    node.sh("echo 'signal.signal(signal.SIGTERM, signal.SIG_IGN); print(\"deaf\", file=sys.stderr, flush=True)' > /tmp/kubelet.py")
+    node.sh(
+        "echo 'signal.signal(signal.SIGTERM, signal.SIG_IGN); print(\"deaf\", file=sys.stderr, flush=True)' > /tmp/kubelet.py"
+    )
     node.unit("start")
     said(node, "deaf")
     unit = node.unit("stop")["unit"]
@@ -128,7 +138,9 @@ def test_a_unit_that_ignores_term_is_killed_after_its_timeout(node: Node) -> Non
 
 
 def test_another_program_is_not_executed(node: Node) -> None:
-    node.sh("printf '#!/bin/sh\\ntouch /tmp/executed\\n' > /usr/bin/x 2>/dev/null; printf '#!/bin/sh\\ntouch /tmp/executed\\n' > /root/kubelet; chmod +x /root/kubelet")
+    node.sh(
+        "printf '#!/bin/sh\\ntouch /tmp/executed\\n' > /usr/bin/x 2>/dev/null; printf '#!/bin/sh\\ntouch /tmp/executed\\n' > /root/kubelet; chmod +x /root/kubelet"
+    )
     drop_in(node, "[Service]\nExecStart=\nExecStart=/root/kubelet\nRestart=no\n")
     node.unit("start")
     lines = said(node, "Failed with result")
@@ -139,7 +151,9 @@ def test_another_program_is_not_executed(node: Node) -> None:
 
 
 def test_an_edit_counts_after_daemon_reload(node: Node, kubelet: dict[str, Any]) -> None:
-    node.sh("printf '[Service]\\nEnvironment=KUBELET_CONFIG_ARGS=--config=/tmp/other.yaml\\n' > /etc/systemd/system/kubelet.service.d/30-x.conf")
+    node.sh(
+        "printf '[Service]\\nEnvironment=KUBELET_CONFIG_ARGS=--config=/tmp/other.yaml\\n' > /etc/systemd/system/kubelet.service.d/30-x.conf"
+    )
     before = node.unit("restart")["unit"]
     node.unit("daemon-reload")
     after = node.unit("restart")["unit"]
@@ -163,12 +177,17 @@ def test_a_unit_whose_files_are_gone_is_not_found(node: Node) -> None:
     node.unit("daemon-reload")
 
     assert node.unit("start")["error"] == "Failed to start kubelet.service: Unit kubelet.service not found."
-    assert node.unit("stop", "nosuch")["error"] == "Failed to stop nosuch.service: Unit nosuch.service not loaded."
+    assert (
+        node.unit("stop", "nosuch")["error"]
+        == "Failed to stop nosuch.service: Unit nosuch.service not loaded."
+    )
     assert node.unit("dance")["error"] == "Unknown command verb dance."
 
 
 def test_only_the_runtime_gets_the_trusted_sockets_and_no_flags_of_the_student(node: Node) -> None:
-    node.sh("printf '[Service]\\nExecStart=/usr/bin/containerd --state /tmp/evil\\nEnvironment=PYTHONPATH=/tmp\\n' > /etc/systemd/system/containerd.service")
+    node.sh(
+        "printf '[Service]\\nExecStart=/usr/bin/containerd --state /tmp/evil\\nEnvironment=PYTHONPATH=/tmp\\n' > /etc/systemd/system/containerd.service"
+    )
     node.runtime().sock.close()
     node.unit("start")
     said(node, "flags:")
@@ -181,9 +200,9 @@ def test_only_the_runtime_gets_the_trusted_sockets_and_no_flags_of_the_student(n
     assert sum("socket" in descriptor for descriptor in descriptors(kubelet)) == 0
     assert "evil" not in node.sh(f"tr '\\0' '\\n' </proc/{runtime}/cmdline", view="trusted")
     assert "PYTHONPATH" not in node.sh(f"tr '\\0' '\\n' </proc/{runtime}/environ", view="trusted")
-    assert node.sh(f"ls /proc/{kubelet}/root/cks; ls -d /proc/{runtime}/root/cks", view="trusted").split() == [
-        f"/proc/{runtime}/root/cks"
-    ]
+    assert node.sh(
+        f"ls /proc/{kubelet}/root/cks; ls -d /proc/{runtime}/root/cks", view="trusted"
+    ).split() == [f"/proc/{runtime}/root/cks"]
 
 
 def test_sync_is_answered_after_what_was_written_before(node: Node, kubelet: dict[str, Any]) -> None:
@@ -212,7 +231,9 @@ def test_sync_is_answered_after_what_was_written_before(node: Node, kubelet: dic
         "renice 19 1; kill -STOP 1; kill -CONT 1",
     ],
 )
-def test_the_evidence_goes_on_whatever_happens_to_the_journal(node: Node, kubelet: dict[str, Any], harm: str) -> None:
+def test_the_evidence_goes_on_whatever_happens_to_the_journal(
+    node: Node, kubelet: dict[str, Any], harm: str
+) -> None:
     node.run("bash", "-c", harm)
     node.events.clear()
     node.send(op="unit", id=4711, verb="stop", unit="kubelet")
@@ -232,7 +253,9 @@ def test_huge_and_binary_lines_become_several_entries(node: Node) -> None:
     node.sh("cat > /tmp/kubelet.py", stdin=script)
     node.unit("start")
     lines = said(node, "end")
-    stored = [json.loads(line) for line in (node.rootfs / "var/log/journal/system.jsonl").read_text().splitlines()]
+    stored = [
+        json.loads(line) for line in (node.rootfs / "var/log/journal/system.jsonl").read_text().splitlines()
+    ]
 
     assert lines[-1] == "end"
     assert sum(entry["MESSAGE"].count("\ufffd") for entry in stored) == 100_000

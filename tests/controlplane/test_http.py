@@ -1,0 +1,99 @@
+"""The HTTP server under clients that are not kubectl."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+
+import pytest
+
+from .plane import Plane
+
+
+def _raw(plane: Plane, data: bytes, *, user: str | None = "admin") -> bytes:
+    """Bytes sent as they are; everything that comes back until the server closes."""
+    context = ssl.create_default_context(cafile=str(plane.pki / "ca.crt"))
+    if user:
+        context.load_cert_chain(plane.pki / f"{user}.crt", plane.pki / f"{user}.key")
+    with socket.create_connection(("127.0.0.1", plane.port), timeout=10) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as tls:
+            tls.sendall(data)
+            received = b""
+            while chunk := tls.recv(65536):
+                received += chunk
+            return received
+
+
+def test_several_requests_on_one_connection_are_answered_in_order(plane: Plane) -> None:
+    paths = ("/livez", "/version", "/readyz")
+    requests = [f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n" for path in paths]
+    requests[-1] = requests[-1].replace("Host: x", "Host: x\r\nConnection: close")
+
+    answer = _raw(plane, "".join(requests).encode())
+
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+    assert answer.index(b"gitVersion") > answer.index(b"\r\n\r\nok")
+    assert answer.endswith(b"\r\n\r\nok")
+
+
+def test_nonsense_is_a_bad_request(plane: Plane) -> None:
+    assert _raw(plane, b"this is not http\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_plain_http_is_not_served(plane: Plane) -> None:
+    with socket.create_connection(("127.0.0.1", plane.port), timeout=10) as plain:
+        plain.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" not in plain.recv(100)
+
+
+def test_a_body_that_is_too_long_is_refused(plane: Plane) -> None:
+    status, answer = plane.request("POST", "/api/v1/namespaces", b"x" * (3 * 1024 * 1024 + 1))
+
+    assert (status, answer["reason"]) == (413, "RequestEntityTooLarge")
+    assert answer["message"] == "Request entity too large: limit is 3145728"
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"\xff\xfe", b"[" * 100_000])
+def test_a_body_that_is_no_object_is_a_bad_request(plane: Plane, body: bytes) -> None:
+    assert plane.request("POST", "/api/v1/namespaces", body)[0] == 400
+
+
+def test_an_unknown_format_is_refused(plane: Plane) -> None:
+    status, answer = plane.request("POST", "/api/v1/namespaces", b"x", headers={"Content-Type": "text/plain"})
+
+    assert (status, answer["reason"]) == (415, "UnsupportedMediaType")
+
+
+@pytest.mark.parametrize("body", [b"k8s\x00", b"k8s\x00\xff\xff\xff", b"k8s\x00\n\x04\n\x02v1", b"nope"])
+def test_broken_protobuf_is_a_bad_request(plane: Plane, body: bytes) -> None:
+    headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+
+    assert plane.request("POST", "/api/v1/namespaces", body, headers=headers)[0] == 400
+
+
+def test_yaml_is_read_too(plane: Plane, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    headers = {"Content-Type": "application/yaml"}
+
+    status, made = plane.request("POST", path, b"metadata: {name: app}\ndata: {a: b}\n", headers=headers)
+
+    assert (status, made["data"]) == (201, {"a": "b"})
+
+
+def test_only_what_can_be_sent_is_promised(plane: Plane) -> None:
+    status, answer = plane.request("GET", "/api/v1/pods", headers={"Accept": "image/png"})
+
+    assert (status, answer["reason"]) == (406, "NotAcceptable")
+
+
+def test_a_continued_body_is_asked_for(plane: Plane, namespace: str) -> None:
+    body = json.dumps({"metadata": {"name": "late"}}).encode()
+    head = (
+        f"POST /api/v1/namespaces/{namespace}/configmaps HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Expect: 100-continue\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+
+    answer = _raw(plane, head.encode() + body)
+
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n")

@@ -1,0 +1,147 @@
+"""A pod's sandbox: the namespaces that its containers share, its network, its end."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+
+import grpc
+import pytest
+from cri_api.v1 import api_pb2 as cri
+
+from tests.runtime.harness import RuntimeNode
+
+SLEEP = ("sleep", "100000")
+#: busybox' server: answers every connection with the pod's name.
+SERVE = ("nc", "-lk", "-p", "80", "-e", "hostname")
+
+
+def status(node: RuntimeNode, sandbox: str) -> object:
+    return node.cri.PodSandboxStatus(cri.PodSandboxStatusRequest(pod_sandbox_id=sandbox)).status
+
+
+def address(node: RuntimeNode, sandbox: str) -> str:
+    return str(status(node, sandbox).network.ip)
+
+
+def test_two_pods_bind_port_80_and_reach_each_other_and_the_node_reaches_both(node: RuntimeNode) -> None:
+    one, two = node.sandbox("one"), node.sandbox("two")
+    server, _ = node.run_container(one, *SERVE), node.run_container(two, *SERVE)
+    fetch = "until nc -w 2 {} 80 </dev/null; do sleep 0.05; done"
+
+    assert node.exec_sync(server, "sh", "-c", fetch.format(address(node, two)))[1] == "two\n"
+    for sandbox, name in ((one, "one"), (two, "two")):
+        connect = f"exec 3<>/dev/tcp/{address(node, sandbox)}/80; cat <&3"
+        assert node.sh(f"until bash -c '{connect}'; do sleep 0.05; done") == f"{name}\n"
+
+
+def test_addresses_come_from_the_nodes_range_and_are_not_given_again_at_once(node: RuntimeNode) -> None:
+    first = node.sandbox("first-address")
+    old = address(node, first)
+    node.cri.StopPodSandbox(cri.StopPodSandboxRequest(pod_sandbox_id=first))
+
+    new = address(node, node.sandbox("next-address"))
+
+    assert ipaddress.ip_address(old) in ipaddress.ip_network("10.244.0.0/24")
+    assert int(ipaddress.ip_address(new)) == int(ipaddress.ip_address(old)) + 1
+    assert address(node, first) == ""
+
+
+def test_a_pod_on_the_nodes_network_has_its_name_and_may_bind_its_ports(node: RuntimeNode) -> None:
+    sandbox = node.sandbox("host-network", host_network=True)
+    container = node.run_container(sandbox, *SERVE)
+
+    assert node.exec_sync(container, "hostname")[1] == "cks-control-plane\n"
+    connect = "exec 3<>/dev/tcp/127.0.0.1/80; cat <&3"
+    assert node.sh(f"until bash -c '{connect}'; do sleep 0.05; done") == "cks-control-plane\n"
+    assert address(node, sandbox) == ""
+
+
+def test_containers_of_a_pod_share_network_and_memory_but_not_processes(node: RuntimeNode) -> None:
+    sandbox = node.sandbox("shared")
+    one, two = node.run_container(sandbox, *SLEEP), node.run_container(sandbox, *SLEEP, name="second")
+
+    node.exec_sync(one, "touch", "/dev/shm/here")
+
+    assert node.exec_sync(two, "ls", "/dev/shm")[1] == "here\n"
+    for kind in ("net", "ipc", "uts"):
+        link = ("readlink", f"/proc/self/ns/{kind}")
+        assert node.exec_sync(one, *link) == node.exec_sync(two, *link)
+    link = ("readlink", "/proc/self/ns/pid")
+    assert node.exec_sync(one, *link) != node.exec_sync(two, *link)
+
+
+def test_a_pod_may_share_its_process_namespace(node: RuntimeNode) -> None:
+    sandbox = node.sandbox("processes", pid=cri.POD)
+    node.run_container(sandbox, "sleep", "4714", pid=cri.POD)
+    two = node.run_container(sandbox, *SLEEP, name="second", pid=cri.POD)
+
+    assert "sleep\0004714" in node.exec_sync(two, "sh", "-c", "cat /proc/[0-9]*/cmdline")[1]
+
+
+def test_a_pod_of_the_nodes_process_namespace_sees_the_node(node: RuntimeNode) -> None:
+    sandbox = node.sandbox("host-pid", pid=cri.NODE)
+    container = node.run_container(sandbox, *SLEEP, pid=cri.NODE)
+
+    assert "/usr/bin/containerd" in node.exec_sync(container, "sh", "-c", "cat /proc/[0-9]*/cmdline")[1]
+    assert "Permission denied" in node.exec_sync(container, "ls", "/proc/1/fd")[2]
+
+
+def test_etc_is_filled_where_the_kubelet_mounts_nothing(node: RuntimeNode) -> None:
+    dns = cri.DNSConfig(servers=["10.96.0.10"], searches=["svc.cluster.local"], options=["ndots:5"])
+    container = node.run_container(node.sandbox("etc", dns_config=dns), *SLEEP)
+
+    assert node.exec_sync(container, "cat", "/etc/hostname")[1] == "etc\n"
+    assert node.exec_sync(container, "cat", "/etc/resolv.conf")[1] == (
+        "search svc.cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"
+    )
+
+
+def test_stopping_kills_what_runs_in_it_and_removing_forgets_it(node: RuntimeNode) -> None:
+    sandbox = node.sandbox("ending")
+    container = node.run_container(sandbox, *SLEEP)
+
+    node.cri.StopPodSandbox(cri.StopPodSandboxRequest(pod_sandbox_id=sandbox))
+
+    assert node.status(container).exit_code == 137
+    assert status(node, sandbox).state == cri.SANDBOX_NOTREADY
+    node.cri.StopPodSandbox(cri.StopPodSandboxRequest(pod_sandbox_id=sandbox))
+    node.cri.RemovePodSandbox(cri.RemovePodSandboxRequest(pod_sandbox_id=sandbox))
+    node.cri.RemovePodSandbox(cri.RemovePodSandboxRequest(pod_sandbox_id=sandbox))
+    with pytest.raises(grpc.RpcError) as call:
+        status(node, sandbox)
+    assert call.value.details() == f'an error occurred when try to find sandbox "{sandbox}": not found'
+    assert not (node.trusted / "sandboxes" / sandbox).exists()
+    assert not (node.trusted / "containers" / container).exists()
+
+
+def test_when_its_pause_process_is_killed_it_is_not_ready(node: RuntimeNode) -> None:
+    sandbox = node.sandbox("paused")
+    request = cri.PodSandboxStatusRequest(pod_sandbox_id=sandbox, verbose=True)
+    pause = json.loads(node.cri.PodSandboxStatus(request).info["info"])["pid"]
+
+    node.sh(f"kill -9 {pause}")
+    node.wait_record(event="SandboxStopped", id=sandbox)
+
+    assert status(node, sandbox).state == cri.SANDBOX_NOTREADY
+
+
+def test_the_same_pod_and_attempt_is_refused(node: RuntimeNode) -> None:
+    first = node.sandbox("twice")
+
+    with pytest.raises(grpc.RpcError) as call:
+        node.sandbox("twice")
+
+    name = "twice_default_twice-uid_0"
+    assert call.value.details() == (
+        f'failed to reserve sandbox name "{name}": name "{name}" is reserved for "{first}"'
+    )
+
+
+def test_a_pod_with_a_sleeping_container_takes_at_most_3_megabytes(fresh_node: RuntimeNode) -> None:
+    fresh_node.run_container(fresh_node.sandbox(), *SLEEP)
+
+    script = "for p in $(pgrep -f 'bwrap|sleep'); do grep ^Pss: /proc/$p/smaps_rollup; done"
+    kilobytes = sum(int(line.split()[1]) for line in fresh_node.sh(script, view="trusted").splitlines())
+
+    assert 0 < kilobytes <= 3000
