@@ -1,5 +1,6 @@
 """`grader`: the command line. `nbgrader autograde` in the course does the same judging."""
 
+import signal
 import sys
 
 from labs.errors import LabsError
@@ -7,6 +8,7 @@ from labs.errors import LabsError
 
 def main() -> None:
     """The console script: run the command line, exit with its status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from grader.cli import run
 

@@ -7,43 +7,18 @@ loses only what was under way: the next call finds every finished run in the rec
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import nbformat
 from traitlets.config import Config
-from traitlets.utils.importstring import import_item
 
-from grader.attempt import Judging
+from grader import worker
 from grader.course import Course
-from grader.errors import NeedsAttentionError
-from grader.limits import Limits
-from grader.record import Identity, Record
-from grader.submission import GradedCell, Submission
+from grader.record import Identity
+from grader.worker import Job
 from labs.errors import LabsError
-
-
-@dataclass(frozen=True)
-class Job:
-    """A submission with all that a worker must know, in plain values."""
-
-    who: Identity
-    notebook: str
-    files: dict[str, bytes]
-    graded: tuple[GradedCell, ...]
-    course: Path
-    labs: str
-    limits: Limits
-
-    @classmethod
-    def of(cls, submission: Submission, course: Path, labs: str, limits: Limits) -> Job:
-        """For this submission."""
-        text = nbformat.writes(submission.notebook)
-        return cls(submission.who, text, dict(submission.files), submission.graded, course, labs, limits)
 
 
 @dataclass
@@ -105,35 +80,21 @@ def _judge_all(jobs: list[Job], workers: int) -> Iterator[tuple[Identity, str]]:
     if not jobs:
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(max_workers=min(workers, len(jobs)), mp_context=context, initializer=_prepare)
+    pool = ProcessPoolExecutor(
+        max_workers=min(workers, len(jobs)), mp_context=context, initializer=worker.prepare
+    )
     try:
-        futures: dict[Future[str], Job] = {pool.submit(_work, job): job for job in jobs}
+        futures: dict[Future[str], Job] = {pool.submit(worker.work, job): job for job in jobs}
         for future in as_completed(futures):
             yield futures[future].who, future.result()
     except BrokenProcessPool:
         raise LabsError("a worker was killed; what was judged is kept: run the same command again") from None
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _prepare() -> None:
-    # a terminal's Ctrl-C reaches every process of the group: a worker takes its lab down and no other job
-    signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGTERM, _stop)
-
-
-def _stop(number: int, _: object) -> None:
-    signal.signal(number, signal.SIG_IGN)
-    raise SystemExit(128 + number)
-
-
-def _work(job: Job) -> str:
-    submission = Submission(job.who, nbformat.reads(job.notebook, as_version=4), job.files, job.graded)
-    try:
-        Judging(Record(job.course), import_item(job.labs), job.limits, job.course).judge(submission)
-    except NeedsAttentionError as error:
-        return str(error)
-    return ""
 
 
 def _reason(course: Course, student: str) -> str:

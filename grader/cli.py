@@ -33,6 +33,9 @@ app = typer.Typer(
 #: What is raised for a wrong call. typer keeps its copy of click to itself, but for classes derived from it.
 CallError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 
+#: What typer makes of Ctrl-C.
+INTERRUPTED = 130
+
 CORES = os.cpu_count() or 1
 messages = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -161,9 +164,10 @@ def sample(
 def run(arguments: Sequence[str]) -> int:
     """Run the command line `arguments`; return the exit status."""
     try:
-        return app(list(arguments) or ["--help"], prog_name="grader", standalone_mode=False) or 0
+        status = app(list(arguments) or ["--help"], prog_name="grader", standalone_mode=False) or 0
     except CallError as error:
         command = error.ctx.command_path if error.ctx else "grader"
         raise UsageError(f"{error.format_message().rstrip('.')}: try '{command} --help'") from None
-    except typer.Abort:
-        raise KeyboardInterrupt from None
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+    return int(status)

@@ -16,7 +16,7 @@ def main() -> None:
     try:
         if arguments and arguments[0] in shell.COMMANDS and not shell.asks_for_help(arguments[1:]):
             sys.exit(shell.run(arguments[0], arguments[1:]))
-        from labs.cli.app import run  # noqa: PLC0415 - slow to import
+        from labs.cli.app import run
 
         sys.exit(run(arguments))
     except LabsError as error:

@@ -17,6 +17,9 @@ import pytest
 if TYPE_CHECKING:
     from labs.cluster import Cluster
 
+# gRPC would start threads anew in a forked child, and a process with threads may not make a user namespace
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

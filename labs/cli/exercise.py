@@ -87,13 +87,13 @@ def solve(exercise: Id, cluster: ClusterName = DEFAULT_NAME) -> None:
 
 @app.command()
 def reset(exercise: Id, cluster: ClusterName = DEFAULT_NAME) -> None:
-    """Put the cluster back to where the exercise begins."""
+    """Take off the cluster what an exercise has put there."""
     from labs import judge
 
     where = running(cluster)
     with progress(exercise) as tell:
         judge.reset(where, exercise, progress=tell)
-    say(f"'{exercise}' is as new on cluster '{cluster}'.")
+    say(f"'{exercise}' has left cluster '{cluster}': labs exercise start {exercise}")
 
 
 def _teller(tell: Callable[[str], None]) -> Callable[["Wait", float], None]:

@@ -1,32 +1,24 @@
 """What commands say on stderr: progress while they wait, and one line when they are done.
 
-rich is imported at the first word, not with this module: by then `labs up` has its supervisor started, and
-the one needs as long to import as the other to come up.
+Progress is for a person who watches: where stderr is no terminal, there is none, and rich is not imported.
+Where it is one, rich is imported at the first word, when `labs up` has its supervisor started: the one needs
+as long to import as the other to come up.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.status import Status
 
 
-@cache
-def console() -> Console:
-    """The console of stderr; stdout is for what was asked for."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False)
-
-
 def say(text: str) -> None:
-    """One line."""
-    console().print(text, markup=False, soft_wrap=True)
+    """One line; stdout is for what was asked for."""
+    print(text, file=sys.stderr)
 
 
 @contextmanager
@@ -36,9 +28,14 @@ def progress(subject: str) -> Iterator[Callable[[str], None]]:
         spinners: list[Status] = []
 
         def tell(what: str) -> None:
-            line = f"{subject}: {what} …"
             if not spinners:
-                spinners.append(shown.enter_context(console().status(line)))
-            spinners[0].update(line)
+                from rich.console import Console
 
-        yield tell
+                spinners.append(shown.enter_context(Console(stderr=True, highlight=False).status("")))
+            spinners[0].update(f"{subject}: {what} …")
+
+        yield tell if sys.stderr.isatty() else _untold
+
+
+def _untold(_: str) -> None:
+    pass

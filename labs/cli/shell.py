@@ -104,8 +104,10 @@ def kubectl(call: Call) -> NoReturn:
     if removal.running(cluster_directory(call.cluster)) is None:  # a kubectl would only say "refused"
         raise NotRunningError(call.cluster)
     binary = find_kubectl()
-    environment = os.environ | {"KUBECONFIG": str(cluster_directory(call.cluster) / "kubeconfig")}
-    os.execve(binary, ["kubectl", *call.arguments], environment)
+    directory = cluster_directory(call.cluster)
+    # what kubectl remembers of this cluster shall go with it
+    own = {"KUBECONFIG": str(directory / "kubeconfig"), "KUBECACHEDIR": str(directory / "kubectl")}
+    os.execve(binary, ["kubectl", *call.arguments], os.environ | own)
 
 
 def kubeconfig(call: Call) -> int:

@@ -291,7 +291,9 @@ def _manifest(content: str) -> Mapping[str, Any]:
         return {}
 
 
+#: A line of the kubelet's own: with klog's header, which no text that it quotes can bring along.
 _ANNOUNCEMENT = re.compile(
+    r"I\d{4} [\d:.]+ +\d+ kubelet\.go:\d+] "
     r'"Creating a mirror pod for static pod" pod="(?P<namespace>[^"/]+)/(?P<name>[^"]+)"'
 )
 
@@ -299,7 +301,7 @@ _ANNOUNCEMENT = re.compile(
 def _journal(record: Mapping[str, Any], seq: int, at: datetime) -> Fact | None:
     if record.get("unit") != "kubelet.service" or record.get("identifier") != "kubelet":
         return None
-    found = _ANNOUNCEMENT.search(_text(record.get("message")))
+    found = _ANNOUNCEMENT.match(_text(record.get("message")))
     return MirrorAnnounced(seq, at, found["namespace"], found["name"]) if found else None
 
 

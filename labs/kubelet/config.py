@@ -167,6 +167,6 @@ def _typed(key: str, kind: object, value: Any) -> Any:
         return value
     if kind is bool and isinstance(value, bool):
         return value
-    if isinstance(value, list):
+    if kind not in (float, str, int, bool) and isinstance(value, list):
         return tuple(value)
     raise ConfigError(f"json: cannot unmarshal {value!r} into Go struct field KubeletConfiguration.{key}")

@@ -33,6 +33,8 @@ class EventRecorder:
         self._node_name = node_name
         self._now = now
         self._known: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
+        #: Names end in a time; two events of one moment still need two names.
+        self._stamp = 0
         self._queue: asyncio.Queue[tuple[str, ...]] = asyncio.Queue(KEPT)
 
     def pod(
@@ -64,7 +66,7 @@ class EventRecorder:
         key = (namespace, *sorted(reference.values()), kind, reason, message)
         event = self._known.get(key)
         if event is None:
-            nanoseconds = int(at.timestamp() * 1e6) * 1000
+            self._stamp = nanoseconds = max(int(at.timestamp() * 1e6) * 1000, self._stamp + 1)
             event = {
                 "apiVersion": "v1",
                 "kind": "Event",

@@ -95,7 +95,7 @@ class Kubelet:
         self.runtime = PodRuntime(cri, images, self._volumes, self.logs, self.events, crashes, host, now)
         self.syncer = PodSyncer(
             cri, self.runtime, images, self._volumes, self.probes, self._statuses, self.mirrors, self.events, fs, ips,
-            lambda: self._network, version.runtime_name, now,
+            lambda: self._network, self.pleg.observe, version.runtime_name, now,
         )  # fmt: skip
         self.workers = PodWorkers(self.syncer, config.sync_frequency, self._tidy.set)
         sources = ["file"] if config.static_pod_path else []

@@ -13,7 +13,7 @@ from cri_api.v1 import api_pb2 as api
 
 from labs.kubelet import klog
 from labs.kubelet.cri import CriError
-from labs.kubelet.runtime_status import POD_NAME, POD_NAMESPACE, POD_UID
+from labs.kubelet.runtime_status import POD_NAME, POD_NAMESPACE, POD_UID, PodStatus
 
 RELIST_PERIOD = 1.0
 RELIST_PERIOD_WITH_EVENTS = 30.0
@@ -73,9 +73,18 @@ class Pleg:
         first, self.healthy = not self.healthy, True
         if first:
             return
-        for uid in before.keys() | pods.keys():
-            if (before[uid].objects if uid in before else {}) != (pods[uid].objects if uid in pods else {}):
+        for uid, pod in pods.items():
+            known = before[uid].objects if uid in before else {}
+            if any(known.get(key) != state for key, state in pod.objects.items()):
                 self._changed(uid)
+
+    def observe(self, status: PodStatus) -> None:
+        """What a sync has just read itself is no news any more."""
+        pod = self.pods.setdefault(status.uid, RuntimePod(status.uid, status.name, status.namespace))
+        states = {True: api.SANDBOX_READY, False: api.SANDBOX_NOTREADY}
+        pod.objects = {s.id: states[s.ready] for s in status.sandboxes}
+        pod.objects |= {c.id: c.state.value for c in status.containers}
+        pod.running = bool(status.running) or any(s.ready for s in status.sandboxes)
 
     async def run(self) -> None:
         """Until cancelled."""

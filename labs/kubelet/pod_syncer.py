@@ -47,6 +47,7 @@ class PodSyncer:
         fs: HostFs,
         host_ips: tuple[str, ...],
         network_ready: Callable[[], str],
+        observed: Callable[[PodStatus], None],
         runtime_name: str,
         now: Callable[[], datetime],
     ) -> None:
@@ -61,6 +62,7 @@ class PodSyncer:
         self._fs = fs
         self._host_ips = host_ips
         self._why_no_network = network_ready
+        self._observed = observed
         self._runtime_name = runtime_name
         self._now = now
         self._reasons: dict[str, dict[str, tuple[str, str]]] = {}
@@ -117,6 +119,7 @@ class PodSyncer:
         except CriError as error:
             raise SyncError(str(error)) from None
         self.runtime_statuses[pod.uid] = status
+        self._observed(status)
         return status
 
     def _publish(self, pod: Pod, status: PodStatus, terminating: bool = False) -> None:

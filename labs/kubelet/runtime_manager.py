@@ -275,7 +275,7 @@ class PodRuntime:
         """Stop a pod's running containers, together, then its sandboxes. Raises CriError."""
         await asyncio.gather(*(self._kill_container(pod, Kill(c, "", ""), grace) for c in status.running))
         for sandbox in status.sandboxes:
-            if sandbox.ready or sandbox is status.sandboxes[0]:
+            if sandbox.ready:
                 try:
                     await self._cri.stop_sandbox(sandbox.id)
                 except CriError as error:

@@ -51,6 +51,8 @@ class StatusManager:
         self._mirrors = mirrors
         self._pod = known
         self._statuses: dict[str, dict[str, Any]] = {}
+        #: What the API answered to the last status sent, so that its own spelling is not corrected for ever.
+        self._accepted: dict[str, tuple[dict[str, Any], Mapping[str, Any]]] = {}
         self._dirty: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
 
@@ -76,6 +78,7 @@ class StatusManager:
 
     def forget(self, uid: str) -> None:
         self._statuses.pop(uid, None)
+        self._accepted.pop(uid, None)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -98,13 +101,17 @@ class StatusManager:
         mirror = self._mirrors.get(pod) if pod else None
         if pod is None or status is None or mirror is None:
             return
-        patch = status_patch(mirror.get("status") or {}, status)
-        if not patch:
+        seen = mirror.get("status") or {}
+        patch = status_patch(seen, status)
+        if not patch or self._accepted.get(uid) == (status, seen):
             return
         body = {"metadata": {"uid": mirror["metadata"]["uid"]}, "status": patch}
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/status"
         try:
-            self._mirrors.remember(await self._api.request("PATCH", path, body, STRATEGIC))
+            answer = await self._api.request("PATCH", path, body, STRATEGIC)
         except ApiError as error:
             if error.status not in (404, 409):
                 klog.error("status_manager.go:1196", "Failed to update status for pod", error, pod=pod.ref)
+            return
+        self._accepted[uid] = (status, answer.get("status") or {})
+        self._mirrors.remember(answer)

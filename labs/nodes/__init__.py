@@ -1,1 +1,1 @@
-"""Machines a student can get a shell on. Imports nothing: pid 1 of a node and every `labs node` start here."""
+"""Machines a student can get a shell on. Imports nothing: a node's pid 1 and every `labs node` start here."""

@@ -100,6 +100,8 @@ class Barriers:
         )
         self._node.drain_evidence()
         silent = tuple(name for name, answer in zip(names, answered, strict=True) if not answer)
+        if not self._evidence.complete:
+            silent = (*silent, "evidence")
         return Barrier(self._evidence.last, silent, api_up)
 
     async def _runtime_answers(self) -> None:

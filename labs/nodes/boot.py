@@ -17,17 +17,15 @@ SOURCE = Path(__file__).resolve().parents[2]
 SITE_PACKAGES = SOURCE.parent / "site-packages"
 
 
-
 def call_itself(program: str, arguments: list[str]) -> None:
     """Overwrite the command line that the kernel shows of this process, and its short name.
 
     The new one is never longer than what it replaces: the interpreter and this file's path.
     """
-    with open("/proc/self/comm", "w") as name:
-        name.write(program.rpartition("/")[2])
-    with open("/proc/self/stat") as stat:
-        # proc(5): arg_start and arg_end are fields 48 and 49, and the third follows the name's parenthesis
-        start, end = (int(field) for field in stat.read().rpartition(")")[2].split()[45:47])
+    Path("/proc/self/comm").write_text(program.rpartition("/")[2])
+    # proc(5): arg_start and arg_end are fields 48 and 49, and the third follows the name's parenthesis
+    stat = Path("/proc/self/stat").read_text()
+    start, end = (int(field) for field in stat.rpartition(")")[2].split()[45:47])
     line = b"".join(os.fsencode(word) + b"\0" for word in (program, *arguments))
     if len(line) <= end - start:
         memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)

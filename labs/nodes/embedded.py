@@ -5,6 +5,7 @@ from inside is `labs.nodes.views`. Runtime and audit records come over a second 
 """
 
 import asyncio
+import signal
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -77,7 +78,8 @@ class EmbeddedNode:
             python=python.command,
             userns=userns,
             student={"env": rootfs.ENVIRONMENT, "cwd": HOME},
-            trusted={"env": python.environment},
+            # the kubelet resolves every path of the node below this directory (`labs.kubelet.hostfs`)
+            trusted={"env": {**python.environment, "HOST_ROOT": "/node"}},
         )
         await self._ready
 
@@ -99,6 +101,9 @@ class EmbeddedNode:
             )
         except OSError:
             del self._ends[number]
+            raise
+        except asyncio.CancelledError:  # it may have been started all the same, and nobody is left to end it
+            self._control.post("signal", id=number, signal=signal.SIGHUP)
             raise
         master = received.pop(0) if terminal and received else None
         close_all(received)

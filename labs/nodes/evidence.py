@@ -25,6 +25,8 @@ class Evidence:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._offsets = array("Q", [0])  # of each record, and of the end
         self._index()
+        self.complete = True
+        """False once a record could not be written: the disk is full, or gone."""
         self._added = asyncio.Event()
 
     def _index(self) -> None:
@@ -46,8 +48,13 @@ class Evidence:
         record = {"seq": self.last + 1, "at": at, "source": source, "node": node}
         line = json.dumps({**record, **data, **record}, ensure_ascii=False).encode() + b"\n"
         left = memoryview(line)
-        while left:
-            left = left[os.write(self._file, left) :]
+        try:
+            while left:
+                left = left[os.write(self._file, left) :]
+        except OSError:
+            self.complete = False
+            os.ftruncate(self._file, self._offsets[-1])
+            raise
         self._offsets.append(self._offsets[-1] + len(line))
         added, self._added = self._added, asyncio.Event()
         added.set()

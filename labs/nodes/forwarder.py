@@ -8,37 +8,12 @@ import asyncio
 import errno
 import socket
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 API_PORT = 6443
 _CHUNK = 1 << 16
 
 #: Gives a TCP socket of the cluster's network that is not yet connected.
 SocketMaker = Callable[[], Awaitable[socket.socket]]
-
-
-def listen(kept: Path) -> socket.socket:
-    """Listen on the port noted in the file `kept`; on another one, noted there, when it is taken or unknown.
-
-    A kubeconfig that someone copied thus stays valid when a cluster is resumed.
-    """
-    number = int(kept.read_text()) if kept.exists() else 0
-    listener = socket.socket()
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", number))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        listener.setblocking(False)
-        kept.write_text(f"{listener.getsockname()[1]}\n")
-    except BaseException:
-        listener.close()
-        raise
-    return listener
 
 
 class Forwarder:

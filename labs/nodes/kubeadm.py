@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.nodes import manifests, rootfs
-from labs.nodes.files import link, make_directory, write_file
+from labs.nodes.files import make_directory, write_file
 from labs.nodes.pki import CLIENT, Authority, ClusterPki, Pair, write_kubelet_serving_pair
 
 SERVICE_SUBNET = "10.96.0.0/16"
@@ -43,6 +43,11 @@ def write(root: Path, node: NodeIdentity, *, bare: bool = False) -> None:
     A `bare` node has an empty manifests directory: a kubelet with no control plane.
     """
     rootfs.write(root, hostname=node.name, address=node.address)
+    initialize(root, node, bare=bare)
+
+
+def initialize(root: Path, node: NodeIdentity, *, bare: bool = False) -> None:
+    """kubeadm's own part of `write`, on a node that has its distribution's files."""
     kubernetes = make_directory(root / "etc/kubernetes")
     pki = ClusterPki.create()
     pki.write(kubernetes / "pki", node.name, node.address, SERVICE_ADDRESS)
@@ -122,20 +127,13 @@ def _encode(pem: bytes) -> str:
 
 
 def _write_kubelet(root: Path, node: NodeIdentity) -> None:
-    """The kubelet's configuration, flags, serving certificate and unit, and the runtime's unit."""
+    """The kubelet's configuration, flags and serving certificate."""
     state = make_directory(root / "var/lib/kubelet")
     write_kubelet_serving_pair(state / "pki", node.name, node.address)
     write_file(state / "config.yaml", manifests.to_yaml(_kubelet_configuration()))
     flags = f"--node-ip={node.address} --node-labels=node-role.kubernetes.io/control-plane="
     write_file(state / "kubeadm-flags.env", f'KUBELET_KUBEADM_ARGS="{flags}"\n')
     write_file(root / "etc/default/kubelet", "KUBELET_EXTRA_ARGS=\n")
-
-    units = make_directory(root / "etc/systemd/system")
-    write_file(units / "containerd.service", CONTAINERD_UNIT)
-    write_file(units / "kubelet.service", KUBELET_UNIT)
-    write_file(units / "kubelet.service.d/10-kubeadm.conf", KUBELET_DROP_IN)
-    for unit in ("containerd.service", "kubelet.service"):
-        link(units / "multi-user.target.wants" / unit, f"/etc/systemd/system/{unit}")
 
 
 def _kubelet_configuration() -> dict[str, Any]:
@@ -187,51 +185,3 @@ def _kubelet_configuration() -> dict[str, Any]:
         "rotateCertificates": True,
         "staticPodPath": "/etc/kubernetes/manifests",
     }
-
-
-KUBELET_UNIT = """\
-[Unit]
-Description=kubelet: The Kubernetes Node Agent
-Documentation=https://kubernetes.io/docs/
-Wants=network-online.target
-After=network-online.target
-
-[Service]
-ExecStart=/usr/bin/kubelet
-Restart=always
-StartLimitInterval=0
-RestartSec=10
-
-[Install]
-WantedBy=multi-user.target
-"""
-
-KUBELET_DROP_IN = """\
-# How a node set up by kubeadm starts its kubelet.
-[Service]
-Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
-Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
-# KUBELET_KUBEADM_ARGS: what belongs to this node, found out when it joined.
-EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
-# KUBELET_EXTRA_ARGS: flags of your own, as a last resort; the file above --config names is the better place.
-EnvironmentFile=-/etc/default/kubelet
-ExecStart=
-ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
-"""  # noqa: E501 - the long lines are kubeadm's
-
-CONTAINERD_UNIT = """\
-[Unit]
-Description=containerd container runtime
-Documentation=https://containerd.io
-After=network.target local-fs.target
-
-[Service]
-ExecStart=/usr/bin/containerd
-Delegate=yes
-KillMode=process
-Restart=always
-RestartSec=5
-
-[Install]
-WantedBy=multi-user.target
-"""

@@ -79,9 +79,10 @@ def _wait_until_started(lines: Iterator[str], directory: Path, progress: Callabl
         if report.get("ready"):
             return
         progress(STAGES.get(report["stage"], report["stage"]))
-    log = directory / "supervisor.log"
-    last = log.read_text(errors="replace").strip().rpartition("\n")[2] or "it left no message"
-    raise SupervisorFailedError(f"the cluster's supervisor ended while starting: {last} (see {log})")
+    last = (directory / "supervisor.log").read_text(errors="replace").strip().rpartition("\n")[
+        2
+    ] or "it left no message"
+    raise SupervisorFailedError(f"the cluster's supervisor ended while starting: {last}")
 
 
 def _stop_process(pid: int, directory: Path) -> None:

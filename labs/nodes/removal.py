@@ -43,9 +43,14 @@ def running(directory: Path) -> int | None:
 
 
 def remove(directory: Path) -> None:
-    """Delete the directory of a stopped cluster, whoever its files belong to; nothing is no error."""
+    """Delete the directory of a stopped cluster. `StillRunningError` when it is none."""
     if (pid := running(directory)) is not None:
         raise StillRunningError(f"cluster '{directory.name}' is running (process {pid}): stop it first")
+    delete(directory)
+
+
+def delete(directory: Path) -> None:
+    """Delete what nodes have used, whoever its files belong to; nothing is no error."""
     try:
         shutil.rmtree(directory)
     except FileNotFoundError:

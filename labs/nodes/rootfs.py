@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from labs.nodes import etc
+from labs.nodes import etc, units
 from labs.nodes.files import link, make_directory, write_file
 
 #: The environment of every student shell, beside TERM.
@@ -78,6 +78,7 @@ def write(root: Path, hostname: str, address: str) -> None:
     link(root / "var/run", "/run")
     link(root / "var/lock", "/run/lock")
     _write_etc(root / "etc", hostname, address)
+    units.write(root)
     for name, text in {
         "shadow": etc.SHADOW,
         "profile": etc.PROFILE,

@@ -1,13 +1,12 @@
 """A cluster that is up: its nodes, its evidence, and the ways into it, held together for the sockets."""
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
-from labs.nodes import views
+from labs.nodes import children, views
 from labs.nodes.barrier import ApiProbe, Barriers
 from labs.nodes.channel import ChannelClosedError, Message, RequestChannel
 from labs.nodes.cluster_init import ClusterInit
@@ -29,20 +28,19 @@ class RunningCluster:
         self._layout = layout
         self._init = init
         self._on_end = on_end
-        self._ended = asyncio.Event()
-        self._keeper = os.pidfd_open(init.keeper)
-        asyncio.get_running_loop().add_reader(self._keeper, self._keeper_ended)
+        # it outlives the cluster's pid 1, and the kernel lets that end only when all others have
+        self._keeper = asyncio.create_task(children.ended(init.keeper))
+        self._keeper.add_done_callback(lambda _: on_end("the cluster's first process has ended"))
         self._control = RequestChannel(init.control, self._event)
         self._nodes: dict[str, EmbeddedNode] = {}
         self.evidence = Evidence(layout.evidence)
         self.forwarder = Forwarder(self._make_socket, node_address(0))
         self._api = ApiProbe(self.forwarder, layout.judge_credentials)
-        self._manifests = ManifestWatch(layout.rootfs(layout.control_plane), self._manifest_changed)
-        self._watching = asyncio.create_task(self._manifests.run())
         self._barriers: Barriers | None = None
+        self._cleanup = ExitStack()
 
     async def boot(self) -> None:
-        """Start the control-plane node and, on it, containerd and the kubelet."""
+        """Start the control-plane node and, on it, the container runtime."""
         name, python = self._layout.control_plane, views.NodePython.own()
         control, control_inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         evidence, evidence_inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -61,13 +59,16 @@ class RunningCluster:
                     **python.environment,
                 },
             )
-        self._barriers = Barriers(self.evidence, node, self._manifests, self._api)
         await node.boot(self._init.id_map)
-
-    async def start_units(self) -> None:
-        """Start the container runtime and the kubelet; everything else on the node is theirs to start."""
-        node = self.node(None)
         await node.unit("start", "containerd")
+
+    async def start_kubelet(self) -> None:
+        """Start the kubelet, which starts all else; the node's files must all be there by now."""
+        node, rootfs = self.node(None), self._layout.rootfs(self._layout.control_plane)
+        manifests = self._cleanup.enter_context(ManifestWatch(rootfs, self._manifest_changed))
+        watching = asyncio.create_task(manifests.run())
+        self._cleanup.callback(watching.cancel)
+        self._barriers = Barriers(self.evidence, node, manifests, self._api)
         await node.unit("start", "kubelet")
 
     def node(self, name: str | None) -> EmbeddedNode:
@@ -107,14 +108,11 @@ class RunningCluster:
         """End every process of the cluster; return when there is none."""
         with suppress(ChannelClosedError):  # by itself, meanwhile
             self._control.post("stop")
-        await self._ended.wait()
+        await asyncio.wait({self._keeper})
 
     def close(self) -> None:
         """Let go of sockets and files."""
-        asyncio.get_running_loop().remove_reader(self._keeper)
-        os.close(self._keeper)
-        self._watching.cancel()
-        self._manifests.close()
+        self._cleanup.close()
         for node in self._nodes.values():
             node.close()
         self._control.close()
@@ -138,10 +136,3 @@ class RunningCluster:
 
     def _node_gone(self) -> None:
         """The node's pid 1 has closed its socket; its exit is told by the cluster's pid 1."""
-
-    def _keeper_ended(self) -> None:
-        # it outlives the cluster's pid 1, and the kernel lets that end only when all others have
-        asyncio.get_running_loop().remove_reader(self._keeper)
-        os.waitpid(self._init.keeper, 0)
-        self._ended.set()
-        self._on_end("the cluster's first process has ended")

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +61,24 @@ class Session:
 
     async def _attend(self, operation: asyncio.Task[None]) -> bool:
         """Wait for the operation while the client may interfere or leave; whether it is still there."""
-        while True:
-            line = asyncio.create_task(self.connection.receive())
-            await asyncio.wait({operation, line}, return_when=asyncio.FIRST_COMPLETED)
-            if operation.done():
-                await _cancel(line)
-                operation.result()
-                return True
-            message = line.result()
-            if message is None:
-                await _cancel(operation)
-                return False
-            if isinstance(message.get("signal"), int):
-                self.signals.append(message["signal"])
-                await self.pass_signals_on()
+        try:
+            while True:
+                line = asyncio.create_task(self.connection.receive())
+                try:
+                    await asyncio.wait({operation, line}, return_when=asyncio.FIRST_COMPLETED)
+                    if operation.done():
+                        operation.result()
+                        return True
+                    message = line.result()
+                finally:
+                    await _cancel(line)
+                if message is None:
+                    return False
+                if isinstance(message.get("signal"), int):
+                    self.signals.append(message["signal"])
+                    await self.pass_signals_on()
+        finally:
+            await _cancel(operation)
 
     async def _answer(self, operations: Mapping[str, Operation], request: Message) -> None:
         operation = operations.get(str(request.get("op")))
@@ -97,9 +101,9 @@ class Session:
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:
+    """Have a task end, if it has not, and wait until it has."""
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait({task})
 
 
 async def _exec_as_student(session: Session, request: Message) -> None:
@@ -236,16 +240,18 @@ class Service:
         self._exercises = Exercises(layout.cluster, cluster.evidence)
         self._farewells: list[Session] = []
         self._sessions: set[asyncio.Task[None]] = set()
+        self._listeners: dict[Path, socket.socket] = {}
         self._paths = {layout.student_socket: STUDENT, layout.judge_socket: JUDGE}
+
+    def open(self) -> None:
+        """Begin to listen."""
+        for path in self._paths:
+            self._listeners[path] = listen(path)
 
     async def serve(self) -> None:
         """Serve whoever connects, until cancelled."""
-        with ExitStack() as closing:
-            accepting = [
-                self._accept(closing.enter_context(listen(path)), operations)
-                for path, operations in self._paths.items()
-            ]
-            await asyncio.gather(*accepting)
+        listeners = self._listeners.items()
+        await asyncio.gather(*(self._accept(end, self._paths[path]) for path, end in listeners))
 
     async def _accept(self, listener: socket.socket, operations: Mapping[str, Operation]) -> None:
         loop = asyncio.get_running_loop()
@@ -264,5 +270,6 @@ class Service:
         for task in self._sessions:
             task.cancel()
         await asyncio.gather(*self._sessions, return_exceptions=True)
-        for path in self._paths:
+        for path, listener in self._listeners.items():
+            listener.close()
             path.unlink(missing_ok=True)

@@ -21,14 +21,14 @@ The records of the evidence, by source:
 import argparse
 import fcntl
 import os
-import signal
 import sys
 from pathlib import Path
 
 from labs.errors import LabsError
-from labs.nodes import cluster_init, forwarder, preparation, views
+from labs.nodes import cluster_init, port, views
 from labs.nodes.cluster_init import ClusterInit, NamespaceRefusedError
 from labs.nodes.layout import Layout
+from labs.nodes.preparation import Preparation, refresh_kubeconfig
 from labs.nodes.progress import Progress
 
 
@@ -78,23 +78,22 @@ def _own(layout: Layout) -> None:
 
 def _run(layout: Layout, progress: Progress, *, bare: bool) -> int:
     progress.tell(stage="preparing")
-    listener = forwarder.listen(layout.port)
-    port = listener.getsockname()[1]
-    preparing = preparation.begin(layout, port, bare=bare)
+    listener = port.listen(layout.port)
+    number = listener.getsockname()[1]
+    preparing = Preparation.begin(layout, number, bare=bare)
     try:
         init = _start_namespaces(layout)
         # only now: the processes forked above are as small as they can be, with no thread or loop beside them
         from labs.nodes.supervision import supervise
     except BaseException:
         if preparing is not None:
-            os.kill(preparing, signal.SIGKILL)
-            os.waitpid(preparing, 0)
+            preparing.abandon()
         raise
     if preparing is None:
-        preparation.refresh_kubeconfig(layout, port)
-    elif os.waitstatus_to_exitcode(os.waitpid(preparing, 0)[1]) != 0:
-        raise LabsError(f"the node's files could not be written: see {layout.log}")
-    return supervise(layout, init, listener, progress)
+        refresh_kubeconfig(layout, number)
+    else:
+        preparing.wait_bootable()
+    return supervise(layout, init, listener, preparing, progress)
 
 
 def _start_namespaces(layout: Layout) -> ClusterInit:

@@ -12,6 +12,6 @@ from typing import Any
 
 def load_ipython_extension(shell: Any) -> None:
     """Called by `%load_ext labs.notebook`."""
-    from labs.notebook.extension import load
+    from labs.notebook.extension import load  # `python -m labs.notebook` needs none of it
 
     load(shell)

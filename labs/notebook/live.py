@@ -45,40 +45,45 @@ class Feed:
         self._session = session
         self._pod = pod
         self._widgets: weakref.WeakSet[LiveView] = weakref.WeakSet()
+        self._lock = threading.Lock()
         self._idle = threading.Event()
         self._last: Mapping[str, Any] = session.ask("view", pod=pod)
         threading.Thread(target=self._run, name=f"live view of {pod}", daemon=True).start()
 
     def widget(self) -> LiveView:
         """A new view of the pod."""
-        made = LiveView(view=dict(self._last))
-        self._widgets.add(made)
+        with self._lock:  # or a change that comes just now would miss it
+            made = LiveView(view=dict(self._last))
+            self._widgets.add(made)
         return made
 
     def drop(self, widget: LiveView) -> None:
         """Leave a view as it stands: its cell was run again."""
-        self._widgets.discard(widget)
+        with self._lock:
+            self._widgets.discard(widget)
         widget.note = "no longer live: this cell was run again"
 
     def _run(self) -> None:
         while True:
             try:
-                for line in self._session.follow("view", pod=self._pod, follow=True):
-                    self._show(line.get("progress", line.get("result", {})))
+                for document in self._session.watch(self._pod):
+                    self._show(document)
                 self._tell("the cluster was stopped; waiting for it")
             except LabsError as error:
                 self._tell(f"waiting for the cluster: {error}")
             self._idle.wait(PAUSE)
 
     def _show(self, document: Mapping[str, Any]) -> None:
-        self._last = document
-        for widget in list(self._widgets):
-            widget.view = dict(document)
-            widget.note = ""
+        with self._lock:
+            self._last = document
+            for widget in self._widgets:
+                widget.view = dict(document)
+                widget.note = ""
 
     def _tell(self, note: str) -> None:
-        for widget in list(self._widgets):
-            widget.note = note
+        with self._lock:
+            for widget in self._widgets:
+                widget.note = note
 
 
 class Feeds:

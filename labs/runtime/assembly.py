@@ -114,7 +114,7 @@ class Assembly:
         if own_users:
             command.own_users = True
         else:
-            command.options += ["--userns", namespace("user")]
+            command.join["user"] = int(namespace("user"))
         pids = self._security.namespace_options.pid
         if pids == cri.POD:
             command.options += ["--pidns", namespace("pid")]

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 Entry = dict[str, Any]
@@ -14,7 +15,7 @@ Entry = dict[str, Any]
 #: Makes text of an entry; the second argument says whether the host's name is wanted.
 Format = Callable[..., str]
 
-DIRECTORY = "/var/log/journal"
+DIRECTORY = Path("/var/log/journal")
 #: Oldest first.
 NAMES = ("system@old.jsonl", "system.jsonl")
 
@@ -32,12 +33,12 @@ def of_unit(entry: Entry, unit: str) -> bool:
     return unit in (entry.get("_SYSTEMD_UNIT"), entry.get("UNIT"))
 
 
-def entries(directory: str = DIRECTORY, before: Follower | None = None) -> Iterator[Entry]:
+def entries(directory: Path = DIRECTORY, before: Follower | None = None) -> Iterator[Entry]:
     """All entries, oldest first, up to where a follower goes on; what is no entry is passed over."""
     for name in NAMES:
         left = before.start if before is not None and name == NAMES[-1] else sys.maxsize
         try:
-            with open(f"{directory}/{name}", "rb") as file:
+            with (directory / name).open("rb") as file:
                 for line in file:
                     left -= len(line)
                     entry = parse(line)
@@ -86,7 +87,8 @@ def _fraction(entry: Entry) -> str:
 
 
 def _verbose(entry: Entry, _: bool = True) -> str:
-    head = f"{time.strftime('%a %Y-%m-%d %H:%M:%S', _local(entry))}.{_fraction(entry)} {time.strftime('%Z', _local(entry))}"
+    moment = _local(entry)
+    head = time.strftime(f"%a %Y-%m-%d %H:%M:%S.{_fraction(entry)} %Z", moment)
     fields = (f"    {name}={value}" for name, value in entry.items() if not name.startswith("__"))
     return "\n".join([head, *fields])
 
@@ -115,8 +117,8 @@ FORMATS: dict[str, Format] = {
 class Follower:
     """Waits for entries that are written after it was made."""
 
-    def __init__(self, directory: str = DIRECTORY) -> None:
-        self._path = f"{directory}/{NAMES[-1]}"
+    def __init__(self, directory: Path = DIRECTORY) -> None:
+        self._path = directory / NAMES[-1]
         self._watch = _watch(directory)
         self._rest = b""
         self._file = self._open()
@@ -134,14 +136,14 @@ class Follower:
 
     def _open(self) -> BinaryIO | None:
         try:
-            return open(self._path, "rb")
+            return self._path.open("rb")
         except OSError:  # nothing has been written yet
             return None
 
     def _replaced(self) -> bool:
         """Whether the file of that name is another one by now."""
         try:
-            there = os.stat(self._path)
+            there = self._path.stat()
         except OSError:
             return False
         return self._file is None or os.fstat(self._file.fileno()).st_ino != there.st_ino
@@ -156,7 +158,7 @@ class Follower:
                 yield entry
 
 
-def _watch(directory: str) -> int:
+def _watch(directory: Path) -> int:
     """An inotify descriptor that becomes readable when a file in the directory grows, comes or goes."""
     import ctypes  # only following needs it, and it is slow to import
 
@@ -165,7 +167,7 @@ def _watch(directory: str) -> int:
     modify, moved_to, create = 0x2, 0x80, 0x100
     if (
         descriptor < 0
-        or libc.inotify_add_watch(descriptor, directory.encode(), modify | moved_to | create) < 0
+        or libc.inotify_add_watch(descriptor, os.fsencode(directory), modify | moved_to | create) < 0
     ):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), directory)
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(directory))
     return descriptor

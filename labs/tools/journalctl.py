@@ -11,29 +11,26 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from labs.tools import journal, timestamps
 from labs.tools.journal import Entry
-from labs.tools.options import FLAG, OPTIONAL, VALUE, BadOption, parse
+from labs.tools.options import BadOption, parse, spellings
 
 _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
-_OPTIONS: dict[str, tuple[str, str]] = {
-    spelling: (names.split()[-1].lstrip("-"), kind)
-    for kind, spellings in {
-        FLAG: (
-            "-f --follow", "-r --reverse", "-k --dmesg", "-x --catalog", "-e --pager-end", "-a --all", "-q --quiet",
-            "-l --full", "-m --merge", "-h --help", "--no-pager", "--no-tail", "--no-hostname", "--no-full", "--utc",
-            "--system", "--list-boots", "--version", "--disk-usage",
-        ),
-        VALUE: (
-            "-u --unit", "-t --identifier", "-p --priority", "-S --since", "-U --until", "-o --output", "-g --grep",
-        ),
-        OPTIONAL: ("-n --lines", "-b --boot"),
-    }.items()
-    for names in spellings
-    for spelling in names.split()
-}  # fmt: skip
+_OPTIONS = spellings(
+    flags="""
+        -f --follow, -r --reverse, -k --dmesg, -x --catalog, -e --pager-end, -a --all, -q --quiet, -l --full,
+        -m --merge, -h --help, --no-pager, --no-tail, --no-hostname, --no-full, --utc, --system, --list-boots,
+        --version
+    """,
+    values="""
+        -u --unit, -t --identifier, -p --priority, -S --since, -U --until, -o --output, -g --grep,
+        -D --directory
+    """,
+    optional="-n --lines, -b --boot",
+)
 
 _HELP = """\
 journalctl [OPTIONS...] [FIELD=VALUE...]
@@ -50,6 +47,7 @@ Query the journal.
   -S --since=DATE            Show entries not older than the specified date
   -U --until=DATE            Show entries not newer than the specified date
   -b --boot[=ID]             Show current boot or the specified boot
+  -D --directory=PATH        Show journal files from directory
   -k --dmesg                 Show kernel message log from the current boot
   -o --output=STRING         Change journal output mode (short, short-precise,
                              short-iso, short-iso-precise, short-full,
@@ -84,10 +82,11 @@ class Query:
         self.quiet = "quiet" in values
         self.lines = self._lines(values)
         self.boot = values["boot"] or "0" if "boot" in values else None
-        self.priorities = _range(values["priority"]) if values.get("priority") else None
+        self.priorities = _range(values["priority"] or "") if "priority" in values else None
         self.since = self._time(values.get("since"), now)
         self.until = self._time(values.get("until"), now)
-        self.pattern = _pattern(values["grep"]) if values.get("grep") else None
+        self.pattern = _pattern(values["grep"] or "") if "grep" in values else None
+        self.directory = Path(values.get("directory") or journal.DIRECTORY)
         self.matches = [self._match(word) for word in words]
         name = values.get("output") or "short"
         if name not in journal.FORMATS:
@@ -225,10 +224,10 @@ def _pager(query: Query) -> subprocess.Popen[str] | None:
 
 def _answer(query: Query, write: Callable[[str], object], follower: journal.Follower | None = None) -> None:
     if "list-boots" in query.flags:
-        for line in _list_boots(journal.entries()):
+        for line in _list_boots(journal.entries(query.directory)):
             write(line)
         return
-    chosen = select(query, journal.entries(before=follower))
+    chosen = select(query, journal.entries(query.directory, follower))
     if not chosen and not query.quiet and not query.follow:
         write("-- No entries --\n")
     show(query, chosen, write)
@@ -253,7 +252,7 @@ def main() -> int:
             except BrokenPipeError:  # the reader has seen enough
                 pass
             return pager.wait()
-        follower = journal.Follower() if query.follow else None
+        follower = journal.Follower(query.directory) if query.follow else None
         _answer(query, sys.stdout.write, follower)
         sys.stdout.flush()
         for entry in follower or ():

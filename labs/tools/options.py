@@ -9,6 +9,16 @@ class BadOption(Exception):
     """An option that is not known, or lacks its value; the message is what getopt_long(3) prints."""
 
 
+def spellings(*, flags: str = "", values: str = "", optional: str = "") -> dict[str, tuple[str, str]]:
+    """Options by each of their spellings, from lists like `-n --lines, --no-pager`; the last one names it."""
+    found = {}
+    for kind, listed in ((FLAG, flags), (VALUE, values), (OPTIONAL, optional)):
+        for option in listed.split(",") if listed.strip() else ():
+            *_, long = names = option.split()
+            found.update({name: (long.lstrip("-"), kind) for name in names})
+    return found
+
+
 def parse(
     arguments: list[str], options: dict[str, tuple[str, str]]
 ) -> tuple[list[tuple[str, str | None]], list[str]]:

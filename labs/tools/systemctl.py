@@ -8,36 +8,32 @@ import shutil
 import signal
 import socket
 import sys
-import time
+from pathlib import Path
 from typing import Any
 
-from labs.tools import journal, timestamps
-from labs.tools.options import FLAG, OPTIONAL, VALUE, BadOption, parse
-
-Unit = dict[str, Any]
+from labs.tools import journal
+from labs.tools.options import BadOption, parse, spellings
+from labs.tools.unit import WANTS, Unit, describe, enabled, properties
 
 SOCKET = "/run/systemd/private"
-WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 #: Exit statuses of the LSB: what `systemctl status` and `is-active` say to scripts.
 _NOT_RUNNING, _UNKNOWN = 3, 4
 
-_DOTS = {"failed": "×", "inactive": "○"}
-_COLORS = {"active": "\033[0;1;32m", "failed": "\033[0;1;31m"}
 
-_OPTIONS: dict[str, tuple[str, str]] = {
-    spelling: (names.split()[-1].lstrip("-"), kind)
-    for kind, spellings in {
-        FLAG: (
-            "-l --full", "-a --all", "-q --quiet", "-f --force", "-r --recursive", "--no-pager", "--no-legend",
-            "--now", "--value", "--system", "--plain", "--no-block", "-h --help", "--version", "--no-reload",
-        ),
-        VALUE: ("-n --lines", "-o --output", "-p --property", "-t --type", "-s --signal", "--state", "--kill-who"),
-        OPTIONAL: ("--preset-mode",),
-    }.items()
-    for names in spellings
-    for spelling in names.split()
-}  # fmt: skip
+_OPTIONS = spellings(
+    flags="""
+        -l --full, -a --all, -q --quiet, -f --force, -r --recursive, --no-pager, --no-legend, --now, --value,
+        --system, --plain, --no-block, --no-reload, -h --help, --version
+    """,
+    values="-n --lines, -o --output, -p --property, -t --type, -s --signal, --state, --kill-who",
+)
+
+_OUTDATED = """\
+# Warning: {name} changed on disk, the version systemd has loaded is outdated.
+# This output shows the current version of the unit's original fragment and drop-in files.
+# If fragments or drop-ins were added or removed, they are not properly reflected in this output.
+# Run 'systemctl daemon-reload' to reload units."""
 
 _HELP = """\
 systemctl [OPTIONS...] COMMAND ...
@@ -178,19 +174,19 @@ class Call:
     def do_enable(self) -> int:
         for name in self.names:
             unit = self._file_of("enable", name)
-            link = f"{WANTS}/{name}"
-            os.makedirs(WANTS, exist_ok=True)
-            if not os.path.lexists(link):
-                os.symlink(unit["path"], link)
+            link = WANTS / name
+            WANTS.mkdir(parents=True, exist_ok=True)
+            if not link.is_symlink():
+                link.symlink_to(unit["path"])
                 print(f"Created symlink {link} → {unit['path']}.", file=sys.stderr)
         return self._change("start") if "now" in self.options else 0
 
     def do_disable(self) -> int:
         for name in self.names:
             self._file_of("disable", name)
-            link = f"{WANTS}/{name}"
-            if os.path.lexists(link):
-                os.unlink(link)
+            link = WANTS / name
+            if link.is_symlink():
+                link.unlink()
                 print(f'Removed "{link}".', file=sys.stderr)
         return self._change("stop") if "now" in self.options else 0
 
@@ -289,16 +285,10 @@ class Call:
                     raise
                 raise Refused(f"No files found for {name}.") from None
             if unit["stale"]:
-                print(
-                    f"# Warning: {name} changed on disk, the version systemd has loaded is outdated.\n"
-                    "# This output shows the current version of the unit's original fragment and drop-in files.\n"
-                    "# If fragments or drop-ins were added or removed, they are not properly reflected in this output.\n"
-                    "# Run 'systemctl daemon-reload' to reload units."
-                )
+                print(_OUTDATED.format(name=name))
             for path in [unit["path"], *unit["dropins"]]:
                 try:
-                    with open(path, encoding="utf-8", errors="replace") as file:
-                        text = file.read()
+                    text = Path(path).read_text(encoding="utf-8", errors="replace")
                 except OSError as failure:
                     print(f"Failed to cat {path}: {failure.strerror}", file=sys.stderr)
                     continue
@@ -359,120 +349,14 @@ def _installed() -> list[str]:
     return list(ask("list")["units"])
 
 
-def enabled(name: str) -> str:
-    return "enabled" if os.path.lexists(f"{WANTS}/{name}") else "disabled"
-
-
 def warn_when_stale(unit: Unit) -> None:
     """What was edited counts only after a daemon-reload."""
     if unit["stale"]:
         print(
-            f"Warning: The unit file, source configuration file or drop-ins of {unit['name']} changed on disk. "
-            "Run 'systemctl daemon-reload' to reload units.",
+            "Warning: The unit file, source configuration file or drop-ins of "
+            f"{unit['name']} changed on disk. Run 'systemctl daemon-reload' to reload units.",
             file=sys.stderr,
         )
-
-
-def describe(unit: Unit, *, color: bool = False) -> list[str]:
-    """The head of `systemctl status`: everything but the journal."""
-    paint, plain = (_COLORS.get(unit["active"], ""), "\033[0m") if color else ("", "")
-    plain = plain if paint else ""
-    name, ending = unit["name"], unit["ending"]
-    lines = [f"{paint}{_DOTS.get(unit['active'], '●')}{plain} {name} - {unit['description']}"]
-
-    def field(title: str, text: str) -> None:
-        lines.append(f"{title:>11}: {text}")
-
-    if unit["load"] == "masked":
-        field("Loaded", f"masked (Reason: Unit {name} is masked.)")
-    elif unit["load"] == "bad-setting":
-        field("Loaded", f"bad-setting (Reason: Unit {name} has a bad unit file setting.)")
-    else:
-        field("Loaded", f"{unit['load']} ({unit['path']}; {enabled(name)}; preset: enabled)")
-    if unit["dropins"]:
-        field("Drop-In", os.path.dirname(unit["dropins"][0]))
-        lines.append(" " * 13 + "└─" + ", ".join(os.path.basename(path) for path in unit["dropins"]))
-    field("Active", _activity(unit, paint, plain))
-    documents = " ".join(unit["documentation"]).split()
-    if documents:
-        field("Docs", documents[0])
-        lines += [" " * 13 + document for document in documents[1:]]
-    if not unit["pid"] and ending is not None:
-        if unit["last_pid"]:
-            field("Process", f"{unit['last_pid']} ExecStart={unit['exec']} ({ending['text']})")
-            field("Main PID", f"{unit['last_pid']} ({ending['text']})")
-    elif unit["pid"]:
-        field("Main PID", f"{unit['pid']} ({os.path.basename(unit['command'][0])})")
-        if "tasks" in unit:
-            field("Tasks", f"{unit['tasks']} (limit: {_tasks_max()})")
-            field("Memory", _size(unit["memory"]))
-            field("CPU", timestamps.duration(unit["cpu"]))
-        field("CGroup", f"/system.slice/{name}")
-        lines.append(" " * 13 + f"└─{unit['pid']} {' '.join(unit['command'])}")
-    return lines
-
-
-def _activity(unit: Unit, paint: str, plain: str) -> str:
-    result = "" if unit["result"] == "success" else f" (Result: {unit['result']})"
-    text = f"{paint}{unit['active']} ({unit['sub']}){plain}"
-    if unit["active"] == "failed":
-        text = f"{paint}failed{plain}"
-    if not unit["since"]:
-        return text + result
-    since = unit["since"] / 1e9
-    return f"{text}{result} since {timestamps.full(since)}; {timestamps.ago(max(0.0, time.time() - since))}"
-
-
-def _tasks_max() -> int:
-    """systemd's DefaultTasksMax: 15 % of what the kernel allows."""
-    limits = []
-    for path in ("/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"):
-        with open(path) as file:
-            limits.append(int(file.read()))
-    return min(limits) * 15 // 100
-
-
-def _size(count: int) -> str:
-    size = float(count)
-    for unit in "BKMG":
-        if size < 1024 or unit == "G":
-            return f"{count}B" if unit == "B" else f"{size:.1f}{unit}"
-        size /= 1024
-    raise AssertionError("unreachable")
-
-
-def properties(unit: Unit | None, name: str) -> dict[str, str]:
-    """What `systemctl show` knows of a unit, which need not exist."""
-    if unit is None:
-        return {
-            "Id": name,
-            "Names": name,
-            "LoadState": "not-found",
-            "ActiveState": "inactive",
-            "SubState": "dead",
-        }
-    ending = unit["ending"] or {"code": "", "status": 0}
-    since = timestamps.full(unit["since"] / 1e9) if unit["since"] else ""
-    return {
-        "Restart": unit["restart"],
-        "NRestarts": str(unit["restarts"]),
-        "MainPID": str(unit["pid"]),
-        "ExecMainCode": {"exited": "1", "killed": "2"}.get(ending["code"], "0"),
-        "ExecMainStatus": str(ending["status"]),
-        "Result": unit["result"],
-        "Id": name,
-        "Names": name,
-        "Description": unit["description"],
-        "LoadState": unit["load"],
-        "ActiveState": unit["active"],
-        "SubState": unit["sub"],
-        "StateChangeTimestamp": since,
-        "ActiveEnterTimestamp": since if unit["active"] == "active" else "",
-        "FragmentPath": unit["path"],
-        "DropInPaths": " ".join(unit["dropins"]),
-        "UnitFileState": enabled(name),
-        "NeedDaemonReload": "yes" if unit["stale"] else "no",
-    }
 
 
 def main() -> int:

@@ -44,7 +44,7 @@ def notebook(shared_cluster: Cluster, playwright: Playwright, tmp_path: Path) ->
     with jupyter.server(path.parent, environment) as address:
         opened = jupyter.launch(playwright, browser)
         try:
-            page = opened.new_page(viewport={"width": 1600, "height": 1000}, reduced_motion="reduce")
+            page = opened.new_page(viewport={"width": 1200, "height": 1200}, reduced_motion="reduce")
             yield jupyter.Notebook(page, address, path)
         finally:
             opened.close()
@@ -128,10 +128,15 @@ def take_picture(notebook: jupyter.Notebook) -> None:
     page.get_by_role("menuitem", name="Create New View for Cell Output").click()
     beside = page.locator(".jp-LinkedOutputView")
     expect(beside.locator(".cks-live")).to_be_visible()
-    page.get_by_role("menubar").get_by_text("View", exact=True).click()
-    page.get_by_role("menuitem", name="Show Left Sidebar").click()
-    notebook.cell("delete-check").scroll_into_view_if_needed()
-    notebook.cell("delete-exam").scroll_into_view_if_needed()
+    page.locator(".jp-SideBar.jp-mod-left .lm-TabBar-tab").first.click()  # closes the file browser
+    handle = page.locator(".lm-DockPanel-handle").filter(visible=True)
+    box = handle.last.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, 1200 - 300)
+    page.mouse.up()
+    notebook.cell("delete-check").evaluate("cell => cell.scrollIntoView({block: 'start'})")
     picture = page.screenshot()
     if os.environ.get("CKS_LABS_SCREENSHOT"):
         PICTURE.parent.mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ import signal
 import statistics
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Iterator
@@ -213,11 +214,16 @@ def test_tab_completes_kubectl_and_k(name: str, command: str) -> None:
 
 
 def test_true_is_answered_at_once(name: str) -> None:
-    def once() -> float:
-        begin = time.perf_counter()
-        subprocess.run([LABS, "node", "-c", name, "--", "true"], check=True)
-        return time.perf_counter() - begin
+    """In 0.15 s; on a machine so busy that starting Python takes 25 ms or more, in six times that."""
 
-    once()
+    def median(*command: str) -> float:
+        times = []
+        for _ in range(9):
+            begin = time.perf_counter()
+            subprocess.run(command, check=True)
+            times.append(time.perf_counter() - begin)
+        return statistics.median(times)
 
-    assert statistics.median(once() for _ in range(9)) < 0.15
+    start_of_python = median(sys.executable, "-c", "pass")
+
+    assert median(LABS, "node", "-c", name, "--", "true") < max(0.15, 6 * start_of_python)

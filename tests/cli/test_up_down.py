@@ -70,6 +70,7 @@ def test_after_up_the_control_plane_is_ready_and_reachable_from_the_host(state: 
     pods = labs("kubectl", "-c", "blue", "get", "pods", "-n", "kube-system", "--no-headers", state=state)
     api = Api.from_kubeconfig(Path(path))
 
+    assert Path(path).with_name("kubectl").is_dir()  # its cache, not in the person's home
     assert [line.split()[:3] for line in pods.stdout.splitlines()] == [
         ["etcd-blue-control-plane", "1/1", "Running"],
         ["kube-apiserver-blue-control-plane", "1/1", "Running"],

@@ -1,4 +1,4 @@
-"""A control plane for all tests of a worker, one of its own for those that break it, a namespace for each test."""
+"""A control plane that is shared, one for tests that break it, and a namespace for each test."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Authority:
     def _builder(
         self, common: str, organizations: tuple[str, ...], issuer: x509.Name, key: ec.EllipticCurvePrivateKey
     ) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         return (
             x509.CertificateBuilder()
             .subject_name(_name(common, organizations))

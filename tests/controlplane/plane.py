@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -273,6 +273,14 @@ def _stop(process: subprocess.Popen[bytes] | None, number: signal.Signals) -> No
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Ask again and again until it holds."""
+    end = time.monotonic() + DEADLINE
+    while not holds():
+        assert time.monotonic() < end, "it did not come to hold in time"
+        time.sleep(0.01)
 
 
 def pod(name: str, namespace: str = "default", **spec: Any) -> dict[str, Any]:

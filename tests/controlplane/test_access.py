@@ -17,16 +17,19 @@ def test_anybody_may_ask_for_health_and_version(plane: Plane, path: str) -> None
     [
         (
             "/api/v1/pods",
-            'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" at the cluster scope',
+            'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" at '
+            "the cluster scope",
         ),
         (
             "/api/v1/namespaces/default/pods/web",
-            'pods "web" is forbidden: User "system:anonymous" cannot get resource "pods" in API group "" in the '
+            'pods "web" is forbidden: User "system:anonymous" cannot get resource "pods" in API group "" '
+            "in the "
             'namespace "default"',
         ),
         (
             "/apis/coordination.k8s.io/v1/leases",
-            'leases.coordination.k8s.io is forbidden: User "system:anonymous" cannot list resource "leases" in API '
+            'leases.coordination.k8s.io is forbidden: User "system:anonymous" cannot list resource '
+            '"leases" in API '
             'group "coordination.k8s.io" at the cluster scope',
         ),
         ("/metrics", 'forbidden: User "system:anonymous" cannot get path "/metrics"'),

@@ -17,7 +17,7 @@ DESCRIPTION:
     https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle#container-probes
     Probe describes a health check to be performed against a container to
     determine whether it is alive or ready to receive traffic.
-    
+
 FIELDS:
   exec	<ExecAction>
     Exec specifies a command to execute in the container.
@@ -25,7 +25,7 @@ FIELDS:
   failureThreshold	<integer>
     Minimum consecutive failures for the probe to be considered failed after
     having succeeded. Defaults to 3. Minimum value is 1.
-"""  # noqa: W293
+"""
 
 
 def test_kinds_are_listed_with_their_short_names(plane: Plane) -> None:
@@ -68,7 +68,9 @@ def test_both_forms_of_discovery_tell_the_same(plane: Plane) -> None:
 
 
 def test_fields_are_explained_as_recorded(plane: Plane) -> None:
-    assert plane.ok("explain", "pod.spec.containers.livenessProbe").startswith(PROBE)
+    lines = plane.ok("explain", "pod.spec.containers.livenessProbe").splitlines()
+
+    assert "\n".join(line.rstrip() for line in lines).startswith(PROBE)
 
 
 def test_no_warning_disturbs_ordinary_work(plane: Plane) -> None:

@@ -16,13 +16,15 @@ def _raw(plane: Plane, data: bytes, *, user: str | None = "admin") -> bytes:
     context = ssl.create_default_context(cafile=str(plane.pki / "ca.crt"))
     if user:
         context.load_cert_chain(plane.pki / f"{user}.crt", plane.pki / f"{user}.key")
-    with socket.create_connection(("127.0.0.1", plane.port), timeout=10) as plain:
-        with context.wrap_socket(plain, server_hostname="localhost") as tls:
-            tls.sendall(data)
-            received = b""
-            while chunk := tls.recv(65536):
-                received += chunk
-            return received
+    with (
+        socket.create_connection(("127.0.0.1", plane.port), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as tls,
+    ):
+        tls.sendall(data)
+        received = b""
+        while chunk := tls.recv(65536):
+            received += chunk
+        return received
 
 
 def test_several_requests_on_one_connection_are_answered_in_order(plane: Plane) -> None:
@@ -38,7 +40,7 @@ def test_several_requests_on_one_connection_are_answered_in_order(plane: Plane) 
 
 
 def test_nonsense_is_a_bad_request(plane: Plane) -> None:
-    assert _raw(plane, b"this is not http\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b" 400 Bad Request\r\n" in _raw(plane, b"this is not http\r\n\r\n")
 
 
 def test_plain_http_is_not_served(plane: Plane) -> None:
@@ -90,7 +92,8 @@ def test_only_what_can_be_sent_is_promised(plane: Plane) -> None:
 def test_a_continued_body_is_asked_for(plane: Plane, namespace: str) -> None:
     body = json.dumps({"metadata": {"name": "late"}}).encode()
     head = (
-        f"POST /api/v1/namespaces/{namespace}/configmaps HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"POST /api/v1/namespaces/{namespace}/configmaps HTTP/1.1\r\nHost: x\r\nContent-Type: "
+        "application/json\r\n"
         f"Expect: 100-continue\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     )
 

@@ -12,8 +12,10 @@ from .plane import NODE, Plane, mirror, pod
 NAME = f"web-{NODE}"
 FROZEN = (
     "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
-    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
-    "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to "
+    "existing "
+    "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
+    "negative)"
 )
 MIRROR_ANNOTATION = "metadata.annotations[kubernetes.io/config.mirror]"
 
@@ -139,7 +141,8 @@ def test_the_environment_may_not_change(plane: Plane, namespace: str) -> None:
 def test_the_mirror_annotation_may_not_change(plane: Plane, namespace: str, change: str) -> None:
     result = plane.kubectl("-n", namespace, "annotate", "--overwrite", "pod", NAME, change)
 
-    expected = f'The Pod "{NAME}" is invalid: {MIRROR_ANNOTATION}: Forbidden: may not remove or update mirror pod annotation\n'
+    why = f"{MIRROR_ANNOTATION}: Forbidden: may not remove or update mirror pod annotation"
+    expected = f'The Pod "{NAME}" is invalid: {why}\n'
     assert expected == result.stderr
 
 
@@ -170,7 +173,8 @@ def test_a_forced_deletion_removes_it_at_once(plane: Plane, namespace: str) -> N
 
     assert result.stdout == f'pod "{NAME}" force deleted from {namespace} namespace\n'
     assert result.stderr.startswith(
-        "Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated."
+        "Warning: Immediate deletion does not wait for confirmation that the running resource has been "
+        "terminated."
     )
     assert plane.kubectl("-n", namespace, "get", "pod", NAME).returncode == 1
 
@@ -188,7 +192,8 @@ def test_the_node_finishes_a_deletion_for_the_uid_it_means(
 
     assert (refused, done) == (409, 200)
     assert why["message"] == (
-        f'Operation cannot be fulfilled on Pod "{NAME}": the UID in the precondition (another) does not match the '
+        f'Operation cannot be fulfilled on Pod "{NAME}": the UID in the precondition (another) does not '
+        "match the "
         f"UID in record ({uid}). The object might have been deleted and then recreated"
     )
     assert why["details"] == {"name": NAME, "kind": "Pod"}
@@ -237,7 +242,8 @@ def test_a_status_for_another_uid_is_refused(plane: Plane, namespace: str, creat
     [
         (
             {"metadata": {"annotations": None}},
-            f'pod does not have "kubernetes.io/config.mirror" annotation, node "{NODE}" can only create mirror pods',
+            f'pod does not have "kubernetes.io/config.mirror" annotation, node "{NODE}" can only create '
+            "mirror pods",
         ),
         (
             {"spec": {"nodeName": "worker"}},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .plane import Plane, pod
+from .plane import Plane, pod, until
 
 CONFIGMAP = """\
 apiVersion: v1
@@ -88,7 +88,8 @@ def test_replacing_an_old_version_is_a_conflict(plane: Plane, namespace: str) ->
     result = plane.kubectl("-n", namespace, "replace", "-f", "-", stdin=old)
 
     assert result.stderr == (
-        'Error from server (Conflict): error when replacing "STDIN": Operation cannot be fulfilled on configmaps '
+        'Error from server (Conflict): error when replacing "STDIN": Operation cannot be fulfilled on '
+        "configmaps "
         '"app": the object has been modified; please apply your changes to the latest version and try again\n'
     )
 
@@ -178,8 +179,10 @@ def test_unknown_fields_are_refused_when_validation_is_strict(plane: Plane, name
     result = plane.kubectl("create", "-f", "-", stdin=json.dumps(wrong))
 
     assert result.stderr == (
-        'Error from server (BadRequest): error when creating "STDIN": Pod in version "v1" cannot be handled as a '
-        'Pod: strict decoding error: unknown field "spec.containers[0].imagepullpolicy", unknown field "spec.foo"\n'
+        'Error from server (BadRequest): error when creating "STDIN": Pod in version "v1" cannot be '
+        "handled as a "
+        'Pod: strict decoding error: unknown field "spec.containers[0].imagepullpolicy", unknown field '
+        '"spec.foo"\n'
     )
 
 
@@ -205,11 +208,10 @@ def test_a_wrong_type_is_named(plane: Plane, namespace: str) -> None:
 
 
 def test_what_is_missing_in_a_pod_is_named(plane: Plane, namespace: str) -> None:
-    result = plane.kubectl(
-        "create", "-f", "-",
-        stdin=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bad", "namespace": namespace},
-                          "spec": {"containers": [{"name": "Main"}]}}),
-    )  # fmt: skip
+    wrong = pod("bad", namespace)
+    wrong["spec"]["containers"] = [{"name": "Main"}]
+
+    result = plane.kubectl("create", "-f", "-", stdin=json.dumps(wrong))
 
     assert result.stderr.startswith('The Pod "bad" is invalid: ')
     assert "* spec.containers[0].image: Required value" in result.stderr
@@ -299,7 +301,8 @@ def test_nothing_is_created_in_a_namespace_that_is_missing_or_going(plane: Plane
 
     assert missing.stderr == 'error: failed to create configmap: namespaces "nowhere" not found\n'
     assert going.stderr == (
-        f'error: failed to create configmap: configmaps "a" is forbidden: unable to create new content in namespace '
+        f'error: failed to create configmap: configmaps "a" is forbidden: unable to create new content in '
+        "namespace "
         f"{namespace} because it is being terminated\n"
     )
 
@@ -308,7 +311,8 @@ def test_system_namespaces_stay(plane: Plane) -> None:
     result = plane.kubectl("delete", "namespace", "kube-system")
 
     assert result.stderr == (
-        'Error from server (Forbidden): namespaces "kube-system" is forbidden: this namespace may not be deleted\n'
+        'Error from server (Forbidden): namespaces "kube-system" is forbidden: this namespace may not be '
+        "deleted\n"
     )
 
 
@@ -350,3 +354,16 @@ def test_a_bound_pod_has_its_node(plane: Plane, namespace: str) -> None:
     assert (first, second) == (201, 409)
     assert 'pod web is already assigned to node "worker"' in why["message"]
     assert plane.request("GET", f"{path}/web")[1]["spec"]["nodeName"] == "worker"
+
+
+def test_a_namespace_waits_for_the_pods_on_its_nodes(plane: Plane, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}"
+    plane.request("POST", f"{path}/pods", pod("web", namespace, nodeName="somewhere"))
+
+    with plane.kubectl_running("delete", "namespace", namespace) as deleting:
+        until(lambda: "deletionTimestamp" in plane.request("GET", f"{path}/pods/web")[1]["metadata"])
+        assert plane.request("GET", path)[1]["status"]["phase"] == "Terminating"
+        plane.request("DELETE", f"{path}/pods/web?gracePeriodSeconds=0")
+
+        assert deleting.wait(20) == 0
+    assert plane.request("GET", path)[0] == 404

@@ -19,6 +19,14 @@ json_values = st.recursive(
 )
 objects = st.dictionaries(st.text(max_size=2), json_values, max_size=4)
 
+operations = st.fixed_dictionaries(
+    {
+        "op": st.sampled_from(["add", "remove", "replace", "test", "move", "copy"]),
+        "path": st.text("/ab01-~", max_size=5),
+    },
+    optional={"value": json_values, "from": st.text("/ab01", max_size=4)},
+)
+
 
 def _pod(*containers: dict[str, Any], **spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "web"}, "spec": {"containers": list(containers), **spec}}
@@ -155,13 +163,9 @@ def test_json_patches_that_do_not_apply_are_refused_whole(operation: dict[str, A
     assert before == {"a": [1, 2]}
 
 
-@given(objects, st.lists(st.fixed_dictionaries({"op": st.sampled_from(["add", "remove", "replace", "test", "move", "copy"]),
-                                               "path": st.text("/ab01-~", max_size=5)},
-                                              optional={"value": json_values, "from": st.text("/ab01", max_size=4)}), max_size=3))  # fmt: skip
-def test_any_json_patch_is_applied_or_refused(
-    target: dict[str, Any], operations: list[dict[str, Any]]
-) -> None:
+@given(objects, st.lists(operations, max_size=3))
+def test_any_json_patch_is_applied_or_refused(target: dict[str, Any], patch: list[dict[str, Any]]) -> None:
     try:
-        json_patch(target, operations)
+        json_patch(target, patch)
     except PatchError:
         return

@@ -124,7 +124,8 @@ def test_flags_take_their_value_either_way() -> None:
         ),
         (
             "--allow-privileged=maybe",
-            'invalid argument "maybe" for "--allow-privileged" flag: strconv.ParseBool: parsing "maybe": invalid syntax',
+            'invalid argument "maybe" for "--allow-privileged" flag: strconv.ParseBool: parsing "maybe": '
+            "invalid syntax",
         ),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +19,8 @@ from .plane import Plane
     [
         (0, "0s"), (5, "5s"), (119, "119s"), (120, "2m"), (362, "6m2s"), (599, "9m59s"), (600, "10m"),
         (2340, "39m"), (10799, "179m"), (10800, "3h"), (18600, "5h10m"), (28800, "8h"), (172799, "47h"),
-        (172800, "2d"), (183600, "2d3h"), (691200, "8d"), (63071999, "729d"), (63072000, "2y"), (-5, "<invalid>"),
+        (172800, "2d"), (183600, "2d3h"), (691200, "8d"), (63071999, "729d"),
+        (63072000, "2y"), (-5, "<invalid>"),
     ],
 )  # fmt: skip
 def test_ages_read_as_kubernetes_has_them(seconds: int, text: str) -> None:
@@ -27,7 +28,7 @@ def test_ages_read_as_kubernetes_has_them(seconds: int, text: str) -> None:
 
 
 def _pod(status: dict[str, Any], **more: Any) -> dict[str, Any]:
-    created = stamp(datetime.now(timezone.utc))
+    created = stamp(datetime.now(UTC))
     metadata = {"name": "web", "creationTimestamp": created, **more}
     return {
         "metadata": metadata,
@@ -36,8 +37,12 @@ def _pod(status: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-def _container(ready: bool = False, restarts: int = 0, **state: Any) -> dict[str, Any]:  # noqa: FBT001, FBT002
+def _container(ready: bool = False, restarts: int = 0, **state: Any) -> dict[str, Any]:
     return {"name": "main", "ready": ready, "restartCount": restarts, "state": state, "lastState": {}}
+
+
+def _running(container: dict[str, Any]) -> dict[str, Any]:
+    return {"phase": "Running", "containerStatuses": [container]}
 
 
 RUNNING = {"running": {"startedAt": "2026-11-23T17:55:13Z"}}
@@ -53,11 +58,11 @@ RUNNING = {"running": {"startedAt": "2026-11-23T17:55:13Z"}}
             "0/1", "ContainerCreating", "0",
         ),
         (
-            {"phase": "Running", "containerStatuses": [_container(False, 3, waiting={"reason": "CrashLoopBackOff"})]},
+            _running(_container(False, 3, waiting={"reason": "CrashLoopBackOff"})),
             "0/1", "CrashLoopBackOff", "3",
         ),
         (
-            {"phase": "Running", "containerStatuses": [_container(terminated={"reason": "Error", "exitCode": 1})]},
+            _running(_container(terminated={"reason": "Error", "exitCode": 1})),
             "0/1", "Error", "0",
         ),
         (
@@ -85,7 +90,7 @@ def test_a_pod_that_goes_is_terminating() -> None:
 
 def test_restarts_tell_when_the_last_one_was() -> None:
     container = _container(True, 4, **RUNNING)
-    finished = datetime.now(timezone.utc) - timedelta(seconds=362)
+    finished = datetime.now(UTC) - timedelta(seconds=362)
     container["lastState"] = {"terminated": {"finishedAt": stamp(finished)}}
 
     row = cells(_pod({"phase": "Running", "containerStatuses": [container]}))

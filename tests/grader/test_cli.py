@@ -119,7 +119,7 @@ def test_an_interrupted_batch_goes_on_where_it_stopped(course: Course) -> None:
     with subprocess.Popen(
         command, cwd=course.root, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as running:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while not any(run.finished for run in record.runs()) and time.monotonic() < deadline:
             time.sleep(0.1)
         os.killpg(running.pid, signal.SIGINT)

@@ -135,3 +135,16 @@ def test_no_audit_event_stops_the_judge(
         },
     }
     read({"seq": 1, "at": AT, "source": "audit", "event": event})
+
+
+def journal(message: str) -> object:
+    about = {"unit": "kubelet.service", "identifier": "kubelet", "message": message}
+    return read({"seq": 1, "at": AT, "source": "journal", **about})
+
+
+def test_the_kubelet_says_itself_that_it_makes_a_mirror() -> None:
+    said = '"Creating a mirror pod for static pod" pod="default/web-cks-control-plane"'
+
+    assert journal(f"I1123 17:55:13.118413  132932 kubelet.go:3514] {said}") is not None
+    assert journal(f"\t{said}") is None
+    assert journal(f'E1123 17:55:13.118413  132932 file.go:108] "Could not process" err=<\n{said}') is None

@@ -11,7 +11,9 @@ from typing import Any
 from labs.kubelet.api_client import ApiError
 
 Json = dict[str, Any]
-OBJECT = re.compile(r"/(?:api/v1|apis/[^/]+/v1)(?:/namespaces/([^/]+))?/([a-z]+)(?:/([^/?]+))?(/status)?(\?.*)?")
+OBJECT = re.compile(
+    r"/(?:api/v1|apis/[^/]+/v1)(?:/namespaces/([^/]+))?/([a-z]+)(?:/([^/?]+))?(/status)?(\?.*)?"
+)
 MERGED = {"conditions": "type", "podIPs": "ip", "hostIPs": "ip"}
 
 
@@ -48,7 +50,11 @@ class MemoryApi:
         return self.objects.get(("pods", namespace, name))
 
     def events(self, name: str) -> list[Json]:
-        return [o for (kind, _, _), o in self.objects.items() if kind == "events" and o["involvedObject"]["name"] == name]
+        return [
+            o
+            for (kind, _, _), o in self.objects.items()
+            if kind == "events" and o["involvedObject"]["name"] == name
+        ]
 
     def reasons(self, name: str) -> set[str]:
         return {e["reason"] for e in self.events(name)}
@@ -166,8 +172,10 @@ def _merge(target: Json, patch: Json) -> None:
             for item in value:
                 if item.get("$patch") == "delete":
                     items.pop(item[by], None)
+                elif item[by] in items:
+                    _merge(items[item[by]], item)
                 else:
-                    _merge(items.setdefault(item[by], {}), item)
+                    items[item[by]] = deepcopy(item)
             target[key] = list(items.values())
         else:
             target[key] = deepcopy(value)

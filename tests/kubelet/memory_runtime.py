@@ -70,7 +70,9 @@ class MemoryRuntime:
 
     def of_pod(self, name: str, running: bool = False) -> list[api.ContainerStatus]:
         """Containers of a pod, oldest first."""
-        found = [c.status for c in self.containers.values() if c.status.labels["io.kubernetes.pod.name"] == name]
+        found = [
+            c.status for c in self.containers.values() if c.status.labels["io.kubernetes.pod.name"] == name
+        ]
         wanted = [c for c in found if not running or c.state == api.CONTAINER_RUNNING]
         return sorted(wanted, key=lambda c: c.created_at)
 
@@ -196,7 +198,9 @@ class MemoryRuntime:
     async def stop_container(self, container: str, grace: int) -> None:
         self._check("StopContainer", f"{container} {grace}")
         if container not in self.containers:
-            raise CriError("NotFound", f'an error occurred when try to find container "{container}": not found')
+            raise CriError(
+                "NotFound", f'an error occurred when try to find container "{container}": not found'
+            )
         it = self.containers[container]
         if self._behaviour(it.status).ignores_term:
             await asyncio.sleep(grace)
@@ -211,7 +215,9 @@ class MemoryRuntime:
     async def container_status(self, container: str) -> api.ContainerStatus:
         self._check("ContainerStatus")
         if container not in self.containers:
-            raise CriError("NotFound", f'an error occurred when try to find container "{container}": not found')
+            raise CriError(
+                "NotFound", f'an error occurred when try to find container "{container}": not found'
+            )
         copy = api.ContainerStatus()
         copy.CopyFrom(self.containers[container].status)
         return copy

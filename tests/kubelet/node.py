@@ -118,6 +118,15 @@ class Node:
         statuses = ((self.mirror(pod) or {}).get("status") or {}).get("containerStatuses") or [{}]
         return dict(statuses[0])
 
+    def waiting_reasons(self, pod: str = "web") -> list[str]:
+        """Why the first container waited, in the order the API was told."""
+        path = f"/api/v1/namespaces/default/pods/{pod}-{self.name}/status"
+        sent = [
+            body["status"] for method, where, body in self.api.requests if (method, where) == ("PATCH", path)
+        ]
+        states = [s["containerStatuses"][0]["state"] for s in sent if "containerStatuses" in s]
+        return [state["waiting"]["reason"] for state in states if "waiting" in state]
+
     async def runs(self, pod: str = "web") -> api.ContainerStatus:
         """Wait for the container and a running mirror."""
         await self.until(lambda: self.running(pod))
@@ -127,9 +136,12 @@ class Node:
 
 
 @asynccontextmanager
-async def node(root: Path, *, events: bool = True, api: bool = True, **settings: Any) -> AsyncIterator[Node]:
+async def node(
+    root: Path, *, events: bool = True, api: bool = True, api_down: bool = False, **settings: Any
+) -> AsyncIterator[Node]:
     """A node with a running kubelet."""
     it = Node(root, events=events, api=api)
+    it.api.down = api_down
     await it.start(**settings)
     try:
         yield it

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -177,9 +178,12 @@ def strangers_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str |
     shutil.rmtree(venv)
 
 
-@pytest.fixture(params=["own user", "ordinary user"])
-def starter(request: pytest.FixtureRequest, sandbox: None) -> Iterator[Starter]:
-    """Whoever runs the tests, and an ordinary user with no subordinate ids."""
+STARTERS = ["own user", "ordinary user"]
+
+
+@contextmanager
+def starting_as(request: pytest.FixtureRequest) -> Iterator[Starter]:
+    """The starter that the parameter of the fixture `request` names."""
     if request.param == "own user":
         starter = Starter(os.geteuid(), sys.executable)
     else:
@@ -192,9 +196,9 @@ def starter(request: pytest.FixtureRequest, sandbox: None) -> Iterator[Starter]:
         removal.remove(directory)
 
 
-@pytest.fixture
-def start(starter: Starter) -> Iterator[Start]:
-    """Start supervisors of bare clusters; all are stopped and removed afterwards."""
+@contextmanager
+def starting(starter: Starter) -> Iterator[Start]:
+    """Starts supervisors of bare clusters; all are stopped afterwards."""
     started: list[Supervised] = []
 
     def start(name: str = "lab", directory: Path | None = None) -> Supervised:
@@ -217,9 +221,30 @@ def start(starter: Starter) -> Iterator[Start]:
         assert gone(processes)
 
 
+@pytest.fixture(params=STARTERS)
+def starter(request: pytest.FixtureRequest, sandbox: None) -> Iterator[Starter]:
+    """Whoever runs the tests, and an ordinary user with no subordinate ids."""
+    with starting_as(request) as starter:
+        yield starter
+
+
+@pytest.fixture
+def start(starter: Starter) -> Iterator[Start]:
+    """Start supervisors of bare clusters; all are stopped and removed afterwards."""
+    with starting(starter) as start:
+        yield start
+
+
 @pytest.fixture
 def cluster(start: Start) -> Supervised:
-    """A running bare cluster."""
+    """A running bare cluster, for one test that may do with it what it likes."""
     cluster = start()
     assert cluster.reports[-1].get("ready"), cluster.reports
     return cluster
+
+
+@pytest.fixture(scope="session", params=STARTERS)
+def standing(request: pytest.FixtureRequest, sandbox: None) -> Iterator[Supervised]:
+    """A running bare cluster for many tests, each of which leaves it as it was."""
+    with starting_as(request) as starter, starting(starter) as start:
+        yield start()

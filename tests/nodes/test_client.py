@@ -17,7 +17,7 @@ import pytest
 from labs.errors import LabsError
 from labs.nodes.client import Client
 
-from .conftest import Start, Supervised
+from .conftest import Supervised
 
 RUN = "import sys; from labs.nodes.client import Client; sys.exit(Client(sys.argv[1]).{}(sys.argv[2:]{}))"
 
@@ -35,22 +35,22 @@ def spawn(cluster: Supervised, method: str, *argv: str, **options: object) -> su
     return subprocess.Popen(command, cwd=repository, **options)  # type: ignore[call-overload, no-any-return]
 
 
-def test_output_errors_and_status_come_back(cluster: Supervised) -> None:
-    done = cluster.student.run(["sh", "-c", "echo out; echo err >&2; exit 7"])
+def test_output_errors_and_status_come_back(standing: Supervised) -> None:
+    done = standing.student.run(["sh", "-c", "echo out; echo err >&2; exit 7"])
 
     assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 7)
 
 
-def test_input_environment_and_directory_go_there(cluster: Supervised) -> None:
-    done = cluster.student.run(
+def test_input_environment_and_directory_go_there(standing: Supervised) -> None:
+    done = standing.student.run(
         ["sh", "-c", "cat; echo $A; pwd"], input="in\n", env={"A": "b"}, cwd="/var/log"
     )
 
     assert done.stdout == "in\nb\n/var/log\n"
 
 
-def test_a_shell_starts_in_roots_home_with_roots_environment(cluster: Supervised) -> None:
-    seen = cluster.sh("pwd; echo $HOME $USER $KUBECONFIG; echo $PATH").stdout.splitlines()
+def test_a_shell_starts_in_roots_home_with_roots_environment(standing: Supervised) -> None:
+    seen = standing.sh("pwd; echo $HOME $USER $KUBECONFIG; echo $PATH").stdout.splitlines()
 
     assert seen[:2] == ["/root", "/root root /etc/kubernetes/admin.conf"]
     assert seen[2].startswith("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin")
@@ -60,38 +60,38 @@ def test_a_shell_starts_in_roots_home_with_roots_environment(cluster: Supervised
     ("argv", "status"),
     [(["no-such-command"], 127), (["/etc/passwd"], 126), (["sh", "-c", "kill -9 $$"], 137), (["true"], 0)],
 )
-def test_the_status_is_what_a_shell_says(cluster: Supervised, argv: list[str], status: int) -> None:
-    assert cluster.student.run(argv).returncode == status
+def test_the_status_is_what_a_shell_says(standing: Supervised, argv: list[str], status: int) -> None:
+    assert standing.student.run(argv).returncode == status
 
 
-def test_a_command_that_takes_too_long_is_hung_up_on(cluster: Supervised) -> None:
+def test_a_command_that_takes_too_long_is_hung_up_on(standing: Supervised) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
-        cluster.student.run(["sh", "-c", "sleep 1000 & wait"], timeout=0.2)
+        standing.student.run(["sh", "-c", "sleep 1001 & wait"], timeout=0.2)
 
-    assert cluster.sh("until ! pgrep -x sleep; do :; done").returncode == 0
-
-
-def test_a_child_that_keeps_the_output_open_does_not_keep_the_caller(cluster: Supervised) -> None:
-    assert cluster.student.run(["sh", "-c", "sleep 1000 & echo done"], timeout=10).stdout == "done\n"
+    assert standing.sh("until ! pgrep -fx 'sleep 1001'; do :; done").returncode == 0
 
 
-def test_large_output_is_whole(cluster: Supervised) -> None:
-    assert len(cluster.student.run(["head", "-c", "3000000", "/dev/zero"]).stdout) == 3_000_000
+def test_a_child_that_keeps_the_output_open_does_not_keep_the_caller(standing: Supervised) -> None:
+    assert standing.student.run(["sh", "-c", "sleep 1000 & echo done"], timeout=10).stdout == "done\n"
 
 
-def test_a_killed_client_takes_its_command_along(cluster: Supervised) -> None:
-    client = spawn(cluster, "exec", "sh", "-c", "echo started; sleep 1000", stdout=subprocess.PIPE)
+def test_large_output_is_whole(standing: Supervised) -> None:
+    assert len(standing.student.run(["head", "-c", "3000000", "/dev/zero"]).stdout) == 3_000_000
+
+
+def test_a_killed_client_takes_its_command_along(standing: Supervised) -> None:
+    client = spawn(standing, "exec", "sh", "-c", "echo started; sleep 1002", stdout=subprocess.PIPE)
     assert client.stdout is not None
     assert client.stdout.readline() == b"started\n"
     client.kill()
     client.wait()
 
-    assert cluster.sh("until ! pgrep -x sleep; do :; done").returncode == 0
+    assert standing.sh("until ! pgrep -fx 'sleep 1002'; do :; done").returncode == 0
 
 
-def test_ctrl_c_reaches_the_command_and_its_status_comes_back(cluster: Supervised) -> None:
+def test_ctrl_c_reaches_the_command_and_its_status_comes_back(standing: Supervised) -> None:
     script = "trap 'echo caught; exit 5' INT; echo started; while :; do sleep 0.1; done"
-    client = spawn(cluster, "exec", "sh", "-c", script, stdout=subprocess.PIPE)
+    client = spawn(standing, "exec", "sh", "-c", script, stdout=subprocess.PIPE)
     assert client.stdout is not None
     assert client.stdout.readline() == b"started\n"
     client.send_signal(signal.SIGINT)
@@ -100,12 +100,12 @@ def test_ctrl_c_reaches_the_command_and_its_status_comes_back(cluster: Supervise
     assert client.wait() == 5
 
 
-def test_a_terminal_is_a_terminal_there(cluster: Supervised) -> None:
+def test_a_terminal_is_a_terminal_there(standing: Supervised) -> None:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     before = termios.tcgetattr(slave)
     client = spawn(
-        cluster,
+        standing,
         "terminal",
         "sh",
         "-c",
@@ -124,10 +124,10 @@ def test_a_terminal_is_a_terminal_there(cluster: Supervised) -> None:
     os.close(slave)
 
 
-def test_a_terminal_follows_its_window(cluster: Supervised) -> None:
+def test_a_terminal_follows_its_window(standing: Supervised) -> None:
     master, slave = pty.openpty()
     script = "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.05; done"
-    client = spawn(cluster, "terminal", "sh", "-c", script, stdin=slave, stdout=slave)
+    client = spawn(standing, "terminal", "sh", "-c", script, stdin=slave, stdout=slave)
     read_until(master, b"ready\r\n")
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 81, 0, 0))
     client.send_signal(signal.SIGWINCH)
@@ -138,10 +138,10 @@ def test_a_terminal_follows_its_window(cluster: Supervised) -> None:
     os.close(slave)
 
 
-def test_ctrl_c_in_a_terminal_is_the_nodes(cluster: Supervised) -> None:
+def test_ctrl_c_in_a_terminal_is_the_nodes(standing: Supervised) -> None:
     master, slave = pty.openpty()
     client = spawn(
-        cluster,
+        standing,
         "terminal",
         "sh",
         "-c",
@@ -187,18 +187,17 @@ def test_no_supervisor_is_a_clear_error(tmp_path: Path) -> None:
         Client(tmp_path / "student.sock").call("status")
 
 
-def test_evidence_is_followed_as_it_comes(start: Start) -> None:
-    cluster = start()
-    records = cluster.judge.stream("evidence", since=0, follow=True)
+def test_evidence_is_followed_as_it_comes(standing: Supervised) -> None:
+    records = standing.judge.stream("evidence", since=0, follow=True)
     first = next(records)["record"]
-    cluster.judge.call("record", source="lab", data={"event": "hint", "exercise": "x"})
+    standing.judge.call("record", source="lab", data={"event": "hint", "exercise": "x"})
 
     assert first["seq"] == 1
     assert any(line["record"].get("event") == "hint" for line in records)
 
 
-def test_status_tells_what_the_cluster_is(cluster: Supervised) -> None:
-    assert cluster.student.call("status") == {
+def test_status_tells_what_the_cluster_is(standing: Supervised) -> None:
+    assert standing.student.call("status") == {
         "name": "lab",
         "nodes": ["lab-control-plane"],
         "engine": "bundled",

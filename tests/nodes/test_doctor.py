@@ -80,6 +80,19 @@ def test_a_setting_that_allows_it_is_not_blamed(settings: Path) -> None:
     assert "sysctl" not in diagnose(refusal())[1]
 
 
+@pytest.mark.parametrize(
+    "status", [{"Seccomp": "2", "CapBnd": "1ffffffffff"}, {"Seccomp": "0", "CapBnd": "a80425fb"}]
+)
+def test_a_containers_confinement_is_named(
+    settings: Path, monkeypatch: pytest.MonkeyPatch, status: dict[str, str]
+) -> None:
+    monkeypatch.setattr(doctor, "_status", lambda: status)
+    cause, mend = diagnose(refusal())
+
+    assert "as in a container" in cause
+    assert mend.startswith("start the container with --security-opt seccomp=unconfined")
+
+
 def test_the_explanation_is_one_line(settings: Path) -> None:
     (settings / "user/max_user_namespaces").write_text("0\n")
 

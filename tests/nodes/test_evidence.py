@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 from datetime import datetime
 from pathlib import Path
 
@@ -82,6 +83,23 @@ def test_text_of_every_kind_stays_one_line(path: Path) -> None:
     strange = "a\nb\r\u2028ü\x00"
 
     assert words(fill(path, strange, "b").since(0)) == [strange, "b"]
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_half_record(path: Path) -> None:
+    evidence = fill(path, "a")
+    size = path.stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            evidence.append("lab", None, word="b")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert not evidence.complete
+    assert path.stat().st_size == size
+    evidence.append("lab", None, word="c")
+    assert words(evidence.since(0)) == ["a", "c"]
 
 
 def test_nobody_else_may_read_it(path: Path) -> None:

@@ -33,10 +33,10 @@ def test_a_node_boots_and_reports_each_stage(cluster: Supervised) -> None:
     assert cluster.reports[-1] == {"ready": True, "port": cluster.port}
 
 
-def test_a_student_is_root_on_a_machine_of_its_own(cluster: Supervised) -> None:
-    seen = cluster.sh("id -u; hostname; cat /proc/1/comm; ls /proc | grep -c '^[0-9]'").stdout.split()
+def test_a_student_is_root_on_a_machine_of_its_own(standing: Supervised) -> None:
+    seen = standing.sh("id -u; hostname; cat /proc/1/comm; ls /proc | grep -c '^[0-9]'").stdout.split()
 
-    assert seen[:2] == ["0", cluster.node]
+    assert seen[:2] == ["0", standing.node]
     assert int(seen[3]) < 20
 
 
@@ -50,9 +50,11 @@ def test_nothing_of_the_host_is_writable(cluster: Supervised) -> None:
     assert (cluster.rootfs / "etc/here").exists()
 
 
-def test_moving_a_manifest_into_place_is_one_rename(cluster: Supervised) -> None:
-    script = "echo a > /root/a; stat -c %i /root/a; mv /root/a /etc/kubernetes/manifests/; stat -c %i $_a"
-    inodes = cluster.sh(script.replace("$_a", "/etc/kubernetes/manifests/a")).stdout.split()
+def test_moving_a_manifest_into_place_is_one_rename(standing: Supervised) -> None:
+    script = (
+        "cd /etc/kubernetes/manifests; echo > /root/.a; stat -c %i /root/.a; mv /root/.a .; stat -c %i .a"
+    )
+    inodes = standing.sh(f"{script}; rm .a").stdout.split()
 
     assert inodes[0] == inodes[1]
 
@@ -65,9 +67,9 @@ def test_the_supervisor_owns_the_files_outside_and_the_nodes_users_those_inside(
     assert owner == (1_000_000_000 if cluster.starter.uid == 0 else cluster.starter.uid)
 
 
-def test_sockets_and_credentials_are_for_the_starter_only(cluster: Supervised) -> None:
+def test_sockets_and_credentials_are_for_the_starter_only(standing: Supervised) -> None:
     for name in ("student.sock", "judge.sock", "kubeconfig", "evidence.jsonl", "judge/client.key"):
-        assert (cluster.directory / name).stat().st_mode & 0o077 == 0, name
+        assert (standing.directory / name).stat().st_mode & 0o077 == 0, name
 
 
 @pytest.mark.parametrize("ending", ["down", "SIGTERM", "SIGINT"])
@@ -250,20 +252,20 @@ def test_links_a_student_leaves_do_not_lead_a_resumed_node_to_the_host(
 @pytest.mark.parametrize(
     "path", ["/proc/1/fd/3", "/proc/1/environ", "/proc/1/mem", "/proc/1/root/cks", "/proc/1/ns/mnt", "/cks"]
 )
-def test_being_root_on_the_node_does_not_reach_its_trusted_side(cluster: Supervised, path: str) -> None:
-    assert cluster.sh(f"head -c1 {path} || ls {path}/").returncode != 0
+def test_being_root_on_the_node_does_not_reach_its_trusted_side(standing: Supervised, path: str) -> None:
+    assert standing.sh(f"head -c1 {path} || ls {path}/").returncode != 0
 
 
-def test_a_student_cannot_kill_the_nodes_first_process(cluster: Supervised) -> None:
-    cluster.sh("kill -9 1; kill -TERM 1; kill -INT 1")
+def test_a_student_cannot_kill_the_nodes_first_process(standing: Supervised) -> None:
+    standing.sh("kill -9 1; kill -TERM 1; kill -INT 1")
 
-    assert cluster.sh("echo alive").stdout == "alive\n"
+    assert standing.sh("echo alive").stdout == "alive\n"
 
 
-def test_students_commands_are_evidence(cluster: Supervised) -> None:
-    before = cluster.judge.call("barrier", timeout=0.5)["seq"]
-    cluster.student.run(["sh", "-c", "exit 3"])
-    records = cluster.judge.call("evidence", since=before)["records"]
+def test_students_commands_are_evidence(standing: Supervised) -> None:
+    before = standing.judge.call("barrier", timeout=0.5)["seq"]
+    standing.student.run(["sh", "-c", "exit 3"])
+    records = standing.judge.call("evidence", since=before)["records"]
     shell = [
         (record["event"], record["argv"], record["exit"]) for record in records if record["source"] == "shell"
     ]
@@ -286,25 +288,25 @@ Ask = Callable[[Client], object]
         (lambda client: client.run(["true"], node="other"), "there is no node 'other'"),
     ],
 )
-def test_the_students_socket_refuses(cluster: Supervised, ask: Ask, reason: str) -> None:
+def test_the_students_socket_refuses(standing: Supervised, ask: Ask, reason: str) -> None:
     with pytest.raises(LabsError, match=reason):
-        ask(cluster.student)
+        ask(standing.student)
 
 
-def test_the_students_socket_ignores_a_wish_for_the_trusted_view(cluster: Supervised) -> None:
-    assert cluster.student.run(["ls", "/cks"], view="trusted").returncode != 0
-    assert cluster.judge.run(["ls", "/cks"], view="trusted").returncode == 0
+def test_the_students_socket_ignores_a_wish_for_the_trusted_view(standing: Supervised) -> None:
+    assert standing.student.run(["ls", "/cks"], view="trusted").returncode != 0
+    assert standing.judge.run(["ls", "/cks"], view="trusted").returncode == 0
 
 
 @pytest.mark.parametrize("line", [b"hello\n", b"[1]\n", b"{}\n", b'{"op": "exec"}\n', b"\xff\xfe\n"])
-def test_nonsense_is_answered_and_harms_nobody_else(cluster: Supervised, line: bytes) -> None:
+def test_nonsense_is_answered_and_harms_nobody_else(standing: Supervised, line: bytes) -> None:
     from labs.nodes.client import connect
 
-    with connect(cluster.directory / "student.sock") as connection:
+    with connect(standing.directory / "student.sock") as connection:
         connection.sendall(line)
         assert b'"ok": false' in connection.recv(4096)
 
-    assert cluster.sh("true").returncode == 0
+    assert standing.sh("true").returncode == 0
 
 
 def test_while_a_grader_is_at_work_a_check_is_recorded_and_tells_nothing(cluster: Supervised) -> None:
@@ -326,23 +328,23 @@ with socket.create_server(("172.18.0.2", 6443)) as server:
 """
 
 
-def test_the_hosts_port_leads_to_the_api_servers_on_the_node(cluster: Supervised) -> None:
+def test_the_hosts_port_leads_to_the_api_servers_on_the_node(standing: Supervised) -> None:
     from labs.nodes.views import NodePython
 
-    python = NodePython.own() if cluster.starter.uid == os.geteuid() else None
+    python = NodePython.own() if standing.starter.uid == os.geteuid() else None
     command = python.student_command if python else ["/usr/bin/python3"]
     reader, writer = os.pipe()
     with os.fdopen(reader) as lines, Path(os.devnull).open() as null:
         import threading
 
         serving = threading.Thread(
-            target=cluster.student.exec,
+            target=standing.student.exec,
             args=([*command, "-c", SERVER],),
             kwargs={"fds": (null.fileno(), writer, 2)},
         )
         serving.start()
         assert lines.readline() == "listening\n"
-        with socket.create_connection(("127.0.0.1", cluster.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", standing.port), timeout=10) as connection:
             connection.sendall(b"hello")
             assert connection.recv(100) == b"HELLO"
             assert connection.recv(100) == b""
@@ -350,7 +352,7 @@ def test_the_hosts_port_leads_to_the_api_servers_on_the_node(cluster: Supervised
     os.close(writer)
 
 
-def test_the_hosts_port_hangs_up_when_no_api_server_listens(cluster: Supervised) -> None:
-    with socket.create_connection(("127.0.0.1", cluster.port), timeout=10) as connection:
+def test_the_hosts_port_hangs_up_when_no_api_server_listens(standing: Supervised) -> None:
+    with socket.create_connection(("127.0.0.1", standing.port), timeout=10) as connection:
         assert connection.recv(100) == b""
-    assert cluster.student.call("status")["api"] is False
+    assert standing.student.call("status")["api"] is False

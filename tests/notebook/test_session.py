@@ -72,3 +72,16 @@ def test_in_the_sandbox_nothing_is_ever_booted(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(SupervisorGoneError):
         session.attach()
     assert names == []
+
+
+def test_watching_boots_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = booting(monkeypatch, tmp_path / "a.sock")
+    with desk(tmp_path / "a.sock"):
+        session = Session(print)
+        session.attach()
+    names.clear()
+
+    with pytest.raises(SupervisorGoneError):
+        next(session.watch("web"))
+
+    assert names == []

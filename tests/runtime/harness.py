@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import socket
 import time
 from pathlib import Path
@@ -29,10 +28,8 @@ class RuntimeNode(Node):
         super().__init__(directory)
         self.records: list[dict[str, Any]] = []
 
-    def _lay_out(self) -> None:
-        super()._lay_out()
-        shutil.rmtree(self.directory / "labs")  # stand-ins for kubelet and runtime
-        (self.directory / "labs").symlink_to(Path(labs.__file__).parent)
+    def project(self) -> Path:
+        return Path(labs.__file__).parent
 
     def boot(self) -> RuntimeNode:
         super().boot()
@@ -62,16 +59,13 @@ class RuntimeNode(Node):
         self.cri = api_pb2_grpc.RuntimeServiceStub(self.channel)
         self.images = api_pb2_grpc.ImageServiceStub(self.channel)
 
-    def kill_runtime(self) -> None:
-        """kill -9, and start again as systemd would; returns when the new one answers."""
+    def kill_runtime(self, meanwhile: str = "true") -> None:
+        """kill -9, do something, and start again; returns when the new one answers."""
         self.channel.close()
-        self.sh("kill -9 $(pgrep -f ^/usr/bin/containerd)", view="trusted")
-        self.wait_record(event="RuntimeStarted")
-        self.channel = grpc.insecure_channel(
-            f"unix:///proc/self/fd/{self._directory}/containerd.sock", [("grpc.use_local_subchannel_pool", 1)]
-        )
-        self.cri = api_pb2_grpc.RuntimeServiceStub(self.channel)
-        self.images = api_pb2_grpc.ImageServiceStub(self.channel)
+        os.close(self._directory)
+        self.sh("systemctl stop containerd & kill -9 $(pgrep -f ^/usr/bin/containerd); wait")
+        self.sh(meanwhile, view="trusted")
+        self.start_runtime()
 
     def down(self) -> None:
         if self.cluster is not None and hasattr(self, "channel"):

@@ -12,8 +12,18 @@ from cri_api.v1 import api_pb2 as cri
 from tests.runtime.harness import RuntimeNode
 
 SLEEP = ("sleep", "100000")
-#: busybox' server: answers every connection with the pod's name.
-SERVE = ("nc", "-lk", "-p", "80", "-e", "hostname")
+#: A server that tells the name of the host it runs on.
+SERVE = ("sh", "-c", "mkdir /www; hostname > /www/name; exec httpd -f -p 80 -h /www")
+#: Asks it from another pod, and from the node; tries for as long as a server may take to start.
+FROM_POD = """for i in $(seq 100); do
+  name=$(printf 'GET /name HTTP/1.0\\r\\n\\r\\n' | nc -w 2 {} 80 | tail -n 1)
+  test "$name" && echo $name && exit
+  sleep 0.05
+done; exit 1"""
+FROM_NODE = """for i in $(seq 100); do
+  exec 3<>/dev/tcp/{}/80 && printf 'GET /name HTTP/1.0\\r\\n\\r\\n' >&3 && timeout 2 tail -1 <&3 && exit
+  sleep 0.05
+done 2>/dev/null; exit 1"""
 
 
 def status(node: RuntimeNode, sandbox: str) -> object:
@@ -27,12 +37,10 @@ def address(node: RuntimeNode, sandbox: str) -> str:
 def test_two_pods_bind_port_80_and_reach_each_other_and_the_node_reaches_both(node: RuntimeNode) -> None:
     one, two = node.sandbox("one"), node.sandbox("two")
     server, _ = node.run_container(one, *SERVE), node.run_container(two, *SERVE)
-    fetch = "until nc -w 2 {} 80 </dev/null; do sleep 0.05; done"
 
-    assert node.exec_sync(server, "sh", "-c", fetch.format(address(node, two)))[1] == "two\n"
+    assert node.exec_sync(server, "sh", "-c", FROM_POD.format(address(node, two)))[1] == "two\n"
     for sandbox, name in ((one, "one"), (two, "two")):
-        connect = f"exec 3<>/dev/tcp/{address(node, sandbox)}/80; cat <&3"
-        assert node.sh(f"until bash -c '{connect}'; do sleep 0.05; done") == f"{name}\n"
+        assert node.sh(FROM_NODE.format(address(node, sandbox))) == f"{name}\n"
 
 
 def test_addresses_come_from_the_nodes_range_and_are_not_given_again_at_once(node: RuntimeNode) -> None:
@@ -52,8 +60,7 @@ def test_a_pod_on_the_nodes_network_has_its_name_and_may_bind_its_ports(node: Ru
     container = node.run_container(sandbox, *SERVE)
 
     assert node.exec_sync(container, "hostname")[1] == "cks-control-plane\n"
-    connect = "exec 3<>/dev/tcp/127.0.0.1/80; cat <&3"
-    assert node.sh(f"until bash -c '{connect}'; do sleep 0.05; done") == "cks-control-plane\n"
+    assert node.sh(FROM_NODE.format("127.0.0.1")) == "cks-control-plane\n"
     assert address(node, sandbox) == ""
 
 
@@ -84,7 +91,8 @@ def test_a_pod_of_the_nodes_process_namespace_sees_the_node(node: RuntimeNode) -
     container = node.run_container(sandbox, *SLEEP, pid=cri.NODE)
 
     assert "/usr/bin/containerd" in node.exec_sync(container, "sh", "-c", "cat /proc/[0-9]*/cmdline")[1]
-    assert "Permission denied" in node.exec_sync(container, "ls", "/proc/1/fd")[2]
+    assert node.exec_sync(container, "readlink", "/proc/1/fd/3", "/proc/1/ns/user", "/proc/1/root")[1] == ""
+    assert "Permission denied" in node.exec_sync(container, "cat", "/proc/1/environ")[2]
 
 
 def test_etc_is_filled_where_the_kubelet_mounts_nothing(node: RuntimeNode) -> None:

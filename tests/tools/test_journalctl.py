@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from labs.tools import journal, journalctl
+from labs.tools import journalctl
 
 START = 1795456353_000000  # 2026-11-23 17:52:33 UTC
 BOOTS = ("a" * 32, "b" * 32)
@@ -49,35 +52,36 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         + entry(3, "kubelet.service: Failed with result 'signal'.", systemd=True, PRIORITY="4")
         + entry(4.25, 'E1123 17:52:37.250000  132932 pod_workers.go:1324] "Two" \u00fc')
     )
-    monkeypatch.setattr(journal, "DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(journal.entries, "__defaults__", (str(tmp_path), None))
     monkeypatch.setenv("TZ", "UTC")
-    import time
-
     time.tzset()
     return tmp_path
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["journalctl", *arguments])
+def run(directory: Path, *arguments: str) -> tuple[int, str, str]:
+    """journalctl on this journal: exit status, stdout and stderr."""
+    output, complaints = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(complaints),
+    ):
+        patch.setattr(sys, "argv", ["journalctl", "-D", str(directory), *arguments])
         code = journalctl.main()
-    output = capsys.readouterr()
-    return code, output.out, output.err
+    return code, output.getvalue(), complaints.getvalue()
 
 
-def test_the_default_is_syslogs_format_of_everything(
-    directory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(capsys, "--no-pager") == (
+def test_the_default_is_syslogs_format_of_everything(directory: Path) -> None:
+    kubelet, systemd = "cks-control-plane kubelet[132932]", "cks-control-plane systemd[1]"
+
+    assert run(directory, "--no-pager") == (
         0,
         "Nov 22 17:52:33 cks-control-plane kubelet[132932]: from an earlier boot\n"
         f"-- Boot {BOOTS[1]} --\n"
-        "Nov 23 17:52:33 cks-control-plane systemd[1]: Started kubelet.service - kubelet: The Kubernetes Node Agent.\n"
-        'Nov 23 17:52:34 cks-control-plane kubelet[132932]: I1123 17:52:34.000000  132932 kubelet.go:1] "one"\n'
+        f"Nov 23 17:52:33 {systemd}: Started kubelet.service - kubelet: The Kubernetes Node Agent.\n"
+        f'Nov 23 17:52:34 {kubelet}: I1123 17:52:34.000000  132932 kubelet.go:1] "one"\n'
         "Nov 23 17:52:35 cks-control-plane containerd[132932]: level=info msg=serving\n"
         "Nov 23 17:52:36 cks-control-plane systemd[1]: kubelet.service: Failed with result 'signal'.\n"
-        'Nov 23 17:52:37 cks-control-plane kubelet[132932]: E1123 17:52:37.250000  132932 pod_workers.go:1324] "Two" ü\n',
+        f'Nov 23 17:52:37 {kubelet}: E1123 17:52:37.250000  132932 pod_workers.go:1324] "Two" ü\n',
         "",
     )
 
@@ -112,18 +116,16 @@ def test_the_default_is_syslogs_format_of_everything(
         (["-u", "nosuch"], []),
     ],
 )
-def test_filters(
-    directory: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], messages: list[str]
-) -> None:
-    code, out, _ = run(capsys, *arguments, "-o", "cat", "--no-pager")
+def test_filters(directory: Path, arguments: list[str], messages: list[str]) -> None:
+    code, out, _ = run(directory, *arguments, "-o", "cat", "--no-pager")
 
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == (messages or ["--"])
 
 
-def test_no_entries_are_said(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "-u", "nosuch") == (0, "-- No entries --\n", "")
-    assert run(capsys, "-q", "-u", "nosuch") == (0, "", "")
+def test_no_entries_are_said(directory: Path) -> None:
+    assert run(directory, "-u", "nosuch") == (0, "-- No entries --\n", "")
+    assert run(directory, "-q", "-u", "nosuch") == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -139,25 +141,25 @@ def test_no_entries_are_said(directory: Path, capsys: pytest.CaptureFixture[str]
         ("cat", "E1123 17:52:37.250000"),
     ],
 )
-def test_formats(directory: Path, capsys: pytest.CaptureFixture[str], output: str, line: str) -> None:
-    assert run(capsys, "-n1", "-o", output)[1].startswith(line)
+def test_formats(directory: Path, output: str, line: str) -> None:
+    assert run(directory, "-n1", "-o", output)[1].startswith(line)
 
 
-def test_the_host_name_can_be_left_out(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "-n1", "--no-hostname")[1].startswith("Nov 23 17:52:37 kubelet[132932]: E1123")
-    assert run(capsys, "-n1")[1].startswith("Nov 23 17:52:37 cks-control-plane kubelet[132932]: E1123")
+def test_the_host_name_can_be_left_out(directory: Path) -> None:
+    assert run(directory, "-n1", "--no-hostname")[1].startswith("Nov 23 17:52:37 kubelet[132932]: E1123")
+    assert run(directory, "-n1")[1].startswith("Nov 23 17:52:37 cks-control-plane kubelet[132932]: E1123")
 
 
-def test_json_has_the_journals_own_fields(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = json.loads(run(capsys, "-n1", "-o", "json")[1])
+def test_json_has_the_journals_own_fields(directory: Path) -> None:
+    found = json.loads(run(directory, "-n1", "-o", "json")[1])
 
     assert found["_SYSTEMD_UNIT"] == "kubelet.service"
     assert found["__REALTIME_TIMESTAMP"] == str(START + 4_250_000)
     assert found["PRIORITY"] == "6"
 
 
-def test_boots_are_listed(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "--list-boots")[1].splitlines()[1:] == [
+def test_boots_are_listed(directory: Path) -> None:
+    assert run(directory, "--list-boots")[1].splitlines()[1:] == [
         f" -1 {BOOTS[0]} Sun 2026-11-22 17:52:33 UTC Sun 2026-11-22 17:52:33 UTC",
         f"  0 {BOOTS[1]} Mon 2026-11-23 17:52:33 UTC Mon 2026-11-23 17:52:37 UTC",
     ]
@@ -178,36 +180,31 @@ def test_boots_are_listed(directory: Path, capsys: pytest.CaptureFixture[str]) -
         (["-g", "("], 'Bad pattern "("'),
     ],
 )
-def test_a_wrong_call_is_refused_in_a_line(
-    directory: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
-) -> None:
-    code, out, err = run(capsys, *arguments)
+def test_a_wrong_call_is_refused_in_a_line(directory: Path, arguments: list[str], complaint: str) -> None:
+    code, out, err = run(directory, *arguments)
 
     assert (code, out) == (1, "")
     assert err.startswith(complaint)
     assert err.count("\n") == 1
 
 
-def test_an_empty_or_missing_journal_has_no_entries(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(journal.entries, "__defaults__", (str(tmp_path / "missing"), None))
-
-    assert run(capsys) == (0, "-- No entries --\n", "")
-
-
-FOLLOW = """
-import sys
-from labs.tools import journal, journalctl
-journal.entries.__defaults__ = (sys.argv[1], None)
-journal.Follower.__init__.__defaults__ = (sys.argv[1],)
-sys.argv = ["journalctl", "-f", "-u", "kubelet", "-o", "cat", "-n", "1"]
-sys.exit(journalctl.main())
-"""
+def test_an_empty_or_missing_journal_has_no_entries(tmp_path: Path) -> None:
+    assert run(tmp_path) == (0, "-- No entries --\n", "")
+    assert run(tmp_path / "missing") == (0, "-- No entries --\n", "")
 
 
 def test_following_shows_what_is_written_and_survives_rotation(directory: Path) -> None:
-    command = [sys.executable, "-c", FOLLOW, str(directory)]
+    command = [
+        sys.executable,
+        "-m",
+        "labs.tools.journalctl",
+        "-D",
+        str(directory),
+        "-f",
+        "-ukubelet",
+        "-ocat",
+        "-n1",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
         assert follower.stdout is not None
         try:

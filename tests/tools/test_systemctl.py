@@ -56,7 +56,7 @@ def test_status_reads_as_the_real_one(running: Node) -> None:
     assert code == 0
     assert text == (
         "● kubelet.service - kubelet: The Kubernetes Node Agent\n"
-        "     Loaded: loaded (/etc/systemd/system/kubelet.service; disabled; preset: enabled)\n"
+        "     Loaded: loaded (/etc/systemd/system/kubelet.service; enabled; preset: enabled)\n"
         "    Drop-In: /etc/systemd/system/kubelet.service.d\n"
         "             └─10-kubeadm.conf\n"
         "     Active: active (running) since WHEN; N ago\n"
@@ -66,7 +66,8 @@ def test_status_reads_as_the_real_one(running: Node) -> None:
         "     Memory: N\n"
         "        CPU: N\n"
         "     CGroup: /system.slice/kubelet.service\n"
-        "             └─PID /usr/bin/kubelet --config=/var/lib/kubelet/config.yaml --node-ip=172.18.0.2 --v=2\n"
+        "             └─PID /usr/bin/kubelet "
+        "--config=/var/lib/kubelet/config.yaml --node-ip=172.18.0.2 --v=2\n"
         "\n"
         "cks-control-plane systemd[1]: Started kubelet.service - kubelet: The Kubernetes Node Agent.\n"
         "cks-control-plane kubelet[PID]: I1123 17:52:14.000000 flags: --config=/var/lib/kubelet/config.yaml "
@@ -82,7 +83,7 @@ def test_status_reads_as_the_real_one(running: Node) -> None:
         ("is-active -q kubelet", 0, ""),
         ("is-active nosuch", 3, "inactive\n"),
         ("is-failed kubelet", 1, "active\n"),
-        ("is-enabled kubelet", 1, "disabled\n"),
+        ("is-enabled kubelet", 0, "enabled\n"),
         (
             "is-enabled nosuch",
             1,
@@ -183,13 +184,14 @@ def test_an_edit_is_warned_about_until_daemon_reload(node: Node) -> None:
 def test_enable_and_disable_change_the_link(node: Node) -> None:
     link = "/etc/systemd/system/multi-user.target.wants/kubelet.service"
 
+    assert systemctl(node, "disable", "kubelet") == (0, f'Removed "{link}".\n')
+    assert systemctl(node, "is-enabled", "kubelet") == (1, "disabled\n")
     assert systemctl(node, "enable", "--now", "kubelet") == (
         0,
         f"Created symlink {link} → /etc/systemd/system/kubelet.service.\n",
     )
     assert systemctl(node, "is-enabled", "kubelet") == (0, "enabled\n")
     assert systemctl(node, "is-active", "kubelet") == (0, "active\n")
-    assert systemctl(node, "disable", "kubelet") == (0, f'Removed "{link}".\n')
 
 
 def test_without_its_socket_it_says_so(node: Node) -> None:
@@ -221,7 +223,9 @@ def test_sudo_passes_through(running: Node, command: str, code: int, output: str
     assert running.run("bash", "-c", command) == (code, output)
 
 
-@pytest.mark.parametrize("name", ["systemctl", "journalctl", "sudo", "journal", "options", "timestamps"])
+@pytest.mark.parametrize(
+    "name", ["systemctl", "journalctl", "sudo", "journal", "options", "timestamps", "unit"]
+)
 def test_the_tools_need_no_more_than_the_standard_library(name: str) -> None:
     source = Path(labs.tools.__path__[0]) / f"{name}.py"
     for part in ast.walk(ast.parse(source.read_text())):

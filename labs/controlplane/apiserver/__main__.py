@@ -99,10 +99,13 @@ async def _serve(parsed: Options, audit: Audit, etcd: Etcd) -> None:
     own = Context(namespaces.own_request(), LOOPBACK, Target("delete", "/"))
     tasks = [
         loop.create_task(hub.run()),
-        loop.create_task(_start(bootstrap, health)),
         loop.create_task(namespaces.forever(namespaces.NamespaceController(registry, hub, own))),
         loop.create_task(compact_for_ever(etcd)),
     ]
+    # Before any request: a kubelet whose mirror pods are refused for want of a priority class tries again
+    # only after a minute.
+    await bootstrap.run()
+    health.started = True
     port = await serve(server.handle, listener, context=serving)
     klog.info("secure_serving.go:211", f"Serving securely on [::]:{parsed.secure_port}")
     await stop.wait()
@@ -141,11 +144,6 @@ async def _reach_etcd(hub: Hub) -> None:
             await hub.start()
     except TimeoutError as error:
         raise InvalidOptions("context deadline exceeded") from error
-
-
-async def _start(bootstrap: Bootstrap, health: Health) -> None:
-    await bootstrap.run()
-    health.started = True
 
 
 def _own_address() -> str:

@@ -71,8 +71,11 @@ class Admission:
             name = obj["metadata"].get("name", "")
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
             refusal = status.forbidden(resource.group, resource.plural, name, why)
-            cause = {"reason": "NamespaceTerminating", "message": f"namespace {namespace} is being terminated",
-                     "field": "metadata.namespace"}  # fmt: skip
+            cause = {
+                "reason": "NamespaceTerminating",
+                "message": f"namespace {namespace} is being terminated",
+                "field": "metadata.namespace",
+            }
             refusal.details = {**(refusal.details or {}), "causes": [cause]}
             raise refusal
 
@@ -122,7 +125,8 @@ class Admission:
             value, policy = found.object["value"], found.object.get("preemptionPolicy", policy)
         if spec.get("priority") not in (None, value):
             why = (
-                f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; priority "
+                f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "
+                "priority "
                 f"admission controller computed {value} from the given PriorityClass name"
             )
             raise status.forbidden("", "pods", pod["metadata"].get("name", ""), why)

@@ -1,4 +1,4 @@
-"""What a fresh cluster has before anybody asks: system namespaces, priority classes, the `kubernetes` service."""
+"""What a fresh cluster has before anybody asks: namespaces, priority classes, the `kubernetes` service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ PRIORITY_CLASSES = {
     ),
     "system-cluster-critical": (
         2000000000,
-        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if "
+        "necessary.",
     ),
 }
 
@@ -82,6 +83,5 @@ class Bootstrap:
         resource.strategy.default(new)
         resource.strategy.prepare_create(new)
         key = resource.key(namespace, metadata["name"])
-        if await self._storage.get(key) is None:
-            with suppress(AlreadyExists):
-                await self._storage.create(key, new)
+        with suppress(AlreadyExists):
+            await self._storage.create(key, new)

@@ -1,4 +1,4 @@
-"""Which kinds there are: legacy discovery (`/api`, `/apis`, `/apis/GROUP/VERSION`) and the aggregated form."""
+"""Which kinds there are: legacy discovery (`/api`, `/apis`, `/apis/GROUP/VERSION`) and the newer form."""
 
 from __future__ import annotations
 

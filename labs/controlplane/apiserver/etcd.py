@@ -70,8 +70,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a watch said at once. The first says only that the watch stands (`created`) and where the store is;
-    one without changes later says that there are none outstanding up to `revision`."""
+    """What a watch said at once.
+
+    The first one says only that the watch stands (`created`) and where the store is; one without changes
+    later says that none are outstanding up to `revision`.
+    """
 
     revision: int
     changes: list[Change]
@@ -228,14 +231,16 @@ class Etcd:
         if now >= self._quiet_until:
             self._quiet_until = now + QUIET_SECONDS
             address = f'"{client.host}:{client.port}"'
+            why = f"transport: Error while dialing: {error}" if str(error).startswith("dial ") else str(error)
             klog.warning(
                 "logging.go:55",
                 "[core] [Channel #1 SubChannel #2] grpc: addrConn.createTransport failed to connect to "
-                f"{{Addr: {address}, ServerName: {address}, }}. Err: connection error: desc = {klog.quote(error)}",
+                f"{{Addr: {address}, ServerName: {address}, }}. Err: connection error: desc = "
+                f"{klog.quote(why)}",
             )
 
     async def healthy(self) -> None:
-        """One small read without a second try: raises `ConnectionFailed` or `EtcdError` when etcd does not serve."""
+        """One small read, tried once. Raises `ConnectionFailed` or `EtcdError` when etcd does not serve."""
         body = json.dumps({"key": _encode("/registry/health")}).encode()
         reply = await self._clients[self._current].request("POST", "/v3/kv/range", body)
         if reply.status != 200:

@@ -159,8 +159,11 @@ class Handlers:
         if resource.strategy.returns_deleted or not gone:
             return self._answer(ctx, resource, 200, obj)
         details = {
-            "name": target.name, "group": resource.group, "kind": resource.plural, "uid": obj["metadata"]["uid"]
-        }  # fmt: skip
+            "name": target.name,
+            "group": resource.group,
+            "kind": resource.plural,
+            "uid": obj["metadata"]["uid"],
+        }
         success = {
             "kind": "Status",
             "apiVersion": "v1",
@@ -206,7 +209,8 @@ class Handlers:
         if (kind, version) != (resource.kind, group_version):
             raise status.bad_request(
                 f"the object provided is unrecognized (must be of type {resource.kind}): "
-                f"couldn't get version/kind; json parse error: expected {group_version} {resource.kind}, got {version} {kind}"
+                f"couldn't get version/kind; json parse error: expected {group_version} {resource.kind}, "
+                f"got {version} {kind}"
             )
         where = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
         try:

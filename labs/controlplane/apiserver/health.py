@@ -1,4 +1,4 @@
-"""`/livez`, `/readyz`, `/healthz`: the named checks of the real server, of which etcd's is a real one here."""
+"""`/livez`, `/readyz`, `/healthz`: the real server's named checks, of which etcd's does check something."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ class Metrics:
         """The page."""
         name = "apiserver_request_total"
         lines = [
-            f"# HELP {name} [STABLE] Counter of apiserver requests broken out for each verb, dry run value, group, "
+            f"# HELP {name} [STABLE] Counter of apiserver requests broken out for each verb, dry run "
+            "value, group, "
             "version, resource, scope, component, and HTTP response code.",
             f"# TYPE {name} counter",
         ]

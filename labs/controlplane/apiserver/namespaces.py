@@ -13,9 +13,11 @@ from .registry import Deletion, Registry
 from .resources import RESOURCES, core
 from .status import APIError
 from .storage import Changed, Object
-from .watching import Hub
+from .watching import Event, Hub
 
-RETRY_SECONDS = 1.0
+#: What went wrong, or was never told, is tried again after this.
+RETRY_SECONDS = 30.0
+RESTART_SECONDS = 1.0
 
 
 class NamespaceController:
@@ -27,18 +29,26 @@ class NamespaceController:
         self._ctx = ctx
 
     async def run(self) -> None:
-        """Follow the namespaces, those included that were going when this process began."""
+        """Follow the store, beginning with the namespaces that were going when this process began."""
         prefix = core("namespaces").key_prefix("")
         page = await self._registry.storage.list(prefix)
-        async with self._hub.subscribe(prefix, page.revision) as (past, subscription):
-            pending = {
-                stored.object["metadata"]["name"] for stored in page.items if _is_going(stored.object)
-            } | {event.after["metadata"]["name"] for event in past if event.after and _is_going(event.after)}
+        going = {stored.object["metadata"]["name"] for stored in page.items if _is_going(stored.object)}
+        async with self._hub.subscribe("/registry/", page.revision) as (past, subscription):
+            due = going | {name for event in past for name in self._due(event, going)}
             while True:
-                pending = {name for name in pending if not await self._empty(name)}
-                event = await subscription.next(RETRY_SECONDS if pending else 3600)
-                if event is not None and event.after is not None and _is_going(event.after):
-                    pending.add(event.after["metadata"]["name"])
+                going |= due
+                for name in due:
+                    if await self._empty(name):
+                        going.discard(name)
+                event = await subscription.next(RETRY_SECONDS)
+                due = set(going) if event is None else self._due(event, going)
+
+    def _due(self, event: Event, going: set[str]) -> set[str]:
+        """The namespaces that are worth a try after this change: one more that goes, or less in one."""
+        if event.key.startswith(core("namespaces").key_prefix("")):
+            namespace = event.after
+            return {namespace["metadata"]["name"]} if namespace and _is_going(namespace) else set()
+        return set() if not event.deleted else {name for name in going if f"/{name}/" in event.key}
 
     async def _empty(self, name: str) -> bool:
         """One try to empty a namespace; True when it is gone."""
@@ -86,7 +96,7 @@ async def forever(controller: NamespaceController) -> None:
             await controller.run()
         except (EOFError, APIError, EtcdError) as error:
             klog.warning("namespace_controller.go:187", "namespace controller starts over", err=error)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(RESTART_SECONDS)
 
 
 def own_request() -> Request:

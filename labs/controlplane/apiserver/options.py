@@ -131,7 +131,8 @@ def _set(options: Options, attribute: str, name: str, value: str) -> None:
 def _switch(name: str, value: str) -> str:
     if value.lower() not in ("true", "false", "1", "0", "t", "f"):
         raise FlagError(
-            f'invalid argument "{value}" for "--{name}" flag: strconv.ParseBool: parsing "{value}": invalid syntax'
+            f'invalid argument "{value}" for "--{name}" flag: strconv.ParseBool: parsing "{value}": '
+            "invalid syntax"
         )
     return "true" if value.lower() in ("true", "1", "t") else "false"
 
@@ -141,7 +142,8 @@ def _number(name: str, value: str) -> int:
         return int(value)
     except ValueError:
         raise FlagError(
-            f'invalid argument "{value}" for "--{name}" flag: strconv.ParseInt: parsing "{value}": invalid syntax'
+            f'invalid argument "{value}" for "--{name}" flag: strconv.ParseInt: parsing "{value}": '
+            "invalid syntax"
         ) from None
 
 
@@ -156,12 +158,16 @@ def validate(options: Options) -> None:
     for index, text in enumerate(options.service_cluster_ip_range.split(",")):
         if not _is_network(text):
             faults.append(f"service-cluster-ip-range[{index}] is not a valid cidr")
-    for plugin in options.enable_admission_plugins:
-        if plugin not in ADMISSION_PLUGINS:
-            faults.append(f'enable-admission-plugins plugin "{plugin}" is unknown')
-    for mode in options.authorization_mode:
-        if mode not in _AUTHORIZATION_MODES:
-            faults.append(f'authorization-mode "{mode}" is not a valid mode')
+    faults += [
+        f'enable-admission-plugins plugin "{plugin}" is unknown'
+        for plugin in options.enable_admission_plugins
+        if plugin not in ADMISSION_PLUGINS
+    ]
+    faults += [
+        f'authorization-mode "{mode}" is not a valid mode'
+        for mode in options.authorization_mode
+        if mode not in _AUTHORIZATION_MODES
+    ]
     if faults:
         raise InvalidOptions(faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]")
     for flag in ("service-account-signing-key-file", "service-account-key-file"):

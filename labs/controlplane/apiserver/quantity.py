@@ -21,5 +21,5 @@ def parse_quantity(text: object) -> Decimal | None:
     if exponent:
         return Decimal(number + exponent)
     if suffix in _BINARY:
-        return Decimal(number) * (1024 ** _BINARY[suffix])
+        return Decimal(number) * Decimal(1024 ** _BINARY[suffix])
     return Decimal(number).scaleb(_SUFFIXES[suffix or ""])

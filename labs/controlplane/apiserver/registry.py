@@ -243,7 +243,7 @@ def _finished(obj: Object) -> bool:
         return False
     if obj.get("kind") == "Namespace":
         return not obj["spec"].get("finalizers")
-    return metadata.get("deletionGracePeriodSeconds", 0) == 0
+    return int(metadata.get("deletionGracePeriodSeconds", 0)) == 0
 
 
 def _stays(resource: Resource, obj: Object, marked: bool) -> bool:
@@ -252,7 +252,7 @@ def _stays(resource: Resource, obj: Object, marked: bool) -> bool:
         return True
     if resource.kind == "Namespace":
         return bool(obj["spec"].get("finalizers"))
-    return metadata.get("deletionGracePeriodSeconds", 0) > 0
+    return int(metadata.get("deletionGracePeriodSeconds", 0)) > 0
 
 
 def _mark(resource: Resource, obj: Object, asked: int | None) -> bool:
@@ -299,7 +299,8 @@ def _check_preconditions(resource: Resource, obj: Object, wanted: Preconditions)
         raise status.conflict(resource.group, resource.kind, name, why)
     if wanted.resource_version is not None and wanted.resource_version != version:
         why = (
-            f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match the ResourceVersion "
+            f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match the "
+            "ResourceVersion "
             f"in record ({version}). The object might have been modified"
         )
         raise status.conflict(resource.group, resource.kind, name, why)

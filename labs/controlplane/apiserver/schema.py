@@ -28,7 +28,7 @@ def definition(name: str) -> dict[str, Any]:
 
 
 def prune(obj: dict[str, Any], schema: str) -> list[str]:
-    """Drop what the kind does not have, in place; the paths of what was dropped, as strict decoding names them.
+    """Drop what the kind does not have, in place; returns what was dropped, as strict decoding names it.
 
     Nulls are dropped, too: to Kubernetes they say "not given". Raises `DecodeError` for a wrong type.
     """
@@ -60,6 +60,8 @@ def _keeps_null(name: str) -> bool:
 
 
 def _prune_value(value: Any, kind: Any, path: str, unknown: list[str], go_field: str) -> Any:
+    if value is None:
+        return _zero(kind)
     if isinstance(kind, str):
         if kind.startswith("#"):
             if not isinstance(value, dict):
@@ -81,6 +83,15 @@ def _prune_value(value: Any, kind: Any, path: str, unknown: list[str], go_field:
         for key, item in value.items()
         if item is not None or kind["map"] == "any"
     }
+
+
+def _zero(kind: Any) -> Any:
+    """What Go makes of a null in a list: the type's zero."""
+    if isinstance(kind, dict):
+        return [] if "list" in kind else {}
+    if kind.startswith("#"):
+        return {}
+    return {"string": "", "boolean": False, "any": None}.get(kind, 0)
 
 
 def _scalar(value: Any, kind: str, go_field: str) -> Any:

@@ -154,7 +154,7 @@ class Subresources:
             head = await anext(body)
         except ConnectionFailed as error:
             address = f"https://{host}:{port}{path}"
-            raise status.internal(f'Get "{address}": {error}') from error
+            raise status.APIError(500, "", f'Get "{address}": {error}') from error
         assert isinstance(head, tuple)
         code, headers = head
         if code != 200:

@@ -1,4 +1,4 @@
-"""The server's TLS: its own certificate, the clients' authority, and what it shows to etcd and the kubelets."""
+"""The server's TLS: its certificate, its clients' authority, what it shows to etcd and the kubelets."""
 
 from __future__ import annotations
 

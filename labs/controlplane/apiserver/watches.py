@@ -17,7 +17,7 @@ from .selectors import Predicate
 from .storage import Object, Storage
 from .watching import Event, Hub, Subscription
 
-#: A watch without a timeout of its own ends between these, as the real server's `--min-request-timeout` has it.
+#: A watch without a timeout of its own ends between these, as `--min-request-timeout` has it by default.
 MIN_SECONDS, MAX_SECONDS = 1800.0, 3600.0
 BOOKMARK_SECONDS = 60.0
 #: How long a client may have to wait for changes that the store has and the hub has not.

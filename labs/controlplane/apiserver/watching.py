@@ -47,6 +47,11 @@ class Event:
         return self._change.revision
 
     @property
+    def deleted(self) -> bool:
+        """Whether the key ceased to be."""
+        return self._change.value is None
+
+    @property
     def created(self) -> bool:
         """Whether the key came into being."""
         return self._change.created
@@ -92,7 +97,7 @@ class Subscription:
         self._ready.set()
 
     async def next(self, timeout: float) -> Event | None:
-        """The next change, or None when there is none for `timeout` seconds. Raises EOFError after an overrun."""
+        """The next change, or None when there is none for `timeout` seconds; EOFError after an overrun."""
         if not self._events:
             if self.overrun:
                 raise EOFError
@@ -194,9 +199,11 @@ class Hub:
         # All keys are watched: every revision has a change, so the one of `until` comes and ends the search.
         try:
             async for batch in self._etcd.watch(None, after + 1):
-                for change in batch.changes:
-                    if change.revision <= until and change.key.startswith(prefix):
-                        past.append(Event(change))
+                past += [
+                    Event(change)
+                    for change in batch.changes
+                    if change.revision <= until and change.key.startswith(prefix)
+                ]
                 if batch.changes and batch.changes[-1].revision >= until:
                     break
         except Compacted as error:

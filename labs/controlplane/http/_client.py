@@ -105,7 +105,7 @@ class Client:
         return URL(f"{scheme}://{host}:{self.port}{target}", encoded=True)
 
     def _failure(self, error: Exception) -> ConnectionFailed:
-        dialing = f"transport: Error while dialing: dial tcp {self.host}:{self.port}"
+        dialing = f"dial tcp {self.host}:{self.port}"
         match error:
             case aiohttp.ConnectionTimeoutError():
                 return ConnectionFailed("context deadline exceeded", sent=False)

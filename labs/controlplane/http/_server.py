@@ -90,6 +90,8 @@ async def serve(
 
 
 async def _read(raw: web.BaseRequest) -> Request:
+    if raw.headers.get("Expect", "").lower() == "100-continue" and raw.transport is not None:
+        raw.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = bytearray()
     too_large = False
     async for chunk in raw.content.iter_any():

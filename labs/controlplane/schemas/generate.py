@@ -1,4 +1,4 @@
-"""Write the shipped schema files from the `kubernetes-validate` package (a developer's tool, not used at run time).
+"""Write the shipped schema files from the `kubernetes-validate` package (a developer's tool).
 
     uv run --with kubernetes-validate python -m labs.controlplane.schemas.generate
 

@@ -1,4 +1,4 @@
-"""Write `wire.json`: the field numbers of Kubernetes' protobuf form (a developer's tool, not used at run time).
+"""Write `wire.json`: the field numbers of Kubernetes' protobuf form (a developer's tool).
 
     python -m labs.controlplane.schemas.generate_wire API_CHECKOUT APIMACHINERY_CHECKOUT
 

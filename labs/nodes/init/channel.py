@@ -107,7 +107,7 @@ class Channel:
 
 
 def receive_with_fds(sock: socket.socket, size: int, count: int) -> tuple[bytes, list[int], int]:
-    """One message, its descriptors and its flags. (`socket.recv_fds` leaves them open to other programs.)"""
+    """One message, its descriptors and its flags. (`socket.recv_fds` makes them inheritable.)"""
     data, extras, flags, _ = sock.recvmsg(size, socket.CMSG_LEN(count * 4), socket.MSG_CMSG_CLOEXEC)
     fds = [
         fd

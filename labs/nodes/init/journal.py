@@ -33,7 +33,7 @@ _EVENT_MAX = 20 * 1024
 
 
 class Journal:
-    """Appends entries. A full disk, or a directory that the student took away, costs entries, nothing else."""
+    """Appends entries. A full disk, or a directory taken away by the student, costs entries, nothing else."""
 
     def __init__(self, files: NodeFiles, hostname: str, send: Callable[[dict[str, Any]], object]) -> None:
         self._files = files

@@ -60,7 +60,7 @@ class Launch:
 
 
 class Started:
-    """How a start went: `error` is None when the program runs; then `master` is its terminal, if asked for."""
+    """How a start went: `error` is None when the program runs; `master` is the terminal asked for."""
 
     def __init__(
         self, pid: int, error: str | None = None, code: int = NOT_FOUND, master: int | None = None
@@ -311,7 +311,7 @@ def _enter_user_namespace_below(proc: int) -> None:
 
 
 def _own_maps(pid: str, proc: int) -> tuple[str, str, str]:
-    """uid_map, gid_map and setgroups of a namespace below that of `pid`, with the same users, extent by extent."""
+    """uid_map, gid_map and setgroups of a namespace below that of `pid`, with the same users."""
     texts = []
     for name in ("uid_map", "gid_map", "setgroups"):
         with open(os.open(f"{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)) as file:
@@ -326,7 +326,7 @@ def _own_maps(pid: str, proc: int) -> tuple[str, str, str]:
 
 
 def write_maps(proc: int, pid: str, maps: tuple[str, str, str]) -> None:
-    """Give the new user namespace of a process its users and groups. One write(2) each, as the kernel demands."""
+    """Give the new user namespace of a process its users: one write(2) each, as the kernel demands."""
     uid_map, gid_map, setgroups = maps
     for name, text in (("setgroups", setgroups), ("uid_map", uid_map), ("gid_map", gid_map)):
         fd = os.open(f"{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)

@@ -81,7 +81,7 @@ class Monitor:
         }
 
     def connect(self) -> socket.socket:
-        """A new pair of sockets for a runtime that is about to start; its end is the caller's to pass and close."""
+        """The socket for a runtime that is about to start; it is the caller's to pass on and close."""
         if self._channel is not None:
             self._channel.close()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)

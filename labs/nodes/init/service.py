@@ -7,9 +7,12 @@ import signal
 import time
 
 from labs.nodes.init import unitfile
+from labs.nodes.init.channel import close_all
+from labs.nodes.init.ending import Ending
 from labs.nodes.init.files import NodeFiles
-from labs.nodes.init.journal import ERROR, NOTICE, WARNING, Journal, Lines
+from labs.nodes.init.journal import ERROR, NOTICE, WARNING, Journal
 from labs.nodes.init.launch import Launch, Launcher, Started
+from labs.nodes.init.output import Output
 from labs.nodes.init.reactor import Reactor, Status, Timer
 
 TYPE_CHECKING = False
@@ -23,14 +26,7 @@ BOOT = "/opt/cks-labs/src/labs/nodes/boot.py"
 _RESTART_SECONDS, _STOP_SECONDS = 0.1, 90.0
 _LIMIT_INTERVAL, _LIMIT_BURST = 10.0, 5
 
-#: Signals that end a service without a fault.
-_CLEAN = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE}
-#: Names that systemd gives exit statuses.
-_STATUS_NAMES = {0: "SUCCESS", 1: "FAILURE", 2: "INVALIDARGUMENT", 203: "EXEC", 200: "CHDIR"}
 _CANNOT_EXECUTE = 203
-
-#: Above this many unread events the supervisor is given time: what units write waits in their pipes.
-_BACKLOG_MAX = 2000
 
 
 class Program:
@@ -44,37 +40,6 @@ class Program:
         self.module = module
         self.takes_flags = takes_flags
         self.without = without
-
-
-class Ending:
-    """How a main process ended, as `systemctl status` tells it."""
-
-    def __init__(self, code: str, status: int) -> None:
-        self.code = code
-        self.status = status
-
-    @classmethod
-    def of(cls, status: Status) -> Ending:
-        if os.WIFSIGNALED(status):
-            return cls("killed", os.WTERMSIG(status))
-        return cls("exited", os.WEXITSTATUS(status))
-
-    @property
-    def clean(self) -> bool:
-        return self.status in _CLEAN if self.code == "killed" else self.status == 0
-
-    @property
-    def result(self) -> str:
-        if self.clean:
-            return "success"
-        return "signal" if self.code == "killed" else "exit-code"
-
-    def __str__(self) -> str:
-        if self.code == "killed":
-            name = signal.Signals(self.status).name.removeprefix("SIG")
-        else:
-            name = _STATUS_NAMES.get(self.status, "n/a")
-        return f"code={self.code}, status={self.status}/{name}"
 
 
 class Service:
@@ -111,7 +76,7 @@ class Service:
         self._python = python
         self._environment = environment
         self._control = control
-        self._outputs: list[_Output] = []
+        self._outputs: list[Output] = []
         self._timer: Timer | None = None
         self._starts: list[float] = []
         self._when_stopped: list[Callable[[], object]] = []
@@ -230,10 +195,8 @@ class Service:
             self._fail("resources")
             return
         for name in unset:
-            self._log(
-                f"{self.program.unit}: Referenced but unset environment variable evaluates to an empty string: {name}",
-                WARNING,
-            )
+            complaint = "Referenced but unset environment variable evaluates to an empty string"
+            self._log(f"{self.program.unit}: {complaint}: {name}", WARNING)
         if not self.command or self.command[0] != self.program.path:
             self._refuse(self.command[0] if self.command else "")
             return
@@ -249,13 +212,16 @@ class Service:
         launch.stdio = [null, writer, writer]
         try:
             self.pid = self._launcher.start(launch, self._started, self._ended)
+        except OSError as failure:  # there are too many processes, or too little memory
+            os.close(reader)
+            self._log(f"{self.program.unit}: Failed to spawn 'start' task: {failure.strerror}", WARNING)
+            self._fail("resources")
+            return
         finally:
-            for fd in (null, writer, *launch.extra):
-                if fd is not None:
-                    os.close(fd)
+            close_all([null, writer, *(given for given in launch.extra if given is not None)])
         identifier = self.program.path.rpartition("/")[2]
         self._outputs.append(
-            _Output(
+            Output(
                 self._reactor,
                 reader,
                 self.program.unit,
@@ -395,61 +361,6 @@ class Service:
 
     def _log(self, message: str, priority: int = 6) -> None:
         self._journal.manager(self.program.unit, message, priority)
-
-
-class _Output:
-    """What one run of a service writes, line by line into the journal."""
-
-    def __init__(
-        self,
-        reactor: Reactor,
-        fd: int,
-        unit: str,
-        identifier: str,
-        pid: int,
-        journal: Journal,
-        control: Any,
-        siblings: list[_Output],
-    ) -> None:
-        os.set_blocking(fd, False)
-        self._reactor = reactor
-        self._fd = fd
-        self._unit, self._identifier, self._pid = unit, identifier, pid
-        self._journal = journal
-        self._control = control
-        self._siblings = siblings
-        self._lines = Lines()
-        reactor.on_readable(fd, self._readable)
-
-    def _readable(self) -> None:
-        if self._control.backlog > _BACKLOG_MAX:
-            self._reactor.on_readable(self._fd, None)
-            self._reactor.after(0.05, self._resume)
-            return
-        self._read()
-
-    def _resume(self) -> None:
-        if self in self._siblings:
-            self._reactor.on_readable(self._fd, self._readable)
-
-    def drain(self) -> None:
-        """Read all that is there now, a pipe's worth at most a few times over."""
-        for _ in range(32):
-            if self not in self._siblings or not self._read():
-                return
-
-    def _read(self) -> bool:
-        try:
-            data = os.read(self._fd, 65536)
-        except BlockingIOError:
-            return False
-        for line in self._lines.feed(data) if data else self._lines.rest():
-            self._journal.write(self._unit, self._identifier, self._pid, line)
-        if not data:
-            self._siblings.remove(self)
-            self._reactor.on_readable(self._fd, None)
-            os.close(self._fd)
-        return bool(data)
 
 
 def _usage(pid: int) -> dict[str, int]:

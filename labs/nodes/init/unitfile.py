@@ -19,6 +19,12 @@ _SPAN_SECONDS = {
     **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
     **dict.fromkeys(("h", "hr", "hour", "hours"), 3600.0),
 }
+#: A variable as a word of its own, and within a word (where `$$` is a dollar sign).
+_ALONE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+_WITHIN = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_TWO_COMMANDS = (
+    "Service has more than one ExecStart= setting, which is only allowed for Type=oneshot services. Refusing."
+)
 _ESCAPES = {"n": "\n", "t": "\t", "s": " ", "r": "\r"}
 
 
@@ -95,7 +101,7 @@ def load(files: NodeFiles, name: str) -> UnitFile | None:
     if not commands:
         unit.fault = "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing."
     elif len(commands) > 1:
-        unit.fault = "Service has more than one ExecStart= setting, which is only allowed for Type=oneshot services. Refusing."
+        unit.fault = _TWO_COMMANDS
     return unit
 
 
@@ -156,14 +162,10 @@ def expand(command: str, environment: dict[str, str]) -> tuple[list[str], list[s
         return environment.get(name, "")
 
     for word in split(command.lstrip("-@:+!").replace("%%", "%")):
-        if alone := re.fullmatch(r"\$([A-Za-z_][A-Za-z0-9_]*)", word):
+        if alone := _ALONE.fullmatch(word):
             words.extend(split(value(alone[1])))
             continue
-        words.append(
-            re.sub(
-                r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}", lambda match: value(match[1]) if match[1] else "$", word
-            )
-        )
+        words.append(_WITHIN.sub(lambda match: value(match[1]) if match[1] else "$", word))
     return words, unset
 
 

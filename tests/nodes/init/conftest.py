@@ -10,14 +10,6 @@ import pytest
 from tests.nodes.init.harness import Node
 
 
-def _reachable(directory: Path) -> Path:
-    """As root a node's processes are another user, who must be able to walk to its files."""
-    for parent in [directory, *directory.parents]:
-        if parent.stat().st_mode & 0o005 != 0o005:
-            parent.chmod(parent.stat().st_mode | 0o055)
-    return directory
-
-
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
     """A booted node for one test alone."""

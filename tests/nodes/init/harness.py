@@ -1,14 +1,17 @@
-"""A node's pid 1 with a test in the supervisor's place: real namespaces, real bubblewrap, stand-in services."""
+"""A node's pid 1 with a test in the supervisor's place: real namespaces, real bubblewrap, mock services."""
 
 from __future__ import annotations
 
+import atexit
 import compileall
+import functools
 import json
 import os
 import select
 import shutil
 import signal
 import socket
+import tempfile
 import time
 from collections import deque
 from pathlib import Path
@@ -79,6 +82,25 @@ class Ended(Exception):
     """The node's control socket was closed: its pid 1 is gone."""
 
 
+@functools.cache
+def project() -> Path:
+    """The project as a node has it, compiled, with stand-ins for kubelet and runtime; made once."""
+    source, copy = Path(labs.__file__).parent, Path(tempfile.mkdtemp(prefix="cks-labs-sources-"))
+    atexit.register(shutil.rmtree, copy)
+    copy.chmod(0o755)
+    for name in ("__init__.py", "errors.py", "nodes/__init__.py", "nodes/boot.py", "nodes/init", "tools"):
+        target = copy / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source / name, target)
+    (copy / "kubelet.py").write_text(KUBELET)
+    (copy / "runtime.py").write_text(RUNTIME)
+    compileall.compile_dir(copy, quiet=1)
+    return copy
+
+
 class Node:
     """A booted node without network: `run` commands on it, look at its events, act as its runtime."""
 
@@ -107,23 +129,20 @@ class Node:
         }.items():
             (self.rootfs / path).parent.mkdir(parents=True, exist_ok=True)
             (self.rootfs / path).write_text(text)
-        source, copy = Path(labs.__file__).parent, self.directory / "labs"
-        for name in ("__init__.py", "errors.py", "nodes/boot.py", "nodes/init", "tools"):
-            target = copy / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if (source / name).is_dir():
-                shutil.copytree(source / name, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source / name, target)
-        compileall.compile_dir(copy, quiet=1)
-        (copy / "kubelet.py").write_text(KUBELET)
-        (copy / "runtime.py").write_text(RUNTIME)
+        wanted = self.rootfs / "etc/systemd/system/multi-user.target.wants/kubelet.service"
+        wanted.parent.mkdir(exist_ok=True)
+        wanted.unlink(missing_ok=True)
+        wanted.symlink_to("/etc/systemd/system/kubelet.service")
         if os.geteuid() == 0:
             for path in [base, *base.rglob("*")]:
                 os.chown(path, namespaces.ROOT_BASE, namespaces.ROOT_BASE, follow_symlinks=False)
 
+    def project(self) -> Path:
+        """The directory that the node has as the package `labs`."""
+        return project()
+
     def boot(self) -> Node:
-        sources = views.sources(self.directory / "nodes") | {"labs": self.directory / "labs"}
+        sources = views.sources(self.directory / "nodes") | {"labs": self.project()}
         self.cluster = cluster_init.start(sources)
         self.control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.evidence, evidence = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -173,7 +192,7 @@ class Node:
         return message, fds
 
     def wait_event(self, timeout: float = 20.0, **fields: Any) -> dict[str, Any]:
-        """The first event, of those that came and will come, with these fields; later calls go on after it."""
+        """The first event with these fields, of all that came and will come; those before are dropped."""
         deadline = time.monotonic() + timeout
         while True:
             for at, event in enumerate(self.events):
@@ -234,7 +253,7 @@ class Node:
     def open(self, path: str) -> int:
         """A descriptor of a path of the trusted view (a namespace, say)."""
         ours, theirs = socket.socketpair()
-        with ours, theirs, open(os.devnull, "rb+") as null:
+        with ours, theirs, Path(os.devnull).open("rb+") as null:
             request = self.request(
                 [theirs.fileno(), null.fileno(), null.fileno()],
                 op="exec",
@@ -301,7 +320,7 @@ class Runtime:
     def exec(self, pid: int, *argv: str, **fields: Any) -> tuple[int, str]:
         """Run a command in a container: exit status and output."""
         reader, writer = os.pipe()
-        with open(os.devnull, "rb") as null:
+        with Path(os.devnull).open("rb") as null:
             answer = self.call("exec", [null.fileno(), writer, writer], pid=pid, argv=list(argv), **fields)
         os.close(writer)
         request = self._next

@@ -72,7 +72,8 @@ def test_environment_files_override_environment_and_later_files_earlier(
     write(
         tmp_path,
         UNIT,
-        '[Service]\nExecStart=/a\nEnvironment="A=one two" B=2\nEnvironment=C=3\nEnvironmentFile=-/missing\nEnvironmentFile=/env\n',
+        '[Service]\nExecStart=/a\nEnvironment="A=one two" B=2\nEnvironment=C=3\n'
+        "EnvironmentFile=-/missing\nEnvironmentFile=/env\n",
     )
     write(tmp_path, "env", "# comment\nB='from file'\nexport D=\"four\"\nE=plain words\nnot an assignment\n")
 

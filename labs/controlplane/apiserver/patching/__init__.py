@@ -1,4 +1,4 @@
-"""The three ways to send a change instead of an object: JSON patch, JSON merge patch, strategic merge patch."""
+"""The three ways to send a change instead of an object: JSON, merge and strategic merge patch."""
 
 from ._json import PatchError, json_patch, merge_patch
 from ._strategic import strategic_merge

@@ -108,8 +108,5 @@ def _ordered(items: list[Any], order: list[Any], key: str) -> list[Any]:
     known = sorted(
         (item for item in items if identity(item) in wanted), key=lambda item: wanted.index(identity(item))
     )
-    result: list[Any] = []
     arranged = iter(known)
-    for item in items:
-        result.append(next(arranged) if identity(item) in wanted else item)
-    return result
+    return [next(arranged) if identity(item) in wanted else item for item in items]

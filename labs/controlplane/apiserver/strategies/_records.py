@@ -73,6 +73,24 @@ class EndpointsStrategy(Strategy):
 
     create_on_update = True
 
+    def validate(self, obj: Object) -> list[FieldError]:
+        errors: list[FieldError] = []
+        for index, subset in enumerate(obj.get("subsets") or []):
+            field = f"subsets[{index}]"
+            for part in ("addresses", "notReadyAddresses"):
+                for position, address in enumerate(subset.get(part) or []):
+                    if not _is_address(address.get("ip", "")):
+                        here = f"{field}.{part}[{position}].ip"
+                        detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+                        errors.append(invalid(here, address.get("ip", ""), detail))
+            for position, port in enumerate(subset.get("ports") or []):
+                if not 1 <= port.get("port", 0) <= 65535:
+                    here = f"{field}.ports[{position}].port"
+                    errors.append(
+                        invalid(here, port.get("port", 0), "must be between 1 and 65535, inclusive")
+                    )
+        return errors
+
 
 class ServiceStrategy(Strategy):
     """A service's record; cluster IPs are given out by `admission`."""
@@ -264,6 +282,14 @@ class EventStrategy(Strategy):
                 )
             ]
         return []
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def service_address(range_: str, taken: set[str]) -> str:

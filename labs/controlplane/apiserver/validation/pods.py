@@ -24,6 +24,7 @@ _VOLUME_SOURCES = frozenset(
     )
 )
 _ENV_NAME = re.compile(r"[ -<>-~]+")
+ENV_SOURCES = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
 ENV_RULE = (
     "a valid environment variable name must consist only of printable ASCII characters other than '='"
     " (e.g. 'my-name', regex used for validation is '^[ -<>-~]+$')"
@@ -204,9 +205,9 @@ def _environment(variables: list[Object], field: str) -> list[FieldError]:
         if source is not None and variable.get("value"):
             errors.append(invalid(f"{here}.valueFrom", "", "may not be specified when `value` is not empty"))
         if source is not None and len(source) != 1:
-            detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
-            if source:
-                detail = "may not have more than one field specified at a time"
+            detail = "may not have more than one field specified at a time"
+            if not source:
+                detail = f"must specify one of: {ENV_SOURCES}"
             errors.append(invalid(f"{here}.valueFrom", "", detail))
     return errors
 
@@ -316,7 +317,8 @@ def _tolerations(tolerations: list[Object], field: str) -> list[FieldError]:
         if not toleration.get("key") and operator != "Exists":
             errors.append(
                 invalid(f"{here}.operator", toleration.get("operator", ""),
-                        "operator must be Exists when `key` is empty, which means \"match all values and all keys\"")
+                        "operator must be Exists when `key` is empty, which means \"match all values and "
+                        "all keys\"")
             )  # fmt: skip
         if toleration.get("effect") and toleration["effect"] not in effects:
             errors.append(not_supported(f"{here}.effect", toleration["effect"], effects))

@@ -1,0 +1,224 @@
+"""The manifests directory: facts 7-14 and 17."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+from labs.kubelet.hostfs import HostFs
+from labs.kubelet.pod.model import Pod
+from labs.kubelet.sources.file import FileSource
+from tests.kubelet.node import MANIFESTS, manifest, node
+from tests.kubelet.virtual_time import virtual
+
+NOT_A_POD = "apiVersion: v1\nkind: Pod\nmetadata:\n\tname: bad\n"
+
+
+def scan(root: Path, path: str = "/manifests") -> list[str]:
+    """The names one scan of a directory publishes."""
+    published: list[list[Pod]] = []
+    FileSource(HostFs(str(root)), path, "n", 20, published.append).scan()
+    return [pod.name.removesuffix("-n") for pod in published[-1]]
+
+
+@pytest.fixture
+def manifests(tmp_path: Path) -> Path:
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    return folder
+
+
+def write(folder: Path, file: str, name: str) -> None:
+    (folder / file).write_text(yaml.safe_dump(manifest(name)))
+
+
+def test_fact_02_the_path_may_be_a_single_file(tmp_path: Path, manifests: Path) -> None:
+    write(manifests, "one.yaml", "one")
+    write(manifests, "two.yaml", "two")
+
+    assert scan(tmp_path, "/manifests/one.yaml") == ["one"]
+
+
+@virtual
+async def test_fact_07_a_new_file_is_noticed_at_once(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest())
+
+        assert await n.until(n.running) < 0.2
+
+
+@virtual
+async def test_fact_07_what_inotify_misses_the_periodic_scan_finds(tmp_path: Path) -> None:
+    target = tmp_path / "srv.yaml"
+    target.write_text(yaml.safe_dump(manifest()))
+    async with node(tmp_path, file_check_frequency=20.0) as n:
+        n.path("link.yaml").symlink_to("/srv.yaml")
+        old = (await n.runs()).id
+
+        target.write_text(yaml.safe_dump(manifest(container={"image": "busybox:1.37"})))
+        took = await n.until(lambda: (c := n.running()) and c[0].id != old)
+
+        assert 15 < took < 23
+
+
+def test_fact_08_every_name_but_dotted_ones_is_read_in_order(tmp_path: Path, manifests: Path) -> None:
+    for file, name in (
+        ("plain", "a"),
+        ("x.txt", "b"),
+        (".hidden.yaml", "c"),
+        ("y.yaml~", "d"),
+        ("k.yaml.bak", "e"),
+        ("00.orig", "f"),
+    ):
+        write(manifests, file, name)
+
+    assert scan(tmp_path) == ["f", "e", "a", "b", "d"]
+
+
+def test_fact_08_directories_and_sockets_are_logged_and_skipped(
+    tmp_path: Path, manifests: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (manifests / "sub").mkdir()
+    write(manifests / "sub", "s.yaml", "inner")
+    write(manifests, "web.yaml", "web")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(manifests / "sock"))
+
+        assert scan(tmp_path) == ["web"]
+
+    logged = capsys.readouterr().err
+    message = (
+        '"Provided manifest path is a directory, not recursing into manifest path" path="/manifests/sub"'
+    )
+    assert f"file.go:182] {message}" in logged
+    assert "Manifest path is not a directory or file" in logged
+
+
+def test_fact_08_symlinks_are_followed(tmp_path: Path, manifests: Path) -> None:
+    write(tmp_path, "outside.yaml", "web")
+    (manifests / "link.yaml").symlink_to("/outside.yaml")
+
+    assert scan(tmp_path) == ["web"]
+
+
+def test_fact_09_one_bad_file_does_not_stop_the_others(
+    tmp_path: Path, manifests: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (manifests / "bad.yaml").write_text(NOT_A_POD)
+    write(manifests, "web.yaml", "web")
+
+    assert scan(tmp_path) == ["web"]
+
+    assert (
+        'file.go:187] "Could not process manifest file" err="/manifests/bad.yaml: couldn\'t parse as pod(yaml: line 4: '
+        'found character that cannot start any token), please check config file" path="/manifests/bad.yaml"'
+    ) in capsys.readouterr().err
+
+
+def test_fact_10_a_missing_path_is_an_empty_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert scan(tmp_path, "/nowhere") == []
+
+    assert "path does not exist, ignoring" in capsys.readouterr().err
+
+
+@virtual
+async def test_fact_10_a_directory_that_comes_back_is_watched_again(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest())
+        await n.runs()
+        folder, aside = tmp_path / MANIFESTS[1:], tmp_path / "aside"
+
+        folder.rename(aside)
+        await n.until(lambda: not n.running(), 25)
+        aside.rename(folder)
+
+        assert await n.until(n.running) <= 21
+
+
+def test_fact_11_a_trailing_slash_does_not_matter(tmp_path: Path, manifests: Path) -> None:
+    write(manifests, "web.yaml", "web")
+
+    assert scan(tmp_path, "/manifests/") == ["web"]
+
+
+@virtual
+async def test_fact_12_removing_a_file_removes_its_pod(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest())
+        await n.runs()
+
+        n.path("web.yaml").rename(tmp_path / "tmp/away")
+
+        assert await n.until(lambda: not n.running()) < 1.2
+
+
+@virtual
+async def test_fact_13_a_file_that_breaks_runs_on_until_the_next_scan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with node(tmp_path) as n:
+        await asyncio.sleep(1)
+        n.put("web.yaml", manifest())
+        await n.runs()
+
+        n.put("web.yaml", NOT_A_POD)
+        took = await n.until(lambda: not n.running())
+
+        assert 15 < took < 21
+        assert (
+            'file.go:108] "Unable to process watch event" err="can\'t process config file '
+            f'\\"{MANIFESTS}/web.yaml\\": {MANIFESTS}/web.yaml: couldn\'t parse as pod('
+        ) in capsys.readouterr().err
+
+
+def test_fact_14_of_two_files_with_one_pod_the_last_by_name_wins_a_scan(
+    tmp_path: Path, manifests: Path
+) -> None:
+    published: list[list[Pod]] = []
+    source = FileSource(HostFs(str(tmp_path)), "/manifests", "n", 20, published.append)
+    for file, image in (("web.yaml", "busybox:1.37"), ("web.yaml.bak", "busybox:1.36")):
+        (manifests / file).write_text(yaml.safe_dump(manifest(container={"image": image})))
+
+    source.scan()
+
+    assert [pod.containers[0].image for pod in published[-1]] == ["busybox:1.36"]
+
+
+@virtual
+async def test_fact_14_an_edit_beside_a_backup_is_applied_then_reverted(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest())
+        await n.runs()
+        n.put("web.yaml.bak", manifest())
+        await asyncio.sleep(25)
+
+        n.put("web.yaml", manifest(container={"image": "busybox:1.37"}))
+        applied = await n.until(lambda: n.status().get("image", "").endswith("1.37"))
+        reverted = await n.until(lambda: n.status().get("image", "").endswith("1.36"))
+
+        assert applied < 3
+        assert reverted < 22
+
+
+@virtual
+async def test_fact_17_a_file_written_slowly_in_place_ends_up_running(tmp_path: Path) -> None:
+    text = yaml.safe_dump(manifest())
+    async with node(tmp_path) as n:
+        with n.path("web.yaml").open("w") as file:
+            for start in range(0, len(text), 100):
+                file.write(text[start : start + 100])
+                file.flush()
+                await asyncio.sleep(0.1)
+
+        assert await n.until(n.running) < 1
+
+
+def test_links_lead_nowhere_outside_the_nodes_tree(tmp_path: Path, manifests: Path) -> None:
+    secret = tmp_path.parent / f"{tmp_path.name}-outside.yaml"
+    secret.write_text(yaml.safe_dump(manifest("outside")))
+    (manifests / "absolute.yaml").symlink_to(secret)
+    (manifests / "relative.yaml").symlink_to(f"../../{secret.name}")
+
+    assert scan(tmp_path) == []

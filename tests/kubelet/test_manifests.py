@@ -1,0 +1,245 @@
+"""From a manifest's bytes to a static pod, or to the words that refuse it: facts 18-26."""
+
+import pytest
+import yaml
+
+from labs.kubelet.pod.errors import ManifestError
+from labs.kubelet.pod.manifest import pod_from_file
+from tests.kubelet.node import manifest
+from tests.kubelet.recorded import NOT_PODS, NOT_VALID
+
+PATH = "/etc/kubernetes/manifests/bad.yaml"
+HEAD = "apiVersion: v1\nkind: Pod\nmetadata: {name: bad}\n"
+
+
+def refusal(text: str) -> str:
+    """The words a manifest is refused with, in place of its path PATH."""
+    with pytest.raises(ManifestError) as caught:
+        pod_from_file(text.encode(), PATH, "NODE")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("text", NOT_PODS, ids=NOT_PODS.values())
+def test_fact_18_what_is_no_pod_is_refused_in_the_real_words(text: str) -> None:
+    assert refusal(text) == f"{PATH}: couldn't parse as pod({NOT_PODS[text]}), please check config file"
+
+
+def test_fact_18_unknown_fields_are_dropped() -> None:
+    plain = manifest()
+    odd = {**plain, "spec": {**plain["spec"], "wibble": 3}, "extra": True}
+
+    one, other = (pod_from_file(yaml.safe_dump(m).encode(), PATH, "n") for m in (plain, odd))
+
+    assert one == other
+
+
+def test_fact_18_only_the_first_document_counts() -> None:
+    text = yaml.safe_dump(manifest("one")) + "---\n" + yaml.safe_dump(manifest("two")) + "---\n\t: broken"
+
+    assert pod_from_file(text.encode(), PATH, "n").name == "one-n"
+
+
+def test_fact_18_json_is_as_good_as_yaml() -> None:
+    text = '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "j"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}'
+
+    assert pod_from_file(text.encode(), PATH, "n").name == "j-n"
+
+
+def test_fact_19_a_name_is_required() -> None:
+    text = "apiVersion: v1\nkind: Pod\nmetadata: {}\nspec: {containers: [{name: a, image: b}]}\n"
+
+    assert refusal(text) == "invalid pod: name is needed for the pod"
+
+
+@pytest.mark.parametrize("spec", NOT_VALID, ids=NOT_VALID)
+def test_fact_20_validation_speaks_the_apis_words(spec: str) -> None:
+    assert refusal(f"{HEAD}spec: {spec}\n") == f"invalid pod: [{NOT_VALID[spec]}]"
+
+
+def test_fact_20_all_findings_are_named_in_order() -> None:
+    spec = "{restartPolicy: Sometimes, containers: [{name: A_b}, {name: c, image: b, volumeMounts: [{name: v, mountPath: /v}]}]}"
+
+    causes = refusal(f"{HEAD}spec: {spec}\n")
+
+    positions = [
+        causes.index(part)
+        for part in (
+            "containers[0].name:",
+            "containers[0].image:",
+            "containers[1].volumeMounts[0]",
+            "restartPolicy:",
+        )
+    ]
+    assert positions == sorted(positions)
+
+
+@pytest.mark.parametrize(
+    ("spec", "what"),
+    [
+        ("{serviceAccountName: sa, containers: [{name: a, image: b}]}", "serviceaccounts"),
+        ("{imagePullSecrets: [{name: r}], containers: [{name: a, image: b}]}", "secrets"),
+        ("{volumes: [{name: v, secret: {secretName: s}}], containers: [{name: a, image: b}]}", "secrets"),
+        ("{volumes: [{name: v, configMap: {name: s}}], containers: [{name: a, image: b}]}", "configmaps"),
+        (
+            "{volumes: [{name: v, persistentVolumeClaim: {claimName: s}}], containers: [{name: a, image: b}]}",
+            "persistentvolumeclaims",
+        ),
+        ("{containers: [{name: a, image: b, envFrom: [{configMapRef: {name: c}}]}]}", "configmaps"),
+        (
+            "{containers: [{name: a, image: b, env: [{name: X, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]}",
+            "secrets",
+        ),
+        (
+            "{volumes: [{name: v, csi: {driver: d}}], containers: [{name: a, image: b}]}",
+            "csidrivers (via CSI volumes)",
+        ),
+        (
+            "{resourceClaims: [{name: r, resourceClaimName: x}], containers: [{name: a, image: b}]}",
+            "resourceclaims",
+        ),
+    ],
+)
+def test_fact_21_what_needs_an_object_of_the_api_is_refused(spec: str, what: str) -> None:
+    assert refusal(f"{HEAD}spec: {spec}\n") == f"static pods may not reference {what}"
+
+
+@pytest.mark.parametrize(
+    "volume", ["hostPath: {path: /x}", "emptyDir: {}", "downwardAPI: {items: []}", "projected: {sources: []}"]
+)
+def test_fact_21_volumes_that_need_no_object_are_allowed(volume: str) -> None:
+    text = f"{HEAD}spec: {{volumes: [{{name: v, {volume}}}], containers: [{{name: a, image: b}}]}}\n"
+
+    assert pod_from_file(text.encode(), PATH, "n").volumes[0].name == "v"
+
+
+def uid(text: str, path: str = PATH, node: str = "n") -> str:
+    return pod_from_file(text.encode(), path, node).uid
+
+
+TEXT = yaml.safe_dump(manifest())
+
+
+def test_fact_23_the_uid_is_32_hexadecimal_digits() -> None:
+    assert len(uid(TEXT)) == 32
+    assert int(uid(TEXT), 16)
+
+
+def test_fact_23_comments_and_white_space_do_not_change_the_uid() -> None:
+    assert uid("# a comment\n\n" + TEXT + "\n# another\n") == uid(TEXT)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        manifest(metadata={"name": "web", "labels": {"app": "other"}}),
+        manifest(metadata={"name": "web", "labels": {"app": "web"}, "annotations": {"note": "x"}}),
+        manifest(container={"image": "busybox:1.37"}),
+        manifest(container={"command": ["sleep", "1"]}),
+        manifest(terminationGracePeriodSeconds=2),
+    ],
+)
+def test_fact_23_any_change_of_content_changes_the_uid(changed: dict[str, object]) -> None:
+    assert uid(yaml.safe_dump(changed)) != uid(TEXT)
+
+
+def test_fact_23_file_and_node_are_part_of_the_uid() -> None:
+    assert len({uid(TEXT), uid(TEXT, path=PATH + ".bak"), uid(TEXT, node="m")}) == 3
+
+
+def test_fact_23_a_uid_in_the_manifest_is_kept() -> None:
+    own = manifest(metadata={"name": "web", "uid": "11111111-2222-3333-4444-555555555555"})
+
+    assert uid(yaml.safe_dump(own)) == "11111111-2222-3333-4444-555555555555"
+
+
+def test_fact_24_name_namespace_node_and_phase_are_given() -> None:
+    elsewhere = yaml.safe_dump(manifest(nodeName="elsewhere"))
+
+    pod = pod_from_file(elsewhere.encode(), PATH, "Node-A")
+
+    assert (pod.name, pod.namespace) == ("web-node-a", "default")
+    assert pod.object["spec"]["nodeName"] == "Node-A"
+    assert pod.object["status"] == {"phase": "Pending"}
+
+
+def test_fact_25_the_hash_annotation_is_the_uid() -> None:
+    pod = pod_from_file(TEXT.encode(), PATH, "n")
+
+    assert pod.annotations["kubernetes.io/config.hash"] == pod.uid
+
+
+def test_fact_26_file_pods_tolerate_everything_that_evicts() -> None:
+    pod = pod_from_file(TEXT.encode(), PATH, "n")
+
+    assert pod.object["spec"]["tolerations"] == [{"effect": "NoExecute", "operator": "Exists"}]
+
+
+def test_the_apis_defaults_are_those_of_the_recorded_mirror() -> None:
+    recorded = {
+        "containers": [
+            {
+                "command": ["sh", "-c", "echo hello; exec sleep 100000"],
+                "image": "busybox:1.36",
+                "imagePullPolicy": "IfNotPresent",
+                "name": "main",
+                "ports": [{"containerPort": 80, "protocol": "TCP"}],
+                "resources": {},
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File",
+            }
+        ],
+        "dnsPolicy": "ClusterFirst",
+        "enableServiceLinks": True,
+        "nodeName": "cks-control-plane",
+        "restartPolicy": "Always",
+        "schedulerName": "default-scheduler",
+        "securityContext": {},
+        "terminationGracePeriodSeconds": 1,
+        "tolerations": [{"effect": "NoExecute", "operator": "Exists"}],
+    }
+    text = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: main, image: 'busybox:1.36', command: [sh, -c, echo hello; exec sleep 100000], ports: [{containerPort: 80}]}
+"""
+    assert pod_from_file(text.encode(), PATH, "cks-control-plane").object["spec"] == recorded
+
+
+@pytest.mark.parametrize(
+    ("image", "policy"),
+    [
+        ("a", "Always"),
+        ("a:latest", "Always"),
+        ("a:1", "IfNotPresent"),
+        ("h:5000/a", "Always"),
+        ("a@sha256:0", "IfNotPresent"),
+    ],
+)
+def test_the_pull_policy_follows_the_tag(image: str, policy: str) -> None:
+    pod = pod_from_file(f"{HEAD}spec: {{containers: [{{name: a, image: '{image}'}}]}}".encode(), PATH, "n")
+
+    assert pod.containers[0].pull_policy == policy
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("100m", "100m"),
+        ("0.1", "100m"),
+        ("1000m", "1"),
+        ("1024Mi", "1Gi"),
+        ("1.5Gi", "1536Mi"),
+        ("1e3", "1k"),
+        ("0", "0"),
+    ],
+)
+def test_quantities_are_shown_in_their_canonical_form(written: str, shown: str) -> None:
+    spec = f"{{containers: [{{name: a, image: b, resources: {{requests: {{cpu: '{written}'}}}}}}]}}"
+
+    pod = pod_from_file(f"{HEAD}spec: {spec}".encode(), PATH, "n")
+
+    assert pod.containers[0].resources["requests"]["cpu"] == shown

@@ -1,0 +1,118 @@
+"""Startup, readiness and liveness probes over time."""
+
+import asyncio
+from pathlib import Path
+
+from tests.kubelet.node import manifest, node
+from tests.kubelet.virtual_time import virtual
+
+CHECK = ("check",)
+
+
+@virtual
+async def test_a_container_is_ready_once_its_readiness_probe_passes(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", commands={CHECK: 1})
+        probe = {"exec": {"command": list(CHECK)}, "periodSeconds": 1}
+        n.put("web.yaml", manifest(container={"readinessProbe": probe}))
+        await n.runs()
+        await asyncio.sleep(3)
+        before = n.status()["ready"]
+
+        n.runtime.behave("main", commands={CHECK: 0})
+
+        assert await n.until(lambda: n.status()["ready"]) < 1.5
+        assert before is False
+        assert n.status()["restartCount"] == 0
+
+
+@virtual
+async def test_the_first_probe_comes_at_once_and_makes_the_pod_ready_at_once(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        command = {"exec": {"command": list(CHECK)}}
+        n.put("web.yaml", manifest(container={"startupProbe": command, "readinessProbe": command}))
+
+        assert await n.until(lambda: n.status().get("ready")) < 0.2
+
+
+@virtual
+async def test_readiness_waits_for_startup(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", commands={CHECK: 1})
+        startup = {"exec": {"command": list(CHECK)}, "periodSeconds": 1, "failureThreshold": 100}
+        readiness = {"exec": {"command": ["ready"]}, "periodSeconds": 1}
+        n.put("web.yaml", manifest(container={"startupProbe": startup, "readinessProbe": readiness}))
+        await n.runs()
+        await asyncio.sleep(5)
+
+        assert n.status()["started"] is False
+        assert ("ExecSync", "ready") not in n.runtime.calls
+
+        n.runtime.behave("main", commands={CHECK: 0})
+        await n.until(lambda: n.status()["started"] and n.status()["ready"], 2)
+
+
+@virtual
+async def test_a_failing_liveness_probe_restarts_the_container_and_says_so(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", commands={CHECK: 1})
+        probe = {"exec": {"command": list(CHECK)}, "periodSeconds": 1, "failureThreshold": 2}
+        n.put("web.yaml", manifest(container={"livenessProbe": probe}))
+        await n.runs()
+
+        await n.until(lambda: n.status().get("restartCount", 0) >= 1, 5)
+        await n.until(lambda: {"Unhealthy", "Killing"} <= n.api.reasons("web-node-1"))
+
+        messages = {e["message"] for e in n.api.events("web-node-1")}
+        assert "Container main failed liveness probe, will be restarted" in messages
+        assert any(m.startswith("Liveness probe failed: ") for m in messages)
+
+
+@virtual
+async def test_a_probe_starts_after_its_initial_delay(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        probe = {"exec": {"command": list(CHECK)}, "initialDelaySeconds": 7, "periodSeconds": 1}
+        n.put("web.yaml", manifest(container={"readinessProbe": probe}))
+
+        took = await n.until(lambda: n.status().get("ready"))
+
+        assert 7 <= took < 7.5
+
+
+@virtual
+async def test_success_and_failure_have_thresholds(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        probe = {
+            "exec": {"command": list(CHECK)},
+            "periodSeconds": 1,
+            "successThreshold": 3,
+            "failureThreshold": 4,
+        }
+        n.put("web.yaml", manifest(container={"readinessProbe": probe}))
+        ready = await n.until(lambda: n.status().get("ready"))
+
+        n.runtime.behave("main", commands={CHECK: 1})
+        unready = await n.until(lambda: not n.status()["ready"])
+
+        assert 2 <= ready < 2.5
+        assert 3 <= unready < 4.5
+
+
+@virtual
+async def test_a_restarted_kubelet_does_not_call_a_ready_container_unready(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        probe = {"exec": {"command": list(CHECK)}, "periodSeconds": 1, "initialDelaySeconds": 5}
+        n.put("web.yaml", manifest(container={"readinessProbe": probe}))
+        await n.until(lambda: n.status().get("ready"))
+        await n.stop()
+        sent = len(n.api.requests)
+
+        await n.start()
+        await asyncio.sleep(3)
+
+        patches = [
+            body["status"]
+            for method, _, body in n.api.requests[sent:]
+            if method == "PATCH" and "status" in body
+        ]
+        assert all(s["ready"] for p in patches for s in p.get("containerStatuses", ()))
