@@ -42,7 +42,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 lock: setup
-	$(BIN)/uv pip compile --quiet pyproject.toml --group build --group test --group lint --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
+	$(BIN)/uv pip compile --quiet pyproject.toml --group build --group test --group lint --universal --python-version 3.11.0 --generate-hashes --no-annotate --no-header -o requirements.lock
 
 clean:
 	-@test ! -x $(BIN)/labs || $(BIN)/labs down --all

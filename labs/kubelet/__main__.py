@@ -30,7 +30,8 @@ def _configuration(fs: HostFs, argv: list[str]) -> KubeletConfig:
         except OSError as error:
             why = f"open {path}: {(error.strerror or '').lower()}"
             raise ConfigError(
-                f"failed to load kubelet config file, path: {path}, error: failed to load Kubelet config file {path}, "
+                f"failed to load kubelet config file, path: {path}, error: failed to load Kubelet config "
+                f"file {path}, "
                 f'error failed to read kubelet config file "{path}", error: {why}'
             ) from None
     return config.with_flags(config_fields(settings))
@@ -50,7 +51,8 @@ async def run(config: KubeletConfig, fs: HostFs) -> None:
     except CriError as error:
         endpoint = config.container_runtime_endpoint
         raise ConfigError(
-            f'failed to run Kubelet: validate service connection: validate CRI v1 runtime API for endpoint "{endpoint}": {error}'
+            f'failed to run Kubelet: validate service connection: validate CRI v1 runtime API for '
+            f'endpoint "{endpoint}": {error}'
         ) from None
     klog.info(
         "kuberuntime_manager.go:308", "Container runtime initialized", containerRuntime=version.runtime_name,

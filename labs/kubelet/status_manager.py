@@ -18,8 +18,8 @@ STRATEGIC = "application/strategic-merge-patch+json"
 #: Merge keys of the lists in a pod's status; other lists are replaced.
 MERGE_KEYS = {"conditions": "type", "podIPs": "ip", "hostIPs": "ip"}
 OWNED = (
-    "allocatedResources", "conditions", "containerStatuses", "hostIP", "hostIPs", "initContainerStatuses", "message",
-    "phase", "podIP", "podIPs", "reason", "resources", "startTime",
+    "allocatedResources", "conditions", "containerStatuses", "hostIP", "hostIPs", "initContainerStatuses",
+    "message", "phase", "podIP", "podIPs", "reason", "resources", "startTime",
 )  # fmt: skip
 
 

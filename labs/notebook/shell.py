@@ -108,14 +108,17 @@ def _attend(
     open_ends = set(outputs)
     while True:
         try:
+            ended = connection.wait(0)  # the exit may have come along with the answer, so ask before select
             left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-            ready, _, _ = select.select([connection.socket.fileno(), *open_ends], [], [], left)
-            if not ready:
+            ready, _, _ = select.select(
+                [connection.socket.fileno(), *open_ends], [], [], 0 if ended else left
+            )
+            if not ready and not ended:
                 _end(connection, timeout)
             for end in open_ends & set(ready):
                 if not _copy(end, outputs[end]):
                     open_ends.discard(end)
-            if connection.socket.fileno() in ready:
+            if ended:
                 message, _ = connection.answer()
                 _drain(open_ends, outputs)
                 return int(message["exit"])
@@ -125,7 +128,7 @@ def _attend(
 
 def _end(connection: Connection, timeout: float | None) -> None:
     connection.send({"signal": signal.SIGTERM})
-    select.select([connection.socket], [], [], GRACE)
+    connection.wait(GRACE)
     raise NodeCommandError(f"the command was ended after {timeout:g} s, the time that --timeout gave it")
 
 

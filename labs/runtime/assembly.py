@@ -114,7 +114,9 @@ class Assembly:
         if own_users:
             command.own_users = True
         else:
-            command.join["user"] = int(namespace("user"))
+            users = namespace("user")
+            # bubblewrap leaves the one descriptor open in the sandbox and closes the other, so they are the same
+            command.options += ["--userns", users, "--json-status-fd", users]
         pids = self._security.namespace_options.pid
         if pids == cri.POD:
             command.options += ["--pidns", namespace("pid")]

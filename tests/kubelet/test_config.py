@@ -96,8 +96,10 @@ def test_deprecated_flags_warn_in_the_real_words() -> None:
     _, warnings = parse(["--register-with-taints="])
 
     assert warnings == [
-        "Flag --register-with-taints has been deprecated, This parameter should be set via the config file specified by "
-        "the Kubelet's --config flag. See https://kubernetes.io/docs/tasks/administer-cluster/kubelet-config-file/ for "
+        "Flag --register-with-taints has been deprecated, This parameter should be set via the config "
+        "file specified by "
+        "the Kubelet's --config flag. See "
+        "https://kubernetes.io/docs/tasks/administer-cluster/kubelet-config-file/ for "
         "more information."
     ]
 

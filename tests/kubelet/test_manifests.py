@@ -81,12 +81,14 @@ def test_fact_20_all_findings_are_named_in_order() -> None:
         ("{volumes: [{name: v, secret: {secretName: s}}], containers: [{name: a, image: b}]}", "secrets"),
         ("{volumes: [{name: v, configMap: {name: s}}], containers: [{name: a, image: b}]}", "configmaps"),
         (
-            "{volumes: [{name: v, persistentVolumeClaim: {claimName: s}}], containers: [{name: a, image: b}]}",
+            "{volumes: [{name: v, persistentVolumeClaim: {claimName: s}}], containers: [{name: a, image: "
+            "b}]}",
             "persistentvolumeclaims",
         ),
         ("{containers: [{name: a, image: b, envFrom: [{configMapRef: {name: c}}]}]}", "configmaps"),
         (
-            "{containers: [{name: a, image: b, env: [{name: X, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]}",
+            "{containers: [{name: a, image: b, env: [{name: X, valueFrom: {secretKeyRef: {name: s, key: "
+            "k}}}]}]}",
             "secrets",
         ),
         (

@@ -45,7 +45,8 @@ AT = datetime(2026, 11, 23, 17, 55, 13, 118413, tzinfo=UTC)
             "x.go:1",
             "Container manager verified user specified cgroup-root exists",
             {"cgroupRoot": ["kubelet"]},
-            'I1123 17:55:13.118413  132932 x.go:1] "Container manager verified user specified cgroup-root exists" '
+            'I1123 17:55:13.118413  132932 x.go:1] "Container manager verified user specified cgroup-root '
+            'exists" '
             'cgroupRoot=["kubelet"]',
         ),
         (
@@ -76,7 +77,8 @@ def test_a_container_that_waits_is_told_as_recorded() -> None:
     )
 
     assert str(error) == (
-        'failed to "StartContainer" for "main" with CrashLoopBackOff: "back-off 40s restarting failed container=main '
+        'failed to "StartContainer" for "main" with CrashLoopBackOff: "back-off 40s restarting failed '
+        'container=main '
         f'pod=crash-cks-control-plane_default({uid})"'
     )
 

@@ -27,6 +27,7 @@ class Desk:
         self.path = path
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Answer] = {}
+        self.hurried = False  # a command's end is told in one breath with its beginning
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -67,10 +68,13 @@ class Desk:
         )
         for one in descriptors:
             os.close(one)
+        if self.hurried:
+            status = process.wait()
+            client.sendall(json.dumps({"ok": True, "pid": process.pid}).encode() + b"\n" + _exit(status))
+            return
         _say(client, ok=True, pid=process.pid)
         threading.Thread(target=_pass_signals_on, args=(client, process), daemon=True).start()
-        status = process.wait()
-        _say(client, exit=status if status >= 0 else 128 - status)
+        client.sendall(_exit(process.wait()))
 
     def _answer(self, client: socket.socket, verb: str, arguments: dict[str, Any]) -> None:
         self.asked.append((verb, arguments))
@@ -83,6 +87,10 @@ class Desk:
 
 def _say(client: socket.socket, **message: Any) -> None:
     client.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _exit(status: int) -> bytes:
+    return json.dumps({"exit": status if status >= 0 else 128 - status}).encode() + b"\n"
 
 
 def _pass_signals_on(client: socket.socket, process: subprocess.Popen[bytes]) -> None:

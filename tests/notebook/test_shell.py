@@ -10,6 +10,7 @@ from labs.notebook.errors import NodeCommandError, NotebookError
 from labs.notebook.session import Session
 from labs.notebook.shell import run as run_on_node
 from tests.notebook.conftest import Run
+from tests.notebook.desk import Desk
 
 
 def test_a_cell_is_a_shell_script(run: Run) -> None:
@@ -23,6 +24,13 @@ def test_a_line_is_a_command_that_nothing_expands_but_the_shell(run: Run) -> Non
     run("HOME = 'python'; x = 'python'")
 
     assert run("%node echo {x} '{.metadata.uid}' $((1 + 2))").captured.stdout == "{x} {.metadata.uid} 3\n"
+
+
+def test_a_command_may_end_before_it_is_known_to_have_begun(run: Run, the_desk: Desk) -> None:
+    the_desk.hurried = True
+
+    assert run("%%node --timeout 20\n# nothing to do").error is None
+    assert run("%node --timeout 20 echo done; exit 3").captured.stdout == "done\n"
 
 
 def test_options_end_where_the_command_begins(run: Run) -> None:

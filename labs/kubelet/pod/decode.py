@@ -16,12 +16,13 @@ from labs.kubelet.pod.schema import conform, json_kind
 NOT_REGISTERED = 'no kind "{}" is registered for version "{}" in scheme "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"'
 #: Kinds of v1 that decode but are no Pod; the real message prints the Go value.
 CORE_KINDS = {
-    "Binding", "ConfigMap", "Endpoints", "Event", "LimitRange", "List", "Namespace", "Node", "PersistentVolume",
-    "PersistentVolumeClaim", "PodTemplate", "ReplicationController", "ResourceQuota", "Secret", "Service",
-    "ServiceAccount",
+    "Binding", "ConfigMap", "Endpoints", "Event", "LimitRange", "List", "Namespace", "Node",
+    "PersistentVolume", "PersistentVolumeClaim", "PodTemplate", "ReplicationController", "ResourceQuota",
+    "Secret", "Service", "ServiceAccount",
 }  # fmt: skip
 EMPTY_LIST = (
-    'invalid pod: &core.{}{{TypeMeta:v1.TypeMeta{{Kind:"", APIVersion:""}}, ListMeta:v1.ListMeta{{SelfLink:"", '
+    'invalid pod: &core.{}{{TypeMeta:v1.TypeMeta{{Kind:"", APIVersion:""}}, '
+    'ListMeta:v1.ListMeta{{SelfLink:"", '
     'ResourceVersion:"", Continue:"", RemainingItemCount:(*int64)(nil), ShardInfo:(*v1.ShardInfo)(nil)}}, '
     "Items:[]{}{{}}}}"
 )
@@ -176,7 +177,8 @@ def decode_pod(data: bytes) -> dict[str, Any]:
         raise ParseError("Object 'Kind' is missing in 'null'")
     if not isinstance(document, dict):
         raise ParseError(
-            f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_kind(document)} into Go value of "
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_kind(document)} "
+            f"into Go value of "
             'type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string '
             '"json:\\"kind,omitempty\\"" }'
         )
