@@ -56,10 +56,13 @@ class Course:
         self.assignment = assignment or self._only_assignment()
         self.record = Record(self.root)
         self.log_file = self.root / FOLDER / "nbgrader.log"
+        self._log = logging.Logger("nbgrader", logging.INFO)
+        self._log.addHandler(_LogFile(self.log_file))
+        self._settings = self._application(AutogradeApp)
 
     def students(self) -> list[str]:
         """Who has submitted, by name."""
-        coursedir = self._application(AutogradeApp).coursedir
+        coursedir = self._settings.coursedir
         pattern = coursedir.format_path(coursedir.submitted_directory, "*", self.assignment)
         wanted = Path(pattern).relative_to(self.root)
         expression = coursedir.format_path(
@@ -104,8 +107,7 @@ class Course:
 
     def judging(self) -> JudgeInLab:
         """The step that judges, with this course's settings."""
-        application = self._application(AutogradeApp)
-        converter = Autograde(coursedir=application.coursedir, parent=application)
+        converter = Autograde(coursedir=self._settings.coursedir, parent=self._settings)
         return JudgeInLab(parent=NotebookExporter(parent=converter, config=converter.config))
 
     def scores(self) -> list[Score]:
@@ -136,7 +138,7 @@ class Course:
         return True
 
     def _gradebook(self) -> Any:
-        return Gradebook(self._application(AutogradeApp).coursedir.db_url)
+        return Gradebook(self._settings.coursedir.db_url)
 
     def _only_assignment(self) -> str:
         names = sorted(path.name for path in (self.root / "source").glob("*") if path.is_dir())
@@ -147,13 +149,8 @@ class Course:
 
     def _application(self, kind: type[Any], student: str = "") -> Any:
         """nbgrader's application, with this course's settings loaded and its log in a file."""
-        application = kind()
-        application.log.handlers.clear()
+        application = kind(log=self._log)
         application.initialize(["--course-dir", str(self.root)])
-        application.log.handlers.clear()
-        application.log.propagate = False
-        self.log_file.parent.mkdir(exist_ok=True, mode=0o700)
-        application.log.addHandler(logging.FileHandler(self.log_file))
         application.coursedir.assignment_id = self.assignment
         if student:
             application.coursedir.student_id = student
@@ -180,6 +177,18 @@ class Course:
         except NbGraderException:
             return False
         return True
+
+
+class _LogFile(logging.FileHandler):
+    """A log beside the record, made with its first line."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, delay=True)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        Path(self.baseFilename).parent.mkdir(exist_ok=True, mode=0o700)
+        super().emit(record)
 
 
 def _unknown(assignment: str) -> str:

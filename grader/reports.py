@@ -40,9 +40,9 @@ def table(document: dict[str, Any], expected: dict[str, float] | None = None) ->
     """For a terminal: a line for each student, a column for each exercise."""
     names = _exercises(document)
     result = Table(title=f"{document['assignment']}, {document['max']:g} points")
-    result.add_column("student")
+    result.add_column("student", no_wrap=True)
     for name in names:
-        result.add_column(name, justify="right")
+        result.add_column(name, justify="right", overflow="fold")
     result.add_column("score", justify="right", style="bold")
     if expected is not None:
         result.add_column("expected", justify="right")

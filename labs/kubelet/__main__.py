@@ -51,7 +51,7 @@ async def run(config: KubeletConfig, fs: HostFs) -> None:
     except CriError as error:
         endpoint = config.container_runtime_endpoint
         raise ConfigError(
-            f'failed to run Kubelet: validate service connection: validate CRI v1 runtime API for '
+            f"failed to run Kubelet: validate service connection: validate CRI v1 runtime API for "
             f'endpoint "{endpoint}": {error}'
         ) from None
     klog.info(

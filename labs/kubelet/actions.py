@@ -1,6 +1,7 @@
 """What to do to a pod so that it runs as its spec says (`computePodActions` in `kuberuntime_manager.go`).
 
-Pure: from the pod, what the runtime has, and the probes' results to a plan that `runtime_manager` carries out.
+Pure: from the pod, what the runtime has, and the probes' results to a plan that `runtime_manager` carries
+out.
 """
 
 from collections.abc import Mapping

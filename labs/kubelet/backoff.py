@@ -11,7 +11,7 @@ class _Entry:
 
 
 class Backoff:
-    """Doubling delays per key, from `initial` to `maximum` seconds; forgotten after twice the maximum of quiet."""
+    """Doubling delays per key, from `initial` to `maximum` seconds; quiet for twice the maximum resets."""
 
     def __init__(self, initial: float, maximum: float, now: Callable[[], float]) -> None:
         self._initial = initial

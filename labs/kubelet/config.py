@@ -102,32 +102,36 @@ class KubeletConfig:
 
 
 def _failed(path: str, why: str) -> str:
-    return f"failed to load kubelet config file, path: {path}, error: failed to load Kubelet config file {path}, error {why}"
+    twice = f"path: {path}, error: failed to load Kubelet config file {path}"
+    return f"failed to load kubelet config file, {twice}, error {why}"
 
 
 #: Fields of the file that this kubelet accepts and has no use for.
-IGNORED = {
-    "apiVersion", "kind", "enableServer", "httpCheckFrequency", "staticPodURLHeader", "rotateCertificates",
-    "serverTLSBootstrap", "registryPullQPS", "registryBurst", "imagePullCredentialsVerificationPolicy",
-    "eventRecordQPS", "eventBurst", "enableDebuggingHandlers", "oomScoreAdj",
-    "streamingConnectionIdleTimeout", "imageMinimumGCAge", "imageMaximumGCAge",
-    "imageGCHighThresholdPercent", "imageGCLowThresholdPercent", "volumeStatsAggPeriod", "cgroupsPerQOS",
-    "cgroupDriver", "cpuManagerPolicy", "cpuManagerReconcilePeriod", "memoryManagerPolicy",
-    "topologyManagerPolicy", "topologyManagerScope", "hairpinMode", "podPidsLimit", "cpuCFSQuota",
-    "cpuCFSQuotaPeriod", "nodeStatusMaxImages", "maxOpenFiles", "contentType", "kubeAPIQPS",
-    "kubeAPIBurst", "evictionHard", "evictionSoft", "evictionPressureTransitionPeriod",
-    "mergeDefaultEvictionSettings", "enableControllerAttachDetach", "makeIPTablesUtilChains", "iptablesMasqueradeBit", "iptablesDropBit", "failSwapOn", "memorySwap",
-    "containerLogMaxSize", "containerLogMaxFiles", "containerLogMaxWorkers", "containerLogMonitorInterval",
-    "configMapAndSecretChangeDetectionStrategy", "enforceNodeAllocatable", "volumePluginDir", "logging",
-    "enableSystemLogHandler", "enableSystemLogQuery", "shutdownGracePeriod",
-    "shutdownGracePeriodCriticalPods", "enableProfilingHandler", "enableDebugFlagsHandler", "memoryThrottlingFactor", "memoryReservationPolicy", "localStorageCapacityIsolation", "failCgroupV1",
-    "featureGates", "tlsCipherSuites", "tlsMinVersion", "protectKernelDefaults", "systemReserved",
-    "kubeReserved", "readOnlyPort", "maxParallelImagePulls", "providerID", "registerWithTaints",
-    "allowedUnsafeSysctls", "evictionMinimumReclaim", "evictionMaxPodGracePeriod", "podsPerCore",
-    "kubeletCgroups", "systemCgroups", "reservedSystemCPUs", "showHiddenMetricsForVersion",
-    "kernelMemcgNotification", "systemReservedCgroup", "kubeReservedCgroup",
-    "topologyManagerPolicyOptions", "cpuManagerPolicyOptions", "reservedMemory", "registerNodeWithTaints", "tracing", "evictionSoftGracePeriod", "podCIDR", "crashLoopBackOff", "authentication", "authorization",
-}  # fmt: skip
+IGNORED = frozenset(
+    """
+    allowedUnsafeSysctls apiVersion authentication authorization cgroupDriver cgroupsPerQOS
+    configMapAndSecretChangeDetectionStrategy containerLogMaxFiles containerLogMaxSize
+    containerLogMaxWorkers containerLogMonitorInterval contentType cpuCFSQuota cpuCFSQuotaPeriod
+    cpuManagerPolicy cpuManagerPolicyOptions cpuManagerReconcilePeriod crashLoopBackOff
+    enableControllerAttachDetach enableDebugFlagsHandler enableDebuggingHandlers
+    enableProfilingHandler enableServer enableSystemLogHandler enableSystemLogQuery
+    enforceNodeAllocatable eventBurst eventRecordQPS evictionHard evictionMaxPodGracePeriod
+    evictionMinimumReclaim evictionPressureTransitionPeriod evictionSoft evictionSoftGracePeriod
+    failCgroupV1 failSwapOn featureGates hairpinMode httpCheckFrequency imageGCHighThresholdPercent
+    imageGCLowThresholdPercent imageMaximumGCAge imageMinimumGCAge
+    imagePullCredentialsVerificationPolicy iptablesDropBit iptablesMasqueradeBit
+    kernelMemcgNotification kind kubeAPIBurst kubeAPIQPS kubeletCgroups kubeReserved
+    kubeReservedCgroup localStorageCapacityIsolation logging makeIPTablesUtilChains maxOpenFiles
+    maxParallelImagePulls memoryManagerPolicy memoryReservationPolicy memorySwap
+    memoryThrottlingFactor mergeDefaultEvictionSettings nodeStatusMaxImages oomScoreAdj podCIDR
+    podPidsLimit podsPerCore protectKernelDefaults providerID readOnlyPort registerNodeWithTaints
+    registerWithTaints registryBurst registryPullQPS reservedMemory reservedSystemCPUs
+    rotateCertificates serverTLSBootstrap showHiddenMetricsForVersion shutdownGracePeriod
+    shutdownGracePeriodCriticalPods staticPodURLHeader streamingConnectionIdleTimeout systemCgroups
+    systemReserved systemReservedCgroup tlsCipherSuites tlsMinVersion topologyManagerPolicy
+    topologyManagerPolicyOptions topologyManagerScope tracing volumePluginDir volumeStatsAggPeriod
+    """.split()  # noqa: SIM905 - as a list literal it would be a page
+)
 
 
 def _camel(name: str) -> str:

@@ -96,7 +96,7 @@ async def read_log(
 
 
 async def _rounds(fd: int, follow: bool, running: Callable[[], bool]) -> AsyncIterator[None]:
-    """Once, and with `follow` again whenever the file has been written to, for as long as the container runs."""
+    """Once, and with `follow` again whenever the file has been written to, while the container runs."""
     if not follow:
         yield
         return

@@ -1,6 +1,6 @@
 """The container runtime, over CRI v1 (gRPC on a Unix socket).
 
-`Cri` is all of the runtime that the kubelet sees. Errors keep the runtime's words, in the shape Go prints them.
+`Cri` is all of the runtime that the kubelet sees. Errors keep the runtime's words, in Go's shape.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""CRI messages for a pod's sandbox and containers (`kuberuntime_sandbox.go`, `kuberuntime_container.go`, `labels.go`).
+"""CRI messages for a pod's sandbox and containers (`kuberuntime_{sandbox,container}.go`, `labels.go`).
 
-Pure but for the mounts, which `volumes` has made. Labels and annotations are the real kubelet's, so that crictl,
-log collectors and a restarted kubelet find what they look for.
+Pure but for the mounts, which `volumes` has made. Labels and annotations are the real kubelet's, so that
+crictl, log collectors and a restarted kubelet find what they look for.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a pod may know of itself: environment variables and downwardAPI files (`kubelet_pods.go`, `fieldpath`)."""
+"""What a pod may know of itself: variables and downwardAPI files (`kubelet_pods.go`, `fieldpath`)."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -1,5 +1,7 @@
 """The kubelet's command line (`cmd/kubelet/app/options`): the flags kubeadm and people pass, and `--help`."""
 
+# ruff: noqa: E501 - a flag is one line of the table
+
 import argparse
 from collections.abc import Sequence
 from typing import Any

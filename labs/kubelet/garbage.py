@@ -47,10 +47,10 @@ class GarbageCollector:
     async def _collect_runtime(self, live: set[str]) -> None:
         containers = await self._cri.list_containers()
         for container in containers:
-            if container.state == api.CONTAINER_EXITED and container.labels.get(POD_UID, "") not in live:
-                if POD_UID in container.labels:
-                    klog.info("scope.go:122", "RemoveContainer", containerID=container.id)
-                    await self._cri.remove_container(container.id)
+            dead, ours = container.state == api.CONTAINER_EXITED, POD_UID in container.labels
+            if dead and ours and container.labels[POD_UID] not in live:
+                klog.info("scope.go:122", "RemoveContainer", containerID=container.id)
+                await self._cri.remove_container(container.id)
         used = {c.pod_sandbox_id for c in await self._cri.list_containers()}
         sandboxes = sorted(await self._cri.list_sandboxes(), key=lambda s: -s.created_at)
         newest: set[str] = set()

@@ -98,7 +98,7 @@ class HostFs:
     def listdir(self, path: str) -> list[str]:
         fd = self.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            return sorted(os.listdir(fd))
+            return sorted(os.listdir(fd))  # noqa: PTH208 - a descriptor has no Path
         finally:
             os.close(fd)
 
@@ -138,7 +138,7 @@ class HostFs:
             return
 
     def rmtree(self, path: str) -> None:
-        """Remove a directory with all in it; nothing there is fine. Never follows links, never crosses the root."""
+        """Remove a directory with all in it; nothing there is fine. Links are removed, not followed."""
         try:
             with self._at(path) as (parent, name):
                 shutil.rmtree(name, dir_fd=parent)

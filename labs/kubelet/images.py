@@ -1,4 +1,4 @@
-"""Whether a container's image is there, pulled if the policy says so (`pkg/kubelet/images/image_manager.go`)."""
+"""Whether a container's image is there, pulled if the policy says so (`images/image_manager.go`)."""
 
 import asyncio
 from typing import Protocol

@@ -1,6 +1,6 @@
 """The kubelet's loop: what the sources say, what the runtime has and what the API shows, kept together.
 
-Static pods come first: the file source is read and its pods are started before the API client is even imported.
+Static pods come first: they are started before the API client is even imported.
 """
 
 import asyncio
@@ -94,8 +94,8 @@ class Kubelet:
         crashes = Backoff(CRASH_BACKOFF, config.max_container_restart_period, lambda: now().timestamp())
         self.runtime = PodRuntime(cri, images, self._volumes, self.logs, self.events, crashes, host, now)
         self.syncer = PodSyncer(
-            cri, self.runtime, images, self._volumes, self.probes, self._statuses, self.mirrors, self.events, fs, ips,
-            lambda: self._network, self.pleg.observe, version.runtime_name, now,
+            cri, self.runtime, images, self._volumes, self.probes, self._statuses, self.mirrors, self.events,
+            fs, ips, lambda: self._network, self.pleg.observe, version.runtime_name, now,
         )  # fmt: skip
         self.workers = PodWorkers(self.syncer, config.sync_frequency, self._tidy.set)
         sources = ["file"] if config.static_pod_path else []

@@ -1,4 +1,4 @@
-"""The node's heartbeat: a Lease renewed every quarter of its duration (`component-helpers/apimachinery/lease`)."""
+"""The node's heartbeat: a Lease renewed every quarter of its duration (`apimachinery/lease`)."""
 
 import asyncio
 from collections.abc import Callable

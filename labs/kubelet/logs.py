@@ -30,7 +30,7 @@ class ContainerLogs:
         return f"{log_directory(self.root, pod)}/{container}/{attempt}.log"
 
     def next_attempt(self, pod: Pod, container: Container) -> int:
-        """The count a container starts with when the runtime knows no earlier one: one past the last log left."""
+        """A container's first count when the runtime knows none of it: the first unused log's."""
         try:
             names = self._fs.listdir(f"{log_directory(self.root, pod)}/{container.name}")
         except OSError:

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from labs.kubelet import klog
@@ -66,13 +67,15 @@ class NodeFacts:
     ) -> "NodeFacts":  # fmt: skip
         """Ask the machine."""
         pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        disk = os.statvfs("/var/lib/kubelet" if os.path.isdir("/var/lib/kubelet") else "/")
+        disk = os.statvfs("/var/lib/kubelet" if Path("/var/lib/kubelet").is_dir() else "/")
         release = _os_release(_text(fs, "/etc/os-release") or _text(fs, "/usr/lib/os-release"))
         machine = _text(fs, "/etc/machine-id").strip()
         arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
         return cls(
-            name, ips, labels, taints, os.cpu_count() or 1, pages // 1024, disk.f_blocks * disk.f_frsize // 1024,
-            max_pods, machine, machine, _text(fs, "/proc/sys/kernel/random/boot_id").strip(), platform.release(),
+            name, ips, labels, taints, os.cpu_count() or 1, pages // 1024,
+            disk.f_blocks * disk.f_frsize // 1024,
+            max_pods, machine, machine, _text(fs, "/proc/sys/kernel/random/boot_id").strip(),
+            platform.release(),
             release.get("PRETTY_NAME", "Linux"), arch, runtime_version, port,
         )  # fmt: skip
 

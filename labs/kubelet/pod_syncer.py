@@ -1,7 +1,7 @@
 """One pod brought to what it should be, or taken away: SyncPod, SyncTerminatingPod, SyncTerminatedPod.
 
-Called by the pod's worker. Reads the runtime, plans (`actions`), has the plan done (`runtime_manager`), and tells
-status, mirror and probes what came of it. Nothing here needs the API.
+Called by the pod's worker. Reads the runtime, plans (`actions`), has the plan done (`runtime_manager`), and
+tells status, mirror and probes what came of it. Nothing here needs the API.
 """
 
 import asyncio
@@ -151,7 +151,7 @@ class PodSyncer:
         return self._latest.get(pod.uid) or {"phase": "Pending"}
 
     def _adopt(self, pod: Pod, status: PodStatus) -> None:
-        """After a restart of the kubelet, containers that were started and ready stay so until probed again."""
+        """After a restart of the kubelet, what was started and ready stays so until probed again."""
         if pod.uid in self._latest or self._statuses is None:
             return
         for entry in self._statuses.get(pod).get("containerStatuses", ()):

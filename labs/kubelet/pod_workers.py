@@ -1,9 +1,9 @@
 """One task per pod, from its first sync to its last (`pkg/kubelet/pod_workers.go`).
 
-A worker syncs its pod when woken and at least every `syncFrequency` (stretched by up to half, so 60-90 s), after an
-error every 10-15 s. Told to stop, it drops what it is doing, terminates the pod and ends. A pod with the same full
-name as an older one waits until that one has terminated. A pod that comes back under the same UID while it is still
-terminating is started anew afterwards.
+A worker syncs its pod when woken and at least every `syncFrequency` (stretched by up to half, so 60-90 s),
+after an error every 10-15 s. Told to stop, it drops what it is doing, terminates the pod and ends. A pod with
+the same full name as an older one waits until that one has terminated. A pod that comes back under the same
+UID while it is still terminating is started anew afterwards.
 """
 
 import asyncio
@@ -184,7 +184,7 @@ class PodWorkers:
             worker.wake()
 
     def forget_terminated(self) -> Iterable[str]:
-        """Drop the workers that are done, let the next of the same name start; the UIDs that are gone for good."""
+        """Drop the workers that are done, let the next of their names start; the UIDs gone for good."""
         gone = []
         for uid, worker in list(self._workers.items()):
             if worker.phase is not Phase.TERMINATED:

@@ -9,6 +9,7 @@ import errno
 import os
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from typing import Protocol
 
 from cri_api.v1 import api_pb2 as api
@@ -93,6 +94,7 @@ async def _tcp(host: str, port: int | str, container: Container, timeout: int) -
     return True, ""
 
 
+@cache
 def _unverified() -> ssl.SSLContext:
     """Probes do not check certificates (`InsecureSkipVerify`)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,7 +1,7 @@
 """Probing containers over time (`pkg/kubelet/prober`): one task per running container and probe.
 
-Results are kept by container id: startup and liveness are unknown until their thresholds are met, readiness is
-False. Whoever waits for a change is told by `changed(uid)`.
+Results are kept by container id: startup and liveness are unknown until their thresholds are met, readiness
+is False. Whoever waits for a change is told by `changed(uid)`.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Carries a plan out on the runtime: sandboxes, containers, restarts, stops (`pkg/kubelet/kuberuntime`).
 
-`PodRuntime.sync` brings one pod to what its spec says, `PodRuntime.kill` takes it away. It decides nothing that
-`actions.compute_actions` has not decided, except whether a crash-looping container may be started yet.
+`PodRuntime.sync` brings one pod to what its spec says, `PodRuntime.kill` takes it away. It decides nothing
+that `actions.compute_actions` has not decided, except whether a crash-looping container may be started yet.
 """
 
 import asyncio
@@ -149,7 +149,8 @@ class PodRuntime:
         if delay:
             message = f"Back-off restarting failed container {container.name} in pod {pod.described}"
             self._events.pod(pod, WARNING, "BackOff", message, container)
-            text = f"back-off {go_duration(delay)} restarting failed container={container.name} pod={pod.described}"
+            which = f"container={container.name} pod={pod.described}"
+            text = f"back-off {go_duration(delay)} restarting failed {which}"
             raise BackoffError(container.name, "CrashLoopBackOff", text, self._backoff.until(key, ended))
         self._backoff.next(key, ended)
 
@@ -171,7 +172,8 @@ class PodRuntime:
             short = error.reason if error.reason.startswith(("ErrImage", "ImagePull")) else error.message
             if error.reason not in ("PostStartHookError",):
                 self._events.pod(pod, WARNING, "Failed", f"Error: {short}", container)
-            text = f"container {container.name} start failed in pod {pod.described}: {error.reason}: {error.message}"
+            what = f"{error.reason}: {error.message}"
+            text = f"container {container.name} start failed in pod {pod.described}: {what}"
             klog.error("kuberuntime_manager.go:1727", "Unhandled Error", text, logger="UnhandledError")
             raise
 

@@ -1,4 +1,4 @@
-"""The kubelet's own servers: `/healthz` on localhost, and the API that `kubectl logs` comes in by (`pkg/kubelet/server`).
+"""The kubelet's own servers: `/healthz` on localhost, and the API that `kubectl logs` comes in by.
 
 On 10250 every request needs a client certificate of the cluster's CA; reading is for the API server and for
 `system:masters`.
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 API_SERVER = "kube-apiserver-kubelet-client"
 MASTERS = "system:masters"
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+OK = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 2\r\nConnection: close\r\n\r\nok"
+)
 MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 #: The server can wait until the static pods have been started.
 AFTER_START = 1.0

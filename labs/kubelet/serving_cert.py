@@ -1,4 +1,4 @@
-"""The certificate the kubelet serves with: the configured one, or one it signs itself (`/var/lib/kubelet/pki`)."""
+"""The certificate the kubelet serves with: the configured one, or one it signs itself."""
 
 import datetime
 import ipaddress

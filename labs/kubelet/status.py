@@ -1,4 +1,4 @@
-"""A pod's status as the API shows it (`generateAPIPodStatus` in `kubelet_pods.go`, `pkg/kubelet/status/generate.go`).
+"""A pod's status as the API shows it (`generateAPIPodStatus` in `kubelet_pods.go`, `status/generate.go`).
 
 Pure: from the pod, what the runtime has, probe results and the previous status to the next one. The result is
 JSON-shaped, fields in the API's names, so that the status manager can compare and send it as it is.

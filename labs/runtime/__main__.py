@@ -18,7 +18,7 @@ from cri_api.v1 import api_pb2 as cri
 from cri_api.v1 import api_pb2_grpc
 
 from labs.errors import LabsError
-from labs.runtime import terminal
+from labs.runtime import overlay, terminal
 from labs.runtime.containers import Containers
 from labs.runtime.errors import CriError
 from labs.runtime.evidence import Evidence
@@ -65,15 +65,22 @@ async def serve(address: str, places: Places, pod_cidr: str) -> None:
     evidence = Evidence.inherited()
     processes = Processes(monitor)
     await processes.load()
-    launcher = Launcher(monitor, places.bwrap)
+    launcher = Launcher(monitor, processes, places.bwrap)
     files = NodeFiles(places.node)
     images = ImageStore(places.state / "images", read_catalogue(SOURCE, places.variables))
-    network = PodNetwork(pod_cidr)
+    network = PodNetwork(pod_cidr, places.state / "last-address")
     sandbox_records = Records(places.state / "sandboxes", "sandbox", Sandbox, cri.PodSandboxConfig)
     container_records = Records(places.state / "containers", "container", Container, cri.ContainerConfig)
     sandboxes = Sandboxes(sandbox_records, launcher, processes, images, network, files, evidence)
     containers = Containers(
-        container_records, sandbox_records, launcher, processes, images, files, evidence, overlay=True
+        container_records,
+        sandbox_records,
+        launcher,
+        processes,
+        images,
+        files,
+        evidence,
+        overlay=overlay.works(places.bwrap, places.state),
     )
     pods = Pods(sandboxes, containers, processes, monitor)
     sandboxes.adopt()

@@ -114,9 +114,8 @@ class Assembly:
         if own_users:
             command.own_users = True
         else:
-            users = namespace("user")
-            # bubblewrap leaves the one descriptor open in the sandbox and closes the other, so they are the same
-            command.options += ["--userns", users, "--json-status-fd", users]
+            # stays open in the container, where it gives no power: it is the namespace that it is in
+            command.options += ["--userns", namespace("user")]
         pids = self._security.namespace_options.pid
         if pids == cri.POD:
             command.options += ["--pidns", namespace("pid")]

@@ -107,9 +107,10 @@ class Output(asyncio.Protocol):
         self.data = bytearray()
         self.complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pipe = os.fdopen(read_end, "rb", buffering=0)
+        self._transport: asyncio.ReadTransport | None = None
 
     async def listen(self) -> None:
-        await asyncio.get_running_loop().connect_read_pipe(lambda: self, self._pipe)
+        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: self, self._pipe)
 
     def data_received(self, data: bytes) -> None:
         self.data += data[: max(0, OUTPUT_MAX - len(self.data))]
@@ -119,4 +120,8 @@ class Output(asyncio.Protocol):
             self.complete.set_result(None)
 
     def close(self) -> None:
-        self._pipe.close()
+        """Let go of the pipe, also while somebody may still write to it."""
+        if self._transport is not None:
+            self._transport.close()
+        else:
+            self._pipe.close()

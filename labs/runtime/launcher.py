@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 from labs.runtime.errors import CriError
 from labs.runtime.monitor import FIRST_FD, Monitor
+from labs.runtime.processes import Processes
 from labs.runtime.users import ROOT, User, nested_map
 
 
@@ -67,8 +68,9 @@ class Log:
 class Launcher:
     """Starts bubblewrap commands."""
 
-    def __init__(self, monitor: Monitor, bwrap: str) -> None:
+    def __init__(self, monitor: Monitor, processes: Processes, bwrap: str) -> None:
         self._monitor = monitor
+        self._processes = processes
         self._bwrap = bwrap
 
     async def start(self, name: str, command: Command, log: Log | None = None) -> int:
@@ -98,12 +100,24 @@ class Launcher:
                 _give_users(pid)
                 _send(ready)
             _send(ready)
-            if not await _runs(ready):
+            if not await self._runs(name, ready):
                 raise SetUpError("bubblewrap could not set up the sandbox")
             return pid
         finally:
             os.close(info)
             ready.close()
+
+    async def _runs(self, name: str, ready: socket.socket) -> bool:
+        """Wait for the sandbox to close `ready`, or for bubblewrap to end: has the byte been read?"""
+        ready.setblocking(False)
+        closed = asyncio.create_task(asyncio.get_running_loop().sock_recv(ready, 1))
+        ended = asyncio.create_task(self._processes.wait(name))
+        try:
+            await asyncio.wait({closed, ended}, return_when=asyncio.FIRST_COMPLETED)
+            return closed.done() and closed.exception() is None
+        finally:
+            for task in (closed, ended):
+                task.cancel()
 
 
 def _become(user: User) -> list[str]:
@@ -149,13 +163,3 @@ def _give_users(pid: int) -> None:
 def _send(ready: socket.socket) -> None:
     with suppress(BrokenPipeError):  # it has failed already, which is found out by reading
         ready.send(b".")
-
-
-async def _runs(ready: socket.socket) -> bool:
-    """Wait for the other end to be closed: was the byte read?"""
-    ready.setblocking(False)
-    try:
-        await asyncio.get_running_loop().sock_recv(ready, 1)
-    except ConnectionResetError:
-        return False
-    return True

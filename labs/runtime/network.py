@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 from labs.nodes.netlink import Netlink
 from labs.runtime.errors import CriError
@@ -30,11 +31,12 @@ class NetworkError(CriError):
 class PodNetwork:
     """Addresses of `range_`, the first of which is the node's own on the bridge."""
 
-    def __init__(self, range_: str) -> None:
+    def __init__(self, range_: str, last_file: Path) -> None:
         self.range = ipaddress.IPv4Network(range_)
+        #: Where the last address given is remembered, as host-local does.
+        self._last_file = last_file
         # a thread of its own: it changes its network namespace, which no other work may notice
         self._thread = ThreadPoolExecutor(1, "network")
-        self._last: ipaddress.IPv4Address | None = None
         self._bridged = False
 
     @property
@@ -44,16 +46,21 @@ class PodNetwork:
     def allocate(self, used: Iterable[str]) -> str:
         """The address after the last one given, as CNI's host-local: an old one is not soon given again."""
         taken = {ipaddress.IPv4Address(address) for address in used if address}
-        if self._last is None:
-            self._last = max(taken, default=self.range[1])
         hosts = self.range.num_addresses - 2  # without the network's own and the broadcast address
-        first = int(self._last) - int(self.range.network_address)
+        first = int(self._last()) - int(self.range.network_address)
         for step in range(1, hosts + 1):
             candidate = self.range[(first - 1 + step) % hosts + 1]
             if candidate not in taken and candidate != self.range[1]:
-                self._last = candidate
+                self._last_file.write_text(str(candidate))
                 return str(candidate)
         raise CriError(f"no IP addresses available in range set: {self.range[1]}-{self.range[-2]}")
+
+    def _last(self) -> ipaddress.IPv4Address:
+        try:
+            last = ipaddress.IPv4Address(self._last_file.read_text())
+        except (FileNotFoundError, ValueError):  # none yet, or half written when the node was killed
+            return self.range[1]
+        return last if last in self.range else self.range[1]
 
     async def attach(self, sandbox: str, pid: int, address: str) -> None:
         """Give the network namespace of `pid` a cable to the bridge, an address and a way out."""

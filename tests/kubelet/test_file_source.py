@@ -113,7 +113,7 @@ def test_fact_09_one_bad_file_does_not_stop_the_others(
 
     assert (
         'file.go:187] "Could not process manifest file" err="/manifests/bad.yaml: couldn\'t parse as '
-        'pod(yaml: line 4: '
+        "pod(yaml: line 4: "
         'found character that cannot start any token), please check config file" path="/manifests/bad.yaml"'
     ) in capsys.readouterr().err
 

@@ -1,6 +1,7 @@
 """What becomes of a pod when its manifest changes, goes or comes back: facts 27-32, 36-39."""
 
 import asyncio
+import itertools
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,7 @@ async def test_fact_32_a_crash_is_restarted_at_once_then_with_doubling_delays(tm
             )  # type: ignore[misc]
             starts.append(loop.time())
 
-        waits = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+        waits = [later - earlier for earlier, later in itertools.pairwise(starts)]
         assert waits[0] < 1
         assert 10 <= waits[1] <= 16
         assert 20 <= waits[2] <= 36

@@ -1,5 +1,7 @@
 """From a manifest's bytes to a static pod, or to the words that refuse it: facts 18-26."""
 
+import json
+
 import pytest
 import yaml
 
@@ -40,7 +42,7 @@ def test_fact_18_only_the_first_document_counts() -> None:
 
 
 def test_fact_18_json_is_as_good_as_yaml() -> None:
-    text = '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "j"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}'
+    text = json.dumps(manifest("j"))
 
     assert pod_from_file(text.encode(), PATH, "n").name == "j-n"
 
@@ -57,7 +59,8 @@ def test_fact_20_validation_speaks_the_apis_words(spec: str) -> None:
 
 
 def test_fact_20_all_findings_are_named_in_order() -> None:
-    spec = "{restartPolicy: Sometimes, containers: [{name: A_b}, {name: c, image: b, volumeMounts: [{name: v, mountPath: /v}]}]}"
+    mounts = "volumeMounts: [{name: v, mountPath: /v}]"
+    spec = f"{{restartPolicy: Sometimes, containers: [{{name: A_b}}, {{name: c, image: b, {mounts}}}]}}"
 
     causes = refusal(f"{HEAD}spec: {spec}\n")
 
@@ -206,7 +209,10 @@ metadata: {name: web}
 spec:
   terminationGracePeriodSeconds: 1
   containers:
-  - {name: main, image: 'busybox:1.36', command: [sh, -c, echo hello; exec sleep 100000], ports: [{containerPort: 80}]}
+  - name: main
+    image: busybox:1.36
+    command: [sh, -c, echo hello; exec sleep 100000]
+    ports: [{containerPort: 80}]
 """
     assert pod_from_file(text.encode(), PATH, "cks-control-plane").object["spec"] == recorded
 

@@ -37,7 +37,7 @@ AT = datetime(2026, 11, 23, 17, 55, 13, 118413, tzinfo=UTC)
             "I",
             "server.go:193",
             "Starting to listen",
-            {"address": "0.0.0.0", "port": 10250},  # noqa: S104
+            {"address": "0.0.0.0", "port": 10250},
             'I1123 17:55:13.118413  132932 server.go:193] "Starting to listen" address="0.0.0.0" port=10250',
         ),
         (
@@ -78,7 +78,7 @@ def test_a_container_that_waits_is_told_as_recorded() -> None:
 
     assert str(error) == (
         'failed to "StartContainer" for "main" with CrashLoopBackOff: "back-off 40s restarting failed '
-        'container=main '
+        "container=main "
         f'pod=crash-cks-control-plane_default({uid})"'
     )
 

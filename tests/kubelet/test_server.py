@@ -63,16 +63,16 @@ def test_with_timestamps_and_a_limit_of_bytes(tmp_path: Path) -> None:
 def test_following_ends_with_the_container(tmp_path: Path) -> None:
     log = tmp_path / "0.log"
     log.write_bytes(LOG)
-    alive = True
+    ended = asyncio.Event()
+
+    def alive() -> bool:
+        return not ended.is_set()
 
     async def follow() -> bytes:
-        nonlocal alive
         shown = b""
-        async for text in read_log(
-            HostFs(str(tmp_path)), "/0.log", LogOptions(follow=True, tail=0), lambda: alive
-        ):
+        async for text in read_log(HostFs(str(tmp_path)), "/0.log", LogOptions(follow=True, tail=0), alive):
             shown += text
-            alive = False
+            ended.set()
         return shown
 
     async def both() -> bytes:
@@ -146,9 +146,9 @@ async def ask(folder: Path, authority: Authority, client: ssl.SSLContext) -> tup
     await site.start()
     port = runner.addresses[0][1]
     try:
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"https://127.0.0.1:{port}/healthz", ssl=client) as response:
-                return response.status, await response.text()
+        url = f"https://127.0.0.1:{port}/healthz"
+        async with aiohttp.ClientSession() as session, session.get(url, ssl=client) as response:
+            return response.status, await response.text()
     finally:
         await runner.cleanup()
 

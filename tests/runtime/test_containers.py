@@ -79,7 +79,9 @@ def test_when_its_guard_is_killed_nothing_of_it_is_left(node: RuntimeNode) -> No
 
 def test_stop_sends_term_and_kills_only_after_the_grace_period(node: RuntimeNode) -> None:
     sandbox = node.sandbox("stop")
-    polite = node.run_container(sandbox, "sh", "-c", "trap 'exit 5' TERM; touch /ready; while :; do sleep 0.02; done")
+    polite = node.run_container(
+        sandbox, "sh", "-c", "trap 'exit 5' TERM; touch /ready; while :; do sleep 0.02; done"
+    )
     deaf = node.run_container(sandbox, *SLEEP, name="deaf")
     node.exec_sync(polite, "sh", "-c", "until test -e /ready; do sleep 0.01; done")
 
@@ -112,15 +114,17 @@ def test_its_output_is_logged_in_the_format_of_cri(node: RuntimeNode) -> None:
         ("/etc/passwd", 'exec: "/etc/passwd": permission denied'),
     ],
 )
-def test_an_unknown_program_fails_the_start_in_runcs_words(node: RuntimeNode, program: str, reason: str) -> None:
+def test_an_unknown_program_fails_the_start_in_runcs_words(
+    node: RuntimeNode, program: str, reason: str
+) -> None:
     container = node.create(node.sandbox(f"missing-{len(program)}"), program)
 
     with pytest.raises(grpc.RpcError) as call:
         node.cri.StartContainer(cri.StartContainerRequest(container_id=container))
 
     message = (
-        "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
-        f"unable to start container process: {reason}: unknown"
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+        f"runc create failed: unable to start container process: {reason}: unknown"
     )
     assert refusal(call) == ("UNKNOWN", message)
     status = node.status(container)
@@ -130,7 +134,12 @@ def test_an_unknown_program_fails_the_start_in_runcs_words(node: RuntimeNode, pr
 
 def test_environment_and_working_directory_are_the_images_and_the_configs(node: RuntimeNode) -> None:
     container = node.run_container(
-        node.sandbox("env"), "sh", "-c", "pwd; env", env={"LD_PRELOAD": "", "COLOUR": "blue"}, working_dir="/new/place"
+        node.sandbox("env"),
+        "sh",
+        "-c",
+        "pwd; env",
+        env={"LD_PRELOAD": "", "COLOUR": "blue"},
+        working_dir="/new/place",
     )
     node.wait_exit(container)
 
@@ -199,7 +208,11 @@ def test_it_inherits_no_descriptor_of_the_runtime(node: RuntimeNode) -> None:
     for attempt, security in enumerate(({}, {"readonly_rootfs": True})):
         container = node.run_container(sandbox, "sleep", "100000", attempt=attempt, security=security)
 
-        assert node.exec_sync(container, "ls", "/proc/1/fd")[1].split() == ["0", "1", "2"]
+        links = node.exec_sync(container, "sh", "-c", "for fd in /proc/1/fd/*; do readlink $fd; done")[
+            1
+        ].split()
+        own = node.exec_sync(container, "readlink", "/proc/self/ns/user")[1].strip()
+        assert [link.partition(":")[0] for link in links if link != own] == ["/dev/null", "pipe", "pipe"]
 
 
 def test_a_user_that_the_node_has_is_that_user_and_another_is_refused(node: RuntimeNode) -> None:

@@ -11,7 +11,9 @@ from tests.runtime.harness import RuntimeNode
 
 @pytest.fixture(scope="module")
 def container(node: RuntimeNode) -> str:
-    return node.run_container(node.sandbox("exec"), "sleep", "100000", env={"COLOUR": "blue"}, working_dir="/var")
+    return node.run_container(
+        node.sandbox("exec"), "sleep", "100000", env={"COLOUR": "blue"}, working_dir="/var"
+    )
 
 
 def test_output_and_exit_code_are_the_commands(node: RuntimeNode, container: str) -> None:
@@ -27,7 +29,9 @@ def test_a_command_that_takes_too_long_is_killed(node: RuntimeNode, container: s
         node.exec_sync(container, "sh", "-c", "sleep 4720; true", timeout=1)
 
     assert call.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert call.value.details() == "failed to exec in container: timeout 1s exceeded: context deadline exceeded"
+    assert (
+        call.value.details() == "failed to exec in container: timeout 1s exceeded: context deadline exceeded"
+    )
     assert node.run("pgrep", "-x", "-f", "sleep 4720")[0] == 1
 
 
@@ -39,7 +43,9 @@ def test_a_missing_command_is_told_in_runcs_words(node: RuntimeNode, container: 
     assert call.value.details().endswith('exec: "nothing": executable file not found in $PATH: unknown')
 
 
-def test_a_child_that_keeps_the_output_open_does_not_hold_the_answer(node: RuntimeNode, container: str) -> None:
+def test_a_child_that_keeps_the_output_open_does_not_hold_the_answer(
+    node: RuntimeNode, container: str
+) -> None:
     assert node.exec_sync(container, "sh", "-c", "sleep 4721 & echo done") == (0, "done\n", "")
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import grpc
 import pytest
 from cri_api.v1 import api_pb2 as cri
+
 from labs.runtime.errors import InvalidArgumentError
 from labs.runtime.images.build import is_static
 from labs.runtime.images.references import manifest_url, normalize
-
 from tests.runtime.harness import RuntimeNode
 
 DIGEST = "sha256:" + "0" * 64
@@ -96,8 +96,8 @@ def test_an_unknown_image_cannot_be_pulled_and_the_reason_is_containerds(node: R
     name = "registry.invalid/nothing:1"
     assert call.value.code() == grpc.StatusCode.UNKNOWN
     assert call.value.details().startswith(
-        f'failed to pull and unpack image "{name}": failed to resolve reference "{name}": failed to do request: '
-        'Head "https://registry.invalid/v2/nothing/manifests/1": dial tcp: lookup registry.invalid'
+        f'failed to pull and unpack image "{name}": failed to resolve reference "{name}": '
+        'failed to do request: Head "https://registry.invalid/v2/nothing/manifests/1": dial tcp: lookup registry.invalid'
     )
 
 
@@ -121,7 +121,8 @@ def test_nginx_serves_and_logs_as_nginx(node: RuntimeNode) -> None:
     sandbox = node.sandbox("web")
     container = node.run_container(sandbox, image="nginx:1.27")
     address = node.cri.PodSandboxStatus(cri.PodSandboxStatusRequest(pod_sandbox_id=sandbox)).status.network.ip
-    get = rf"exec 3<>/dev/tcp/{address}/80 && printf 'GET {{}} HTTP/1.0\r\nUser-Agent: test\r\n\r\n' >&3 && cat <&3"
+    request = r"GET {} HTTP/1.0\r\nUser-Agent: test\r\n\r\n"
+    get = f"exec 3<>/dev/tcp/{address}/80 && printf '{request}' >&3 && cat <&3"
 
     page = node.sh(f"for i in $(seq 100); do {get.format('/')} && exit; sleep 0.05; done 2>/dev/null")
     missing = node.sh(get.format("/nothing"))
@@ -131,6 +132,8 @@ def test_nginx_serves_and_logs_as_nginx(node: RuntimeNode) -> None:
     assert missing.startswith("HTTP/1.1 404 Not Found\r\n")
     log = node.log_of(container)
     assert re.search(r'stdout F 10\.244\.0\.1 - - \[.*\] "GET / HTTP/1\.0" 200 \d+ "-" "test" "-"', log)
-    assert re.search(r'stdout F 10\.244\.0\.1 - - \[.*\] "GET /nothing HTTP/1\.0" 404 \d+ "-" "test" "-"', log)
+    assert re.search(
+        r'stdout F 10\.244\.0\.1 - - \[.*\] "GET /nothing HTTP/1\.0" 404 \d+ "-" "test" "-"', log
+    )
     node.cri.StopContainer(cri.StopContainerRequest(container_id=container, timeout=20))
     assert node.status(container).exit_code == 0

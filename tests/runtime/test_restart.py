@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from cri_api.v1 import api_pb2 as cri
 
 from tests.runtime.harness import RuntimeNode
@@ -17,8 +19,12 @@ def test_containers_outlive_the_runtime_and_what_happened_meanwhile_is_known(fre
     created = node.create(sandbox, "sleep", "4716", name="created")
     before = node.status(counting)
 
+    info = node.cri.ContainerStatus(cri.ContainerStatusRequest(container_id=counting, verbose=True)).info[
+        "info"
+    ]
+
     node.kill_runtime(
-        meanwhile=f"touch /cks/containers/{counting}/upper/stop; while pgrep -x -f 'sleep 4715'; do pkill -9 -x -f 'sleep 4715'; done"
+        meanwhile=f"touch /proc/{json.loads(info)['pid']}/root/stop; pkill -9 -x -f 'sleep 4715'"
     )
 
     assert node.wait_exit(counting).exit_code == 7

@@ -149,7 +149,7 @@ def test_the_same_pod_and_attempt_is_refused(node: RuntimeNode) -> None:
 def test_a_pod_with_a_sleeping_container_takes_at_most_3_megabytes(fresh_node: RuntimeNode) -> None:
     fresh_node.run_container(fresh_node.sandbox(), *SLEEP)
 
-    script = "for p in $(pgrep -f 'bwrap|sleep'); do grep ^Pss: /proc/$p/smaps_rollup; done"
+    script = "for p in $(pgrep -f '[b]wrap|^sleep'); do grep ^Pss: /proc/$p/smaps_rollup; done"
     kilobytes = sum(int(line.split()[1]) for line in fresh_node.sh(script, view="trusted").splitlines())
 
     assert 0 < kilobytes <= 3000

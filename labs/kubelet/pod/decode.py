@@ -13,7 +13,8 @@ import yaml
 from labs.kubelet.pod.errors import ParseError
 from labs.kubelet.pod.schema import conform, json_kind
 
-NOT_REGISTERED = 'no kind "{}" is registered for version "{}" in scheme "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"'
+SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
+NOT_REGISTERED = f'no kind "{{}}" is registered for version "{{}}" in scheme "{SCHEME}"'
 #: Kinds of v1 that decode but are no Pod; the real message prints the Go value.
 CORE_KINDS = {
     "Binding", "ConfigMap", "Endpoints", "Event", "LimitRange", "List", "Namespace", "Node",

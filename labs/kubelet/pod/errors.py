@@ -6,7 +6,7 @@
     ├── NamelessPodError       a Pod without a name
     └── ReferenceRefusedError  a Pod that needs an object of the API
 
-The texts are upstream's (`pkg/kubelet/config/common.go`, `file.go`); the source wraps them with the file's path.
+The texts are upstream's (`pkg/kubelet/config/common.go`, `file.go`); the source puts the file's path around.
 """
 
 

@@ -1,4 +1,4 @@
-"""The stand-in for nginx in its image: serves files over HTTP, configured and logging as nginx in its container does.
+"""The stand-in for nginx in its image: serves files over HTTP, configured and logging as nginx does.
 
 It runs alone in a container, on the Python of the machine, and reads of the configuration what an exercise
 may change: `listen` and `root` in /etc/nginx/conf.d. Options are nginx's; all but `-v` and `-t` are taken for
@@ -56,15 +56,18 @@ class Handler(BaseHTTPRequestHandler):
             reason = f'open() "{file}" failed ({failure.errno}: {failure.strerror})'
             self._fail(HTTPStatus.FORBIDDEN, reason)
         else:
-            headers = {"Last-Modified": formatdate(file.stat().st_mtime, usegmt=True), "Accept-Ranges": "bytes"}
+            headers = {
+                "Last-Modified": formatdate(file.stat().st_mtime, usegmt=True),
+                "Accept-Ranges": "bytes",
+            }
             self._answer(HTTPStatus.OK, TYPES.get(file.suffix, "application/octet-stream"), body, headers)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def do_POST(self) -> None:
         self._answer(HTTPStatus.METHOD_NOT_ALLOWED, "text/html", page(HTTPStatus.METHOD_NOT_ALLOWED), {})
 
-    do_PUT = do_DELETE = do_POST
+    do_PUT = do_DELETE = do_POST  # noqa: N815
 
     def _fail(self, status: HTTPStatus, reason: str) -> None:
         host = self.headers.get("Host", "")
@@ -86,9 +89,11 @@ class Handler(BaseHTTPRequestHandler):
     def _log_access(self, status: HTTPStatus, size: int) -> None:
         """In the format `main` of nginx's image."""
         stamp = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
-        referer, agent, forwarded = (self.headers.get(name, "-") for name in ("Referer", "User-Agent", "X-Forwarded-For"))
-        line = f'{self.client_address[0]} - - [{stamp}] "{self.requestline}" {status.value} {size} "{referer}" "{agent}"'
-        print(f'{line} "{forwarded}"', flush=True)
+        referer, agent, forwarded = (
+            self.headers.get(name, "-") for name in ("Referer", "User-Agent", "X-Forwarded-For")
+        )
+        client, request = self.client_address[0], f'"{self.requestline}" {status.value} {size}'
+        print(f'{client} - - [{stamp}] {request} "{referer}" "{agent}" "{forwarded}"', flush=True)
 
     def log_message(self, format: str, *args: object) -> None:
         """What the base class would say of each request is said in nginx's words instead."""
