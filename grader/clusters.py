@@ -14,6 +14,7 @@ from grader.lab import Lab
 from grader.record import Verdict
 from labs import judge
 from labs.cluster import Cluster
+from labs.nodes.state import clusters_directory
 
 #: Notebooks name the node's pods (`web-cks-control-plane`), so every submission's cluster has this name,
 #: each in a state directory of its own.
@@ -71,8 +72,7 @@ def _remove(home: Path) -> None:
 
 
 def _homes() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "cks-labs" / "grading"
+    return clusters_directory().parent / "grading"
 
 
 @contextlib.contextmanager

@@ -100,24 +100,24 @@ class Course:
             (folder / name).write_text(text)
         return folder
 
-    def run(self, *argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "CKS_TEST_LAB": str(self.trouble), **environment}
+    def run(self, *argv: str, timeout: float) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "CKS_TEST_LAB": str(self.trouble)}
         return subprocess.run(
-            [*argv], cwd=self.root, env=env, text=True, capture_output=True, timeout=280, check=False
+            [*argv], cwd=self.root, env=env, text=True, capture_output=True, timeout=timeout, check=False
         )
 
-    def nbgrader(self, *argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.run(str(NBGRADER), *argv, **environment)
+    def nbgrader(self, *argv: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+        return self.run(str(NBGRADER), *argv, timeout=timeout)
 
-    def grader(self, *argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, "-m", "grader", *argv, **environment)
+    def grader(self, *argv: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "grader", *argv, timeout=timeout)
 
     def generate(self) -> None:
         done = self.nbgrader("generate_assignment", ASSIGNMENT)
         assert done.returncode == 0, done.stderr
 
-    def autograde(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.nbgrader("autograde", ASSIGNMENT, *options, **environment)
+    def autograde(self, *options: str) -> subprocess.CompletedProcess[str]:
+        return self.nbgrader("autograde", ASSIGNMENT, *options)
 
     def ask_for_trouble(self, fail: str, times: int) -> None:
         self.trouble.write_text(json.dumps({"fail": fail, "times": times}))

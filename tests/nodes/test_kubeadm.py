@@ -184,7 +184,7 @@ def test_kubeconfigs_are_root_only_and_carry_their_users_certificate(
 
     assert mode(path) == 0o600
     assert document["current-context"] == f"{user}@kubernetes"
-    assert document["clusters"][0]["cluster"]["server"] == "https://172.18.0.2:6443"
+    assert document["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:6443"
     assert subject(found) == (organization, user)
     assert usages(found) == {"client"}
     found.verify_directly_issued_by(certificate(root / "etc/kubernetes/pki/ca.crt"))

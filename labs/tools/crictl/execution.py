@@ -118,7 +118,7 @@ def _on_terminal(runtime: socket.socket, master: int, *, stdin: bool) -> int:
     sources = [master, runtime.fileno(), wakeup, *([ours] if stdin else [])]
     try:
         if before is not None:
-            tty.setraw(ours)
+            tty.setraw(ours, termios.TCSANOW)  # what was typed ahead is the command's
         while True:
             ready, _, _ = select.select(sources, [], [])
             if wakeup in ready:
