@@ -13,6 +13,7 @@ from grader.kernel import End, Kernel, Ran
 from grader.limits import MEBIBYTE, Limits
 from grader.sandbox import Box, box
 from tests.grader.courses import ROOT
+from tests.grader.processes import alive
 
 SMALL = Limits(cell_time=20.0, total_time=60.0, memory=400 * MEBIBYTE, home=8 * MEBIBYTE)
 Open = Callable[..., tuple[Box, Kernel]]
@@ -42,13 +43,6 @@ def text(ran: Ran) -> str:
 
 def error(ran: Ran) -> str:
     return "".join(output.get("ename", "") for output in ran.outputs)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_a_cell_runs_and_its_output_comes_back(kernel: Kernel) -> None:

@@ -25,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     endpoint = endpoint if "://" in endpoint else f"unix://{endpoint}"
     try:
-        return _run(options, endpoint)
+        status = _run(options, endpoint)
+        sys.stdout.flush()
+        return status
     except LabsError as failure:
         print(_log_line(str(failure)), file=sys.stderr)
         return failure.status
