@@ -152,7 +152,7 @@ class Records(Generic[Record]):
         """Forget `record`, files and all."""
         self._records.pop(record.id, None)
         (record.directory / "state.json").unlink(missing_ok=True)
-        shutil.rmtree(record.directory, ignore_errors=True)
+        shutil.rmtree(record.directory)
 
     def get(self, identity: str) -> Record:
         """By id or by a beginning of it that is nobody else's; `NotFoundError` otherwise."""

@@ -1,5 +1,8 @@
 """An image's own files, put on the disk when first needed: what the root of its containers begins with."""
 
+import functools
+import hashlib
+import json
 import shutil
 import stat
 import subprocess
@@ -20,6 +23,7 @@ _GROUP = "root:x:0:\nnobody:x:65534:\n"
 _ELF_MAGIC, _PT_INTERP = b"\x7fELF", 3
 
 
+@functools.cache
 def static_busybox() -> Path | None:
     """The machine's busybox, if it has one that needs no library."""
     found = shutil.which("busybox", path="/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin")
@@ -56,6 +60,13 @@ def host_mounts() -> tuple[Mount, ...]:
 def base_of(image: Image) -> str:
     """`busybox` needs a static one; where there is none its images are made of the machine's own tools."""
     return "host" if image.base == "busybox" and static_busybox() is None else image.base
+
+
+def key(image: Image) -> str:
+    """A name for the files of `image` as they would be built now: unlike its id, of this machine."""
+    busybox = static_busybox()
+    made_of = [image.id, image.files, busybox and [str(busybox), busybox.stat().st_mtime_ns]]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
 def build(image: Image, directory: Path) -> None:

@@ -79,7 +79,7 @@ class ImageStore:
 
     def rootfs(self, image: Image) -> Path:
         """The image's own files, written at the first call."""
-        directory = self.directory / image.id.removeprefix("sha256:") / "rootfs"
+        directory = self.directory / build.key(image) / "rootfs"
         if not directory.exists():
             build.build(image, directory)
         return directory
