@@ -126,9 +126,10 @@ def box(
         ready, ready_inside = _pipe(stack)
         info, info_inside = _pipe(stack)
         layout = _Layout(stack)
+        layout.scratch(limits)
         layout.system(hidden)
         layout.project()
-        layout.student(files, socket, limits)
+        layout.student(files, socket)
         layout.data(CONNECTION, json.dumps(_connection_info(key)).encode())
         layout.bind(_GRADER / "inside.py", "/opt/cks-labs/inside.py")
         layout.add("--remount-ro", "/dev", "--remount-ro", "/")
@@ -205,17 +206,20 @@ class _Layout:
                 if package.is_relative_to(path):
                     self.add("--tmpfs", str(package), "--remount-ro", str(package))
 
+    def scratch(self, limits: Limits) -> None:
+        """First of all: this project or its Python may itself lie below one of these, and is bound over it."""
+        self.add("--proc", "/proc", "--dev", "/dev", "--size", str(MEBIBYTE), "--tmpfs", "/dev/shm")
+        self.add("--size", str(MEBIBYTE), "--tmpfs", "/run", "--perms", "0700", "--dir", "/run/kernel")
+        self.add("--size", str(limits.tmp), "--tmpfs", "/tmp")
+        self.add("--size", str(limits.home), "--perms", "0700", "--tmpfs", HOME)
+
     def project(self) -> None:
         for name in VISIBLE:
             if (_LABS / name).exists():
                 self.bind(_LABS / name, f"{SOURCE}/labs/{name}")
 
-    def student(self, files: Mapping[str, bytes], socket: Path | None, limits: Limits) -> None:
+    def student(self, files: Mapping[str, bytes], socket: Path | None) -> None:
         uid = STUDENT if self._root else os.getuid()
-        self.add("--proc", "/proc", "--dev", "/dev", "--size", str(MEBIBYTE), "--tmpfs", "/dev/shm")
-        self.add("--size", str(MEBIBYTE), "--tmpfs", "/run", "--perms", "0700", "--dir", "/run/kernel")
-        self.add("--size", str(limits.tmp), "--tmpfs", "/tmp")
-        self.add("--size", str(limits.home), "--perms", "0700", "--tmpfs", HOME)
         self.data("/etc/passwd", f"student:x:{uid}:{uid}::{HOME}:/bin/bash\n".encode())
         self.data("/etc/group", f"student:x:{uid}:\n".encode())
         self.data("/etc/hosts", b"127.0.0.1 localhost\n")

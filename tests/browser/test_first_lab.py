@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
-from playwright.sync_api import Locator, Playwright, expect
+from playwright.sync_api import Locator, expect, sync_playwright
 
 from tests.browser import jupyter
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def notebook(shared_cluster: Cluster, playwright: Playwright, tmp_path: Path) -> Iterator[jupyter.Notebook]:
+def notebook(shared_cluster: Cluster, tmp_path: Path) -> Iterator[jupyter.Notebook]:
     """The lab, open in JupyterLab, as it is handed out."""
     browser = jupyter.executable()
     if browser is None:
@@ -41,7 +41,8 @@ def notebook(shared_cluster: Cluster, playwright: Playwright, tmp_path: Path) ->
         cell.source = SOLUTION.sub("# Your work goes here.", cell.source)
     nbformat.write(lab, path)
     environment = {"CKS_LABS_CLUSTER": shared_cluster.name}
-    with jupyter.server(path.parent, environment) as address:
+    # Playwright's event loop must not outlive the test: others of this process run their own
+    with jupyter.server(path.parent, environment) as address, sync_playwright() as playwright:
         opened = jupyter.launch(playwright, browser)
         try:
             page = opened.new_page(viewport={"width": 1200, "height": 1200}, reduced_motion="reduce")

@@ -73,6 +73,7 @@ CHEATS: dict[str, tuple[nbformat.NotebookNode, dict[str, float]]] = {
         EARNED,
     ),
     "floods": (answered(f"{HONEST}\nwhile True: print('x' * 10000)"), EARNED),
+    "hangs": (answered(f"{HONEST}\nwhile True: pass"), EARNED),
     "closes-channels": (
         answered(
             f"{HONEST}\nfrom ipykernel.kernelapp import IPKernelApp as A\nA.instance().shell_socket.close()",
@@ -145,4 +146,4 @@ def test_no_markup_of_a_student_reaches_the_instructors_browser(batch: Course) -
 def test_the_instructor_is_told_why_cells_were_not_executed(batch: Course) -> None:
     assert "[grader] the kernel died" in shown(batch, "leaves")
     assert "[grader] not executed" in shown(batch, "leaves")
-    assert "[grader] it ran out of time" in shown(batch, "floods")
+    assert "[grader] it ran out of time" in shown(batch, "hangs")
