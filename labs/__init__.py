@@ -1,1 +1,1 @@
-"""Kubernetes static pods, hands on: nodes, a kubelet, a runtime, a control plane and the exercises on them."""
+"""Kubernetes static pods, hands on: nodes, a kubelet, a runtime, a control plane, and exercises on them."""

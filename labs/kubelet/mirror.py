@@ -95,18 +95,25 @@ class Mirrors:
         name = full_name(obj)
         known = self._known.get(name)
         if kind == "DELETED":
-            if known is not None and known["metadata"]["uid"] == obj["metadata"]["uid"]:
-                del self._known[name]
+            self._forget(obj)
             return
         if known is not None and _version(known) > _version(obj):
             return
         self._known[name] = obj
         self._changed(name)
 
-    async def reconcile(self, pod: Pod) -> bool:
-        """Make the API show this pod; True when a mirror was created now."""
+    def seen(self, pod: Pod) -> Json | None:
+        """Whatever the API shows under this pod's name, as far as the watch has told."""
+        return self._known.get(pod.full_name)
+
+    async def reconcile(self, pod: Pod, seen: Json | None) -> bool:
+        """Make the API show this pod; True when a mirror was created now.
+
+        `seen` is what was there when this became due. It decides even when it has gone meanwhile: so a
+        forced delete, which the watch shows as a mark and a removal, is answered to its mark.
+        """
         async with self._locks.setdefault(pod.full_name, asyncio.Lock()):
-            mirror = self._known.get(pod.full_name)
+            mirror = self._known.get(pod.full_name, seen)
             if mirror is not None:
                 if is_mirror_of(mirror, pod) and "deletionTimestamp" not in mirror["metadata"]:
                     return False
@@ -136,7 +143,11 @@ class Mirrors:
         return True
 
     async def _delete(self, mirror: Json) -> bool:
-        """Force-delete exactly this object; True when it is gone."""
+        """Force-delete exactly this object; True when that was done here.
+
+        An object that somebody else's forced delete has taken meanwhile counts as not done, as upstream:
+        the mirror is then missed only at the pod's next sync.
+        """
         metadata = mirror["metadata"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
         options = {
@@ -152,10 +163,15 @@ class Mirrors:
                 where = f"{metadata['namespace']}/{metadata['name']}"
                 klog.error("mirror_client.go:132", "Failed deleting a mirror pod", error, pod=where)
                 return False
-        known = self._known.get(full_name(mirror))
-        if known is not None and known["metadata"]["uid"] == metadata["uid"]:
-            del self._known[full_name(mirror)]
+            self._forget(mirror)
+            return False
+        self._forget(mirror)
         return True
+
+    def _forget(self, mirror: Json) -> None:
+        known = self._known.get(full_name(mirror))
+        if known is not None and known["metadata"]["uid"] == mirror["metadata"]["uid"]:
+            del self._known[full_name(mirror)]
 
     async def remove_orphans(self, wanted: Callable[[str], bool]) -> None:
         """Delete every mirror whose pod is neither configured nor still stopping."""

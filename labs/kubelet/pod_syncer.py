@@ -14,7 +14,7 @@ from labs.kubelet.cri import CriError
 from labs.kubelet.events import WARNING, EventRecorder
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.images import ImageManager
-from labs.kubelet.mirror import Mirrors
+from labs.kubelet.mirror import Json, Mirrors
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.probes import ProbeManager
 from labs.kubelet.runtime_manager import PodRuntime
@@ -178,7 +178,7 @@ class PodSyncer:
         running = self._mirroring.get(pod.uid)
         if running is None or running.done():
             self._mirroring[pod.uid] = asyncio.create_task(
-                self._mirror(pod, self._mirrors), name=f"mirror {pod.ref}"
+                self._mirror(pod, self._mirrors, self._mirrors.seen(pod)), name=f"mirror {pod.ref}"
             )
 
     async def _replace_mirror(self, pod: Pod) -> None:
@@ -187,8 +187,8 @@ class PodSyncer:
         if self._mirrors is not None and self._mirrors.outdated(pod):
             await asyncio.wait((self._mirroring[pod.uid],), timeout=MIRROR_PATIENCE)
 
-    async def _mirror(self, pod: Pod, mirrors: Mirrors) -> None:
-        created = await mirrors.reconcile(pod)
+    async def _mirror(self, pod: Pod, mirrors: Mirrors, seen: Json | None) -> None:
+        created = await mirrors.reconcile(pod, seen)
         if created and self._statuses is not None:
             self._statuses.push(pod.uid)
 

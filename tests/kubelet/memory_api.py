@@ -60,14 +60,13 @@ class MemoryApi:
         return {e["reason"] for e in self.events(name)}
 
     def user_deletes(self, name: str, namespace: str = "default", force: bool = False) -> None:
-        """`kubectl delete pod`."""
+        """`kubectl delete pod`: the object is marked and, by force, is gone before anyone can answer."""
         pod = self.objects[("pods", namespace, name)]
+        at = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        pod["metadata"]["deletionTimestamp"] = at
+        self._store("pods", namespace, pod, "MODIFIED")
         if force:
             self._remove("pods", namespace, name)
-        else:
-            at = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            pod["metadata"]["deletionTimestamp"] = at
-            self._store("pods", namespace, pod, "MODIFIED")
 
     def user_edits(self, name: str, change: Callable[[Json], None], namespace: str = "default") -> None:
         """`kubectl edit pod`."""

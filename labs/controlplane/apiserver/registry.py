@@ -6,11 +6,13 @@ other writer came in between, unless the client named the version it means.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from . import meta, status
 from .admission import Admission
@@ -45,6 +47,7 @@ class Registry:
 
     storage: Storage
     admission: Admission
+    _deleting: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object:
         """The object of that name."""
@@ -171,6 +174,14 @@ class Registry:
     ) -> tuple[Object, bool]:
         """Delete an object, or mark it as going; also tells whether it is gone."""
         key = resource.key(namespace, name)
+        # A forced delete marks and then removes; who answers to the mark with a delete finds nothing left.
+        lock = self._deleting.setdefault(key, asyncio.Lock())
+        async with lock:
+            return await self._delete(ctx, resource, key, name, deletion)
+
+    async def _delete(
+        self, ctx: Context, resource: Resource, key: str, name: str, deletion: Deletion
+    ) -> tuple[Object, bool]:
         current = await self.storage.get(key)
         await self.admission.delete(ctx, resource, name, current.object if current else None)
         while True:
