@@ -23,7 +23,7 @@ from grader.lab import Lab
 from grader.limits import Limits
 from grader.record import Record, Run, Verdict
 from grader.sandbox import box
-from grader.submission import GradedCell, Submission, grade_id
+from grader.submission import START, GradedCell, Submission, grade_id
 
 ATTEMPTS = 2
 
@@ -78,6 +78,8 @@ class Judging:
                         continue
                     ran = None if lost else kernel.execute(cell.source)
                     lost = lost or (ran is not None and ran.kernel_lost)
+                    if not lost:
+                        _see_started(cell, submission, lab)
                     graded = waiting.pop(grade_id(cell) or "", None)
                     if graded is None:
                         cell.outputs = [*(ran.outputs if ran else ()), *_notes(ran)]
@@ -93,6 +95,13 @@ class Judging:
         _plausible(verdict, cell)
         self.record.verdict(run, cell.id, verdict)
         return feedback.output(verdict)
+
+
+def _see_started(cell: NotebookNode, submission: Submission, lab: Lab) -> None:
+    """A start cell whose exercise did not start is made good: if the lab cannot do it, the lab is at fault."""
+    for graded in submission.graded:
+        if grade_id(cell) == f"{graded.exercise}{START}" and not lab.started(graded.exercise):
+            lab.start(graded.exercise)
 
 
 def _plausible(verdict: Verdict, cell: GradedCell) -> None:

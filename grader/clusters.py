@@ -14,6 +14,8 @@ from grader.lab import Lab
 from grader.record import Verdict
 from labs import judge
 from labs.cluster import Cluster
+from labs.judge.access import Access
+from labs.judge.facts import Began
 from labs.nodes.state import clusters_directory
 
 #: Notebooks name the node's pods (`web-cks-control-plane`), so every submission's cluster has this name,
@@ -31,6 +33,10 @@ class ClusterLab:
     @property
     def socket(self) -> Path:
         return self._cluster.student_socket
+
+    def started(self, exercise: str) -> bool:
+        facts = Access(self._cluster).facts()
+        return any(isinstance(fact, Began) and fact.exercise == exercise for fact in facts)
 
     def start(self, exercise: str) -> None:
         judge.start(self._cluster, exercise)

@@ -66,7 +66,7 @@ class Kernel:
     def __init__(self, box: Box, limits: Limits) -> None:
         self._box = box
         self._limits = limits
-        self._deadline = time.monotonic() + limits.total_time
+        self._time_left = limits.total_time
         self._output_left = limits.total_output
         self._iopub_heard = True
         self._session = Session(key=box.connection.key, signature_scheme="hmac-sha256")
@@ -94,11 +94,17 @@ class Kernel:
         self._close()
 
     def execute(self, code: str) -> Ran:
-        """Run one cell to its end, however that comes about."""
+        """Run one cell to its end, however that comes about. Only cells use up the notebook's time."""
         outputs = Outputs(min(self._limits.cell_output, self._output_left))
-        allowed = min(self._limits.cell_time, self._deadline - time.monotonic())
-        if allowed <= 0:
+        if self._time_left <= 0:
             return self._kill(outputs, f"the notebook had used up its {self._limits.total_time:.0f} s")
+        began = time.monotonic()
+        try:
+            return self._execute(code, outputs, min(self._limits.cell_time, self._time_left))
+        finally:
+            self._time_left -= time.monotonic() - began
+
+    def _execute(self, code: str, outputs: Outputs, allowed: float) -> Ran:
         content = {
             "code": code,
             "silent": False,

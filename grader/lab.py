@@ -17,6 +17,9 @@ class Lab(Protocol):
     def socket(self) -> Path | None:
         """All that the student's kernel gets of it."""
 
+    def started(self, exercise: str) -> bool:
+        """Whether the exercise has been set up."""
+
     def start(self, exercise: str) -> None:
         """Set the exercise up."""
 

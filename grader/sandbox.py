@@ -207,7 +207,7 @@ class _Layout:
                     self.add("--tmpfs", str(package), "--remount-ro", str(package))
 
     def scratch(self, limits: Limits) -> None:
-        """First of all: this project or its Python may itself lie below one of these, and is bound over it."""
+        """First of all: the project or its Python may lie below one of these, and is bound over it."""
         self.add("--proc", "/proc", "--dev", "/dev", "--size", str(MEBIBYTE), "--tmpfs", "/dev/shm")
         self.add("--size", str(MEBIBYTE), "--tmpfs", "/run", "--perms", "0700", "--dir", "/run/kernel")
         self.add("--size", str(limits.tmp), "--tmpfs", "/tmp")

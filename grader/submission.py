@@ -3,7 +3,8 @@
 Which cell belongs to which exercise is read from the instructor's source notebook, never from what was
 submitted: a graded cell (nbgrader: `grade` and not `solution`) is bound to the exercise named by its
 metadata `{"cks_labs": {"exercise": ID}}`, else by its `grade_id`. A locked cell `ID--start` sets the
-exercise up; when a submission lacks it, the grader does so before the first cell.
+exercise up; when a submission lacks it, the grader does so before the first cell, and when it did not
+work, after it.
 """
 
 from __future__ import annotations

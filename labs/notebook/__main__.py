@@ -65,7 +65,9 @@ def main() -> None:
     if os.geteuid() == 0:
         options = ["--allow-root", *options]
     argv = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={work}", *options, str(opened)]
-    os.execv(sys.executable, argv)
+    # A student's JupyterLab: no instructor's panels, and no question about news before the first lab.
+    places = [str(COURSE / "jupyter"), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    os.execve(sys.executable, argv, {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(places)})
 
 
 if __name__ == "__main__":

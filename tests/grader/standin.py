@@ -1,7 +1,7 @@
 """A lab without a cluster: a socket that a notebook can tell its deeds, and a judge that remembers them.
 
 Used where a test is about the grader and not about Kubernetes. `$CKS_TEST_LAB` names a JSON file that may
-ask for trouble: {"fail": "boot" | "judge" | "null", "times": N}.
+ask for trouble: {"fail": "boot" | "start" | "judge" | "null", "times": N}.
 """
 
 import contextlib
@@ -26,10 +26,15 @@ class StandInLab:
     def __init__(self, socket: Path) -> None:
         self.socket = socket
         self.deeds: list[list[str]] = []
-        self.started: set[str] = set()
+        self.begun: set[str] = set()
+
+    def started(self, exercise: str) -> bool:
+        return exercise in self.begun or ["start", exercise] in self.deeds
 
     def start(self, exercise: str) -> None:
-        self.started.add(exercise)
+        if _trouble("start"):
+            raise LabsError("the exercise could not be set up")
+        self.begun.add(exercise)
 
     def check(self, exercise: str) -> Verdict:
         if _trouble("judge"):
