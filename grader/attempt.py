@@ -98,7 +98,7 @@ class Judging:
 
 
 def _see_started(cell: NotebookNode, submission: Submission, lab: Lab) -> None:
-    """A start cell whose exercise did not start is made good: if the lab cannot do it, the lab is at fault."""
+    """Make good a start cell whose exercise did not start: if the lab cannot, it is the lab that failed."""
     for graded in submission.graded:
         if grade_id(cell) == f"{graded.exercise}{START}" and not lab.started(graded.exercise):
             lab.start(graded.exercise)

@@ -12,6 +12,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 NBGRADER = Path(sys.executable).parent / "nbgrader"
+GRADER = (sys.executable, "-m", "grader")
 ASSIGNMENT = "lab"
 
 #: What a notebook says to the stand-in lab.
@@ -77,6 +78,16 @@ def answered(first: str = "", second: str = "", *more: nbformat.NotebookNode) ->
 PERFECT = answered('do("first", "predicted"); do("first", "done")', 'do("second", "done")')
 
 
+def call(
+    folder: Path, *argv: str, timeout: float = 280, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in `folder`, with this project's packages at hand."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(
+        argv, cwd=folder, env=env, text=True, capture_output=True, timeout=timeout, check=False
+    )
+
+
 class Course:
     """A course directory with nbgrader's settings of this project, and the stand-in lab."""
 
@@ -101,16 +112,13 @@ class Course:
         return folder
 
     def run(self, *argv: str, timeout: float) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "CKS_TEST_LAB": str(self.trouble)}
-        return subprocess.run(
-            [*argv], cwd=self.root, env=env, text=True, capture_output=True, timeout=timeout, check=False
-        )
+        return call(self.root, *argv, timeout=timeout, CKS_TEST_LAB=str(self.trouble))
 
     def nbgrader(self, *argv: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
         return self.run(str(NBGRADER), *argv, timeout=timeout)
 
     def grader(self, *argv: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, "-m", "grader", *argv, timeout=timeout)
+        return self.run(*GRADER, *argv, timeout=timeout)
 
     def generate(self) -> None:
         done = self.nbgrader("generate_assignment", ASSIGNMENT)
