@@ -27,7 +27,7 @@ grade: setup
 	@$(BIN)/grader sample
 
 test: setup
-	$(BIN)/pytest -m "not long" -n $(WORKERS)
+	$(BIN)/pytest -m "not long" -n $(WORKERS) --dist loadscope
 
 test-long: setup
 	$(BIN)/pytest -m long

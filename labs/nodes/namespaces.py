@@ -11,6 +11,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,10 +130,12 @@ def id_maps() -> list[IdMap]:
 
 def _subordinate(file: str, uid: int) -> int:
     """The first of enough numbers that `file` grants this user in one piece; 0 when it does not."""
+    owners = {str(uid)}
+    with suppress(KeyError):  # a user may have no name
+        owners.add(pwd.getpwuid(uid).pw_name)
     try:
-        owners = {pwd.getpwuid(uid).pw_name, str(uid)}
         lines = Path(file).read_text().splitlines()
-    except (OSError, KeyError):  # no such file, or a user without a name: nothing is granted
+    except OSError:  # no such file: nothing is granted
         return 0
     for line in lines:
         owner, _, grant = line.partition(":")

@@ -11,6 +11,11 @@ def serving(options: Options) -> ssl.SSLContext:
     """For the API's port: a client certificate is asked for and not needed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not (options.tls_cert_file and options.tls_private_key_file):
+        raise InvalidOptions(
+            "error creating self-signed certificates: none are made here, "
+            "give --tls-cert-file and --tls-private-key-file"
+        )
     _load_pair(context, options.tls_cert_file, options.tls_private_key_file)
     if options.client_ca_file:
         _load_authority(context, options.client_ca_file)
