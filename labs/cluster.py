@@ -17,6 +17,7 @@ from typing import Any, Self
 from labs.errors import LabsError, UsageError
 from labs.nodes import launch, removal
 from labs.nodes.client import Client
+from labs.nodes.layout import Layout
 from labs.nodes.state import (
     DEFAULT_NAME,
     NoSuchClusterError,
@@ -125,15 +126,19 @@ class Cluster:
     @property
     def kubeconfig(self) -> Path:
         """An administrator's kubeconfig that works on the host while the cluster runs."""
-        return self.directory / "kubeconfig"
+        return self._layout.kubeconfig
 
     @property
     def student_socket(self) -> Path:
-        return self.directory / "student.sock"
+        return self._layout.student_socket
 
     @property
     def judge_socket(self) -> Path:
-        return self.directory / "judge.sock"
+        return self._layout.judge_socket
+
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.directory, self.name)
 
     def run(
         self,
@@ -170,7 +175,9 @@ class Cluster:
 
     @classmethod
     def _create(cls, name: str, directory: Path, backend: str) -> Self:
-        cluster = cls(name, backend, BUNDLED_ENGINE, (f"{name}-control-plane",), time.time(), directory)
+        cluster = cls(
+            name, backend, BUNDLED_ENGINE, (Layout(directory, name).control_plane,), time.time(), directory
+        )
         document = {
             key: value for key, value in asdict(cluster).items() if key not in ("directory", "seconds")
         }
@@ -191,7 +198,7 @@ class Cluster:
         stored: dict[str, Any] = {
             "backend": BACKENDS[0],
             "engine": BUNDLED_ENGINE,
-            "nodes": [f"{name}-control-plane"],
+            "nodes": [Layout(directory, name).control_plane],
             "created": directory.stat().st_mtime,
         }
         if (file := directory / "cluster.json").exists():
