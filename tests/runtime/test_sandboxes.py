@@ -9,7 +9,12 @@ import grpc
 import pytest
 from cri_api.v1 import api_pb2 as cri
 
+from labs.runtime.images.build import static_busybox
 from tests.runtime.harness import RuntimeNode
+
+needs_busybox = pytest.mark.skipif(
+    static_busybox() is None, reason="the images have no httpd and nc without busybox-static"
+)
 
 SLEEP = ("sleep", "100000")
 #: A server that tells the name of the host it runs on.
@@ -34,6 +39,7 @@ def address(node: RuntimeNode, sandbox: str) -> str:
     return str(status(node, sandbox).network.ip)
 
 
+@needs_busybox
 def test_two_pods_bind_port_80_and_reach_each_other_and_the_node_reaches_both(node: RuntimeNode) -> None:
     one, two = node.sandbox("one"), node.sandbox("two")
     server, _ = node.run_container(one, *SERVE), node.run_container(two, *SERVE)
@@ -55,6 +61,7 @@ def test_addresses_come_from_the_nodes_range_and_are_not_given_again_at_once(nod
     assert address(node, first) == ""
 
 
+@needs_busybox
 def test_a_pod_on_the_nodes_network_has_its_name_and_may_bind_its_ports(node: RuntimeNode) -> None:
     sandbox = node.sandbox("host-network", host_network=True)
     container = node.run_container(sandbox, *SERVE)
