@@ -41,8 +41,14 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The lock file, and the same pins for conda in environment.yml (pip takes no hashes beside a local project).
+COMPILE := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11.0 --no-annotate --no-header
 lock: setup
-	$(BIN)/uv pip compile --quiet pyproject.toml --group build --group test --group lint --universal --python-version 3.11.0 --generate-hashes --no-annotate --no-header -o requirements.lock
+	$(COMPILE) --group build --group test --group lint --generate-hashes -o requirements.lock
+	@sed '/^      - /d' environment.yml > .venv/environment.yml
+	$(COMPILE) -c requirements.lock | sed 's/.*/      - "&"/' >> .venv/environment.yml
+	@echo '      - -e .' >> .venv/environment.yml
+	@mv .venv/environment.yml environment.yml
 
 clean:
 	-@test ! -x $(BIN)/labs || $(BIN)/labs down --all
