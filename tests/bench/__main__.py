@@ -67,7 +67,7 @@ class Watch:
         self.seq = records[-1]["seq"] if records else 0
         self.seen: list[Record] = []
 
-    def first(self, wanted: Callable[[Record], bool], *, within: float = 60.0) -> Record:
+    def first(self, what: str, wanted: Callable[[Record], bool], *, within: float = 60.0) -> Record:
         end = time.monotonic() + within
         while time.monotonic() < end:
             for record in self.seen:
@@ -77,7 +77,7 @@ class Watch:
             new = self.cluster.call("evidence", since=self.seq)["records"]
             self.seq = new[-1]["seq"] if new else self.seq
             self.seen += new
-        raise SystemExit("bench: the awaited event did not happen within a minute")
+        raise SystemExit(f"bench: no {what} within {within:.0f} s")
 
 
 def audit_of(verb: str, name: str, subresource: str | None = None) -> Callable[[Record], bool]:
@@ -123,21 +123,30 @@ def round_trip(cluster: Cluster, number: int) -> Iterator[tuple[str, float]]:
     text = MANIFEST.format(name=name, nonce=time.time_ns())
     script = f"cat > /etc/kubernetes/.{name} && mv /etc/kubernetes/.{name} {path}"
     cluster.run(["sh", "-c", script], input=text).check_returncode()
-    dropped = when(watch.first(lambda r: r["source"] == "file" and r["path"] == path))
-    yield "manifest to container", when(watch.first(runtime_says("ContainerStarted", pod))) - dropped
-    yield "manifest to Running mirror", when(watch.first(is_running(pod))) - dropped
+    dropped = when(watch.first("manifest", lambda r: r["source"] == "file" and r["path"] == path))
+    yield (
+        "manifest to container",
+        when(watch.first("container", runtime_says("ContainerStarted", pod))) - dropped,
+    )
+    yield "manifest to Running mirror", when(watch.first("Running mirror", is_running(pod))) - dropped
 
     watch = Watch(cluster)
-    cluster.run(["kubectl", "delete", "pod", pod, "--wait=false"]).check_returncode()
-    deleted = when(watch.first(audit_of("delete", pod)))
-    created = when(watch.first(audit_of("create", pod)))
+    cluster.run(["kubectl", "delete", "pod", pod, "--grace-period=30", "--wait=false"]).check_returncode()
+    deleted = when(watch.first("delete", audit_of("delete", pod)))
+    created = when(watch.first("new mirror", audit_of("create", pod)))
     yield "mirror deleted to new mirror", created - deleted
 
     watch = Watch(cluster)
     cluster.run(["rm", path]).check_returncode()
-    removed = when(watch.first(lambda r: r["source"] == "file" and r["event"] == "removed"))
-    yield "file removed to container gone", when(watch.first(runtime_says("ContainerExited", pod))) - removed
-    yield "file removed to mirror gone", when(watch.first(audit_of("delete", pod))) - removed
+    removed = when(watch.first("removal", lambda r: r["source"] == "file" and r["event"] == "removed"))
+    yield (
+        "file removed to container gone",
+        when(watch.first("exit", runtime_says("ContainerExited", pod))) - removed,
+    )
+    yield (
+        "file removed to mirror gone",
+        when(watch.first("end of the mirror", audit_of("delete", pod))) - removed,
+    )
 
 
 def family(pid: int) -> list[int]:

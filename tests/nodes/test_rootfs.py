@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def bash(root: Path, script: str, *, path: str = os.environ["PATH"]) -> str:
+#: kubectl is a program of the project's own environment.
+PROGRAMS = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+def bash(root: Path, script: str, *, path: str = PROGRAMS) -> str:
     """What an interactive bash with root's own files of the node prints."""
     environment = {"HOME": str(root / "root"), "PATH": path, "TERM": "dumb"}
     command = ["bash", "--noprofile", "--rcfile", str(root / "root/.bashrc"), "-ic", script]
@@ -66,7 +71,6 @@ def test_the_prompt_is_the_exams(root: Path) -> None:
     assert bash(root, f'. {root}/etc/bash.bashrc; echo "$PS1"') == "\\u@\\h:\\w\\$ \n"
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl on the PATH")
 @pytest.mark.parametrize("command", ["kubectl", "k"])
 def test_the_first_tab_loads_kubectls_completion_for_kubectl_and_k(root: Path, command: str) -> None:
     before = bash(root, f"complete -p {command}")
