@@ -180,8 +180,10 @@ def test_the_nodes_terminal_has_this_ones_size_also_when_it_changes(name: str) -
 def test_control_keys_go_to_the_node(name: str) -> None:
     terminal = Terminal(name)
     terminal.expect("# ")
-    terminal.type("sh -c 'echo run''ning; sleep 1000'\r")
-    terminal.expect("running\r\n")
+    terminal.type("echo read''y; cat\r")
+    terminal.expect("ready\r\n")
+    terminal.type("marco\r")
+    terminal.expect("marco\r\nmarco\r\n")  # the second is cat's: it runs, and a starting shell can't swallow the key
     terminal.type("\x03")
     terminal.expect("^C")
     terminal.expect("# ")
