@@ -183,7 +183,8 @@ def test_control_keys_go_to_the_node(name: str) -> None:
     terminal.type("echo read''y; cat\r")
     terminal.expect("ready\r\n")
     terminal.type("marco\r")
-    terminal.expect("marco\r\nmarco\r\n")  # the second is cat's: it runs, and a starting shell can't swallow the key
+    # the second is cat's: it runs, so that no starting shell can swallow the key
+    terminal.expect("marco\r\nmarco\r\n")
     terminal.type("\x03")
     terminal.expect("^C")
     terminal.expect("# ")
