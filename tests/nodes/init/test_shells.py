@@ -84,14 +84,16 @@ def test_signals_have_their_default_effect(shared_node: Node) -> None:
     assert shared_node.sh("ls /proc/self/fd").split() == ["0", "1", "2", "3"]
 
 
-#: Says when it is started and when it goes on after a stop; forks nothing that a stop could catch halfway.
+#: Says when it is started and when it goes on after a stop; forks nothing that a stop could catch halfway,
+#: and waits for what is blocked, so that no signal can slip in just before the wait.
 WAIT = """
 import os, signal
-signal.signal(signal.SIGCONT, lambda *_: os.write(1, b'continued'))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT])
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.write(1, b'running')
 while True:
-    signal.pause()
+    signal.sigwait([signal.SIGCONT])
+    os.write(1, b'continued')
 """
 
 
