@@ -4,8 +4,8 @@
 JSON object a line, and reads its orders from stdin:
 
     {"resume": {...}}   first of all: what the evidence already holds (`labs.nodes.kind.resume`)
-    {"ping": N}         answered by each source with {"pong": N, "of": SOURCE} once all it knew has been told,
-                        or with an "error" in it: nothing can be known now
+    {"ping": N, "of": SOURCE}   answered by {"pong": N} when all that this source knew has been told; or, with
+                                an "error" in it, when that cannot be known now
 
 The sources are `audit` (the API server's log), `runtime` (containerd), `journal` (journald) and `file` (the
 manifests directory). At the end of stdin it ends.

@@ -40,19 +40,18 @@ async def main() -> None:
         for source in sources.values():
             tasks.create_task(source.run())
         async for line in orders:
-            number = json.loads(line)["ping"]
-            for name, source in sources.items():
-                tasks.create_task(_answer(number, name, source))
+            order = json.loads(line)
+            tasks.create_task(_answer(order["ping"], sources[order["of"]]))
         os._exit(0)  # whoever listened has gone, and nothing is left to be done
 
 
-async def _answer(number: int, name: str, source: Source) -> None:
+async def _answer(number: int, source: Source) -> None:
     try:
         await source.settle()
     except OSError as error:
-        tell(pong=number, of=name, error=str(error))
+        tell(pong=number, error=str(error))
     else:
-        tell(pong=number, of=name)
+        tell(pong=number)
 
 
 if __name__ == "__main__":
