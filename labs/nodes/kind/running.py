@@ -5,6 +5,8 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
+from urllib3.exceptions import HTTPError
+
 from labs.errors import LabsError
 from labs.nodes.barrier import ApiProbe, Barriers
 from labs.nodes.kind import threads
@@ -111,7 +113,9 @@ def _end_of(machine: Machine) -> str:
             machine.container.reload()  # it may have ended before anybody listened
         if machine.container.status != "running":
             return f"the container {name} does not run"
-        with suppress(OSError, HTTPError):  # how the stream of events breaks off, depending on how Docker ends
+        with suppress(
+            OSError, HTTPError
+        ):  # how the stream of events breaks off, depending on how Docker ends
             for event in events:
                 status = event.get("Actor", {}).get("Attributes", {}).get("exitCode", "?")
                 return f"the container {name} has ended with status {status}"
