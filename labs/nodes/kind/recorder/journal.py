@@ -1,30 +1,43 @@
-"""journald as a source: what the kubelet and containerd log, and what systemd says about them."""
+"""journald as a source: what the kubelet and containerd log, and what systemd says about them.
+
+`journalctl --follow` hears of new entries a quarter of a second late (journald saves its disk so). Whoever
+cannot wait has journald write down all it got, and reads the rest at once.
+"""
 
 import asyncio
 import json
-import secrets
-import socket
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from labs.nodes.kind.recorder.output import rfc3339, tell
 
 UNITS = ("kubelet.service", "containerd.service")
-_MARKER = "cks-labs-recorder"
-_SOCKET = "/run/systemd/journal/socket"
 #: As the embedded node has it: no line of the evidence is longer.
 _LONGEST = 100_000
 _FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_PID", "_SYSTEMD_UNIT", "UNIT")
 
 
-def command(cursor: str | None) -> list[str]:
-    """What prints every entry after the one at `cursor`, and then each new one."""
-    argv = ["journalctl", "--follow", "--no-tail", "--all", "--quiet", "--output=json"]
+#: A cursor's file set and the entry's number in it.
+_POSITION = re.compile(r"s=(?P<set>[0-9a-f]+);i=(?P<number>[0-9a-f]+);")
+
+
+def command(cursor: str | None, *options: str) -> list[str]:
+    """What prints every entry after the one at `cursor`."""
+    argv = ["journalctl", *options, "--all", "--quiet", "--output=json"]
     argv += [f"--output-fields={','.join(_FIELDS)}"]
     argv += [f"--after-cursor={cursor}"] if cursor else []
     for unit in UNITS:
         argv += [f"_SYSTEMD_UNIT={unit}", "+", f"UNIT={unit}", "_PID=1", "+"]
-    return [*argv, f"SYSLOG_IDENTIFIER={_MARKER}"]
+    return argv[:-1]
+
+
+def is_after(cursor: str, other: str | None) -> bool:
+    """Whether an entry comes after another; true when one is of a journal that was begun anew."""
+    place, before = _POSITION.match(cursor), _POSITION.match(other or "")
+    if place is None or before is None or place["set"] != before["set"]:
+        return True
+    return int(place["number"], 16) > int(before["number"], 16)
 
 
 def record(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,17 +64,16 @@ def _text(value: str | list[Any] | None) -> str:
 
 
 class Journal:
-    """Tells of each entry."""
+    """Tells of each entry, once."""
 
     def __init__(self, cursor: str | None) -> None:
         """`cursor` is that of the last entry that the evidence holds."""
         self._cursor = cursor
-        self._markers: dict[str, asyncio.Event] = {}
 
     async def run(self) -> None:
         """Follow until cancelled; `OSError` when journalctl gives up."""
         follower = await asyncio.create_subprocess_exec(
-            *command(self._cursor),
+            *command(self._cursor, "--follow", "--no-tail"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             limit=1 << 26,
@@ -69,7 +81,7 @@ class Journal:
         assert follower.stdout
         try:
             async for line in follower.stdout:
-                self._heard(json.loads(line))
+                self._take(line)
             raise OSError(f"journalctl ended with status {await follower.wait()}")
         finally:
             if follower.returncode is None:
@@ -78,23 +90,21 @@ class Journal:
 
     async def settle(self) -> None:
         """Return when all that has been logged by now has been told."""
-        # journald reads from many sockets: only when it says that it has read them all, a marker comes last
-        sync = await asyncio.create_subprocess_exec("journalctl", "--sync")
-        if await sync.wait() != 0:
-            raise OSError("journald does not answer")
-        marker = secrets.token_hex(8)
-        told = self._markers[marker] = asyncio.Event()
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journald:
-                text = f"MESSAGE={marker}\nSYSLOG_IDENTIFIER={_MARKER}\nPRIORITY=7\n"
-                journald.sendto(text.encode(), _SOCKET)
-            await told.wait()
-        finally:
-            del self._markers[marker]
+        await _said("journalctl", "--sync")
+        for line in (await _said(*command(self._cursor))).splitlines():
+            self._take(line)
 
-    def _heard(self, entry: Mapping[str, Any]) -> None:
-        if entry.get("SYSLOG_IDENTIFIER") == _MARKER:
-            if (told := self._markers.get(_text(entry.get("MESSAGE")))) is not None:
-                told.set()
-            return
-        tell(**record(entry))
+    def _take(self, line: bytes) -> None:
+        entry = record(json.loads(line))
+        if is_after(entry["cursor"], self._cursor):
+            self._cursor = entry["cursor"]
+            tell(**entry)
+
+
+async def _said(*argv: str) -> bytes:
+    """What a command prints; `OSError` when it fails."""
+    done = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    said, _ = await done.communicate()
+    if done.returncode != 0:
+        raise OSError(f"{argv[0]} ended with status {done.returncode}")
+    return said
