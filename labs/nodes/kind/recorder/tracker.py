@@ -110,9 +110,9 @@ class Tracker:
                 thing, stage=known.stage, about=about, exit=known.exit or thing.exit
             )
             self._advance(thing.id, thing.stage, None)
-        for id in list(self._things):
-            if id not in seen:
-                self.removed(id)
+        gone = [thing for id, thing in self._things.items() if id not in seen]
+        for thing in sorted(gone, key=lambda thing: thing.is_sandbox):
+            self.removed(thing.id)
 
     def started(self, id: str, at: float) -> None:
         """Its process runs."""
