@@ -7,16 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from labs.errors import LabsError
 from labs.nodes.image import names
 
 if TYPE_CHECKING:
     import docker
     from docker.models.images import Image as DockerImage
-
-
-class NoImageError(LabsError):
-    """There is no node image, and none can be made without being asked to."""
 
 
 @dataclass(frozen=True)
@@ -34,37 +29,43 @@ class Image:
 
     @classmethod
     def of(cls, tag: str, image: DockerImage) -> Self:
-        """Read the labels; `NoImageError` for an image of other origin."""
+        """Read the labels of a node image."""
         labels = image.labels
-        try:
-            return cls(
-                tag=tag,
-                id=image.id,
-                debian=labels[names.BASE] == "debian",
-                real=labels[names.REAL] == "true",
-                kubernetes=labels[names.KUBERNETES],
-            )
-        except KeyError as missing:
-            raise NoImageError(
-                f"{tag} is no node image of this project (it has no label {missing}): labs node-image build"
-            ) from None
+        debian = labels[names.VARIANT] == names.DEBIAN
+        return cls(
+            tag=tag,
+            id=str(image.id),
+            debian=debian,
+            real=not debian or bool(labels[names.REAL]),
+            kubernetes=labels[names.KUBERNETES],
+        )
 
 
 def node_image(client: docker.DockerClient, progress: Callable[[str], None]) -> Image:
     """The image to make nodes from: the one that is named, else the newest here, else one built over kind's.
 
-    One that another version of the project has built is brought up to date. `progress` is told what takes time.
+    One that another version of the project has built is made anew; `progress` is told what takes time.
     """
-    from docker.errors import ImageNotFound
-
     from labs.nodes.image import build
 
     if named := os.environ.get(names.VARIABLE):
-        try:
-            return Image.of(named, client.images.get(named))
-        except ImageNotFound:
-            raise NoImageError(
-                f"${names.VARIABLE} names {named}, which is not here: labs node-image build"
-            ) from None
-    newest = build.newest(client)
-    return Image.of(newest, build.refresh(client, progress, newest))
+        return Image.of(named, _named(client, named))
+    image = build.newest(client)
+    image = build.refresh(client, progress, image) if image else build.build(client, progress, debian=False)
+    return Image.of(f"{names.NODE}:{image.labels[names.VARIANT]}", image)
+
+
+def _named(client: docker.DockerClient, name: str) -> DockerImage:
+    from docker.errors import ImageNotFound
+
+    from labs.nodes.image.errors import NoImageError
+
+    try:
+        image = client.images.get(name)
+    except ImageNotFound:
+        raise NoImageError(
+            f"${names.VARIABLE} names {name}, which Docker does not have: labs node-image build"
+        ) from None
+    if names.VARIANT not in image.labels:
+        raise NoImageError(f"${names.VARIABLE} names {name}, which is no image of `labs node-image build`")
+    return image

@@ -1,169 +1,167 @@
-"""Build the node image through Docker's API: base, libraries, containerd's store, project.
-
-Each step keeps its result as an image that is labelled with a digest of what went in, and is made again only
-when that changes. The steps, from what changes least:
+"""Build the node image through Docker's API, step by step from what changes least.
 
     base         kindest/node, or Debian's packages (`debian`)
-    libraries    the Dockerfile's first part: Python, and the libraries for it
+    libraries    the Dockerfile over it: Python, and the project's libraries for that Python
     store        images that hold nothing of the project, in containerd's store (`fill`)
-    node         the Dockerfile's second part, and the images that hold something of the project
+    node         the Dockerfile over it: the project; and the images that hold something of it
+
+Each step is an image, cks-labs/STEP:VARIANT, labelled with a digest of what went in; it is made again only
+when that has changed.
 """
 
+import dataclasses
+import functools
 import hashlib
 import json
-import lzma
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import BuildError, DockerException, ImageNotFound
-from docker.models.containers import Container
+from docker.errors import BuildError, ImageNotFound
 from docker.models.images import Image as DockerImage
 
-from labs.errors import LabsError
 from labs.kubelet.__main__ import VERSION
 from labs.nodes.image import files, names
-from labs.nodes.image.context import HERE, Context, sources
-from labs.nodes.image.debian import debian_base
+from labs.nodes.image.context import DOCKERFILE, Context, sources
+from labs.nodes.image.debian import debian_base, debian_recipe
+from labs.nodes.image.errors import ImageBuildError, explained
+from labs.nodes.image.filling import fill_store
+from labs.nodes.image.pull import pull_kindest
+from labs.nodes.image.real import RealPrograms
 from labs.nodes.image.wheels import QUESTION, NodePython, fetch
 from labs.runtime.places import SOURCE
 
-REAL_PROGRAMS = ("kubelet", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "crictl")
-_WORK = "/fill"
-
 Tell = Callable[[str], None]
 
-
-class ImageBuildError(LabsError):
-    """The image cannot be built; the message says why."""
-
-
-def build(client: docker.DockerClient, progress: Tell, *, debian: bool, real: Path | None = None) -> DockerImage:
-    """The node image over the base of Debian's packages, or over kind's; built unless nothing changed."""
-    programs = real_programs(real) if real else {}
-    base = debian_base(client, progress) if debian else _pull(client, progress)
-    builder = _Builder(client, progress, base, names.DEBIAN_NODE if debian else names.KINDEST_NODE, programs)
-    return builder.node()
+LOCK = SOURCE / "requirements.lock"
+#: What the images in the store are made with and from.
+_STORE_SOURCES = (
+    *(f"labs/nodes/image/{name}.py" for name in ("bundle", "distributions", "fill", "oci", "names")),
+    *("labs/runtime/images", "labs/runtime/catalogue", "labs/runtime/places.py", "labs/controlplane/images"),
+)
 
 
-def real_programs(directory: Path) -> dict[str, Path]:
-    """The real components in `directory`, plain or .xz; an error names the first that is missing."""
-    found = {}
-    for name in REAL_PROGRAMS:
-        file = next((file for file in (directory / name, directory / f"{name}.xz") if file.is_file()), None)
-        if file is None:
-            raise ImageBuildError(f"--real {directory}: there is no {name} or {name}.xz in it")
-        found[name] = file
-    return found
+def build(client: docker.DockerClient, tell: Tell, *, debian: bool, real: Path | None = None) -> DockerImage:
+    """The node image over Debian's packages or over kind's image; an error says why there is none."""
+    variant = names.DEBIAN if debian else names.OF_KIND
+    recipe = debian_recipe() if debian else names.KINDEST
+    return _Builder(client, tell, variant, recipe, RealPrograms.of(real)).node()
 
 
-def _pull(client: docker.DockerClient, progress: Tell) -> str:
-    try:
-        return str(client.images.get(names.KINDEST).id)
-    except ImageNotFound:
-        pass
-    progress("pulling kind's node image (0.4 GB)")
-    repository, _, digest = names.KINDEST.partition("@")
-    try:
-        return str(client.images.pull(f"{repository.partition(':')[0]}@{digest}").id)
-    except DockerException as error:
-        raise ImageBuildError(
-            f"cannot pull {names.KINDEST.partition('@')[0]}: {error}; "
-            "without a registry: labs node-image build --from-debian"
-        ) from None
+def refresh(client: docker.DockerClient, tell: Tell, image: DockerImage) -> DockerImage:
+    """`image`, or when the project has changed since, the same built again: its base, its real programs."""
+    labels = image.labels
+    real = RealPrograms(labels[names.REAL], RealPrograms.of_environment().files)
+    return _Builder(client, tell, labels[names.VARIANT], labels[names.BASE_RECIPE], real).node()
 
 
-@dataclass
+def newest(client: docker.DockerClient) -> DockerImage | None:
+    """The node image that was built last, on this machine."""
+    found = [
+        image for variant in (names.DEBIAN, names.OF_KIND) if (image := _find(client, names.NODE, variant))
+    ]
+    return max(found, key=lambda image: str(image.attrs["Created"]), default=None)
+
+
+@dataclasses.dataclass(frozen=True)
 class _Builder:
-    client: docker.DockerClient
-    progress: Tell
-    base: str
-    tag: str
-    real: dict[str, Path]
+    """One build. `base` stands for the base image in recipes: the image itself need not be here."""
 
-    @property
-    def debian(self) -> bool:
-        return self.tag == names.DEBIAN_NODE
+    client: docker.DockerClient
+    tell: Tell
+    variant: str
+    base: str
+    real: RealPrograms
 
     def node(self) -> DockerImage:
-        lock = SOURCE / "requirements.lock"
-        libraries = _digest([self.base, *_contents(lock, HERE / "Dockerfile", HERE / "wheels.py")])
-        own = [SOURCE / "labs/nodes/image", SOURCE / "labs/runtime", SOURCE / "labs/controlplane/images"]
-        store = _digest(
-            [
-                libraries,
-                *_contents(*(file for file in sources() if any(file.is_relative_to(place) for place in own))),
-                *((name, file.stat().st_size, file.stat().st_mtime_ns) for name, file in self.real.items()),
-            ]
-        )
-        node = _digest([store, *_contents(*sources())])
-        if image := self._have(self.tag, node):
+        """The image, from the cache as far as it goes."""
+        recipe = _digest(self._store_recipe, *_contents(sources()))
+        if image := self._have(names.NODE, recipe):
             return image
-        with tempfile.TemporaryDirectory(prefix="cks-labs-") as directory:
-            work = Path(directory)
-            if not (filled := self._have(f"{self.tag}-store", store)):
-                if not (made := self._have(f"{self.tag}-libraries", libraries)):
-                    made = self._libraries(work, lock, libraries)
-                self.progress("filling containerd's store")
-                filled = self._fill(made, f"{self.tag}-store", {names.RECIPE: store}, project=False)
-            self.progress("adding the project")
-            project = self._docker_build(str(filled.id), self._project)
+        with explained(self.client):
+            store = self._store()
+            self.tell("adding the project")
+            project = self._docker_build(str(store.id), self._add_project)
             labels = {
-                names.RECIPE: node,
-                names.BASE: "debian" if self.debian else "kindest",
-                names.REAL: str(bool(self.real) or not self.debian).lower(),
-                names.KUBERNETES: VERSION,
+                names.RECIPE: recipe,
+                names.BASE_RECIPE: self.base,
+                names.VARIANT: self.variant,
+                names.REAL: self.real.digest,
+                names.KUBERNETES: self._kubernetes(store),
             }
-            image = self._fill(project, self.tag, labels, project=True)
-        return image
+            entrypoint = files.DEBIAN_ENTRYPOINT if self.variant == names.DEBIAN else files.KIND_ENTRYPOINT
+            changes = [*_label(labels), f"ENTRYPOINT {json.dumps([entrypoint, '/sbin/init'])}", "CMD []"]
+            return fill_store(project, f"{names.NODE}:{self.variant}", changes)
 
-    def _find(self, tag: str) -> DockerImage | None:
-        try:
-            return self.client.images.get(tag)
-        except ImageNotFound:
-            return None
+    def _kubernetes(self, store: DockerImage) -> str:
+        """The version of the base's or the given Kubernetes, else of the one that ours behaves like."""
+        if self.variant == names.OF_KIND:
+            return names.KINDEST.partition("@")[0].partition(":")[2]
+        if not self.real.digest:
+            return VERSION
+        said = self.client.containers.run(
+            store.id, ["--version"], entrypoint=["/usr/bin/kubelet"], remove=True
+        )
+        return str(said.decode().split()[-1])
 
-    def _have(self, tag: str, recipe: str) -> DockerImage | None:
-        image = self._find(tag)
+    @functools.cached_property
+    def _libraries_recipe(self) -> str:
+        return _digest(
+            self.base, *_contents([LOCK, DOCKERFILE, Path(__file__).with_name("distributions.py")])
+        )
+
+    @functools.cached_property
+    def _store_recipe(self) -> str:
+        places = [SOURCE / name for name in _STORE_SOURCES]
+        used = (file for file in sources() if any(file.is_relative_to(place) for place in places))
+        return _digest(self._libraries_recipe, self.real.digest, *_contents(used))
+
+    def _have(self, step: str, recipe: str) -> DockerImage | None:
+        image = _find(self.client, step, self.variant)
         return image if image and image.labels.get(names.RECIPE) == recipe else None
 
-    def _libraries(self, work: Path, lock: Path, recipe: str) -> DockerImage:
-        self.progress("installing Python")
-        tools = self._docker_build(self.base, lambda context: None)
+    def _store(self) -> DockerImage:
+        if image := self._have(names.STORE, self._store_recipe):
+            return image
+        programs = self.real.require()
+        libraries = self._libraries()
+        self.tell("filling containerd's store")
+        changes = _label({names.RECIPE: self._store_recipe})
+        return fill_store(libraries, f"{names.STORE}:{self.variant}", changes, programs)
+
+    def _libraries(self) -> DockerImage:
+        if image := self._have(names.LIBRARIES, self._libraries_recipe):
+            return image
+        base = (debian_base if self.variant == names.DEBIAN else pull_kindest)(self.client, self.tell)
+        self.tell("installing Python")
+        tools = self._docker_build(str(base.id), lambda context: None)
         answer = self.client.containers.run(
             tools.id, ["-c", QUESTION], entrypoint=["/usr/bin/python3"], remove=True, network_disabled=True
         )
         python = NodePython(**json.loads(answer))
-        self.progress(f"fetching libraries for Python {python.short}")
-        fetch(lock, python, work / "site-packages")
+        self.tell(f"fetching libraries for Python {python.short}")
+        with fetch(LOCK, python) as site_packages:
 
-        def libraries(context: Context) -> None:
-            context.add_tree("root/opt/cks-labs/site-packages", work / "site-packages")
-            for path, target in files.LIBRARY_LINKS.items():
-                context.add_link(f"root/{path}", target)
+            def add(context: Context) -> None:
+                context.add_tree("root/opt/cks-labs/site-packages", site_packages)
+                for path, target in files.LIBRARY_LINKS.items():
+                    context.add_link(f"root/{path}", target)
 
-        self.progress("adding the libraries")
-        return self._docker_build(str(tools.id), libraries, f"{self.tag}-libraries", {names.RECIPE: recipe})
+            labels = {names.RECIPE: self._libraries_recipe}
+            return self._docker_build(str(tools.id), add, f"{names.LIBRARIES}:{self.variant}", labels)
 
-    def _project(self, context: Context) -> None:
+    def _add_project(self, context: Context) -> None:
         context.add_sources("root/opt/cks-labs/src")
-        texts = files.COMMON | (files.DEBIAN if self.debian else {})
-        for path, text in texts.items():
-            context.add(f"root/{path}", text)
-        if self.debian:
+        texts = files.COMMON
+        if self.variant == names.DEBIAN:
+            texts = texts | files.DEBIAN | ({} if self.real.digest else files.CRICTL)
             for path, target in files.DEBIAN_LINKS.items():
                 context.add_link(f"root/{path}", target)
             for path in files.DEBIAN_DIRECTORIES:
                 context.add_directory(f"root/{path}")
-            if not self.real:
-                for path, text in files.CRICTL.items():
-                    context.add(f"root/{path}", text)
+        for path, text in texts.items():
+            context.add(f"root/{path}", text)
 
     def _docker_build(
         self,
@@ -173,16 +171,13 @@ class _Builder:
         labels: dict[str, str] | None = None,
     ) -> DockerImage:
         """The Dockerfile over `base`, with the files that `add` puts into the context's root/."""
-        with tempfile.TemporaryFile() as file:
-            context = Context(file)
-            context.add_file("Dockerfile", HERE / "Dockerfile")
+        with Context.temporary() as context:
+            context.add_file("Dockerfile", DOCKERFILE)
             context.add_directory("root/opt/cks-labs")
             add(context)
-            context.close()
-            file.seek(0)
             try:
                 image, _ = self.client.images.build(
-                    fileobj=file,
+                    fileobj=context.finish(),
                     custom_context=True,
                     buildargs={"BASE": base},
                     tag=tag,
@@ -191,76 +186,30 @@ class _Builder:
                     forcerm=True,
                 )
             except BuildError as error:
-                raise ImageBuildError(f"building the node image failed: {error}") from None
+                said = [
+                    line for entry in error.build_log for line in entry.get("stream", "").splitlines() if line
+                ]
+                raise ImageBuildError(
+                    f"building the node image failed: {' '.join(said[-1:])}: {error}"
+                ) from None
         return image
 
-    def _fill(self, base: DockerImage, tag: str, labels: dict[str, str], *, project: bool) -> DockerImage:
-        """Fill containerd's store in a container of `base`; the image `tag` is what it has become."""
-        container = self.client.containers.create(
-            base.id,
-            entrypoint=["sleep", "infinity"],
-            command=[],
-            volumes=[_WORK],
-            network_disabled=True,
-            cap_add=["SYS_ADMIN"],
-            security_opt=["seccomp=unconfined", "apparmor=unconfined"],
-        )
-        try:
-            container.start()
-            command = ["/usr/bin/python3", "-I", "-S", "/opt/cks-labs/src/labs/nodes/boot.py"]
-            if not project:
-                self._send_programs(container)
-                command[-1] = f"{_WORK}/src/labs/nodes/boot.py"
-            command += ["labs.nodes.image.fill", _WORK, *(["--project"] if project else [])]
-            status, output = container.exec_run(command)
-            if status:
-                raise ImageBuildError(f"filling the store failed: {output.decode().strip()}")
-            repository, _, version = tag.partition(":")
-            changes = [f'LABEL "{name}"="{value}"' for name, value in labels.items()]
-            changes += [f"ENTRYPOINT {json.dumps(self._entrypoint)}", "CMD []"]
-            image: DockerImage = container.commit(repository, version, changes="\n".join(changes))
-            return image
-        finally:
-            container.remove(v=True, force=True)
 
-    @property
-    def _entrypoint(self) -> list[str]:
-        own = "/opt/cks-labs/bin/entrypoint" if self.debian else "/usr/local/bin/entrypoint"
-        return [own, "/sbin/init"]
-
-    def _send_programs(self, container: Container) -> None:
-        """What the first filling needs: the project, which is not in the image yet, and the real programs."""
-        with tempfile.TemporaryFile() as file:
-            context = Context(file)
-            context.add_sources("src")
-            context.add_link("site-packages", "/opt/cks-labs/site-packages")
-            with tempfile.TemporaryDirectory() as directory:
-                for name, source in self.real.items():
-                    place = {"kubelet": "kubelet", "crictl": "crictl"}.get(name, f"real/{name}")
-                    context.add_file(place, _plain(source, Path(directory)))
-            context.close()
-            file.seek(0)
-            container.put_archive(_WORK, file)
-        for name, place in (("kubelet", "/usr/bin/kubelet"), ("crictl", "/usr/local/bin/crictl")):
-            if name in self.real:
-                container.exec_run(["mv", f"{_WORK}/{name}", place])
+def _find(client: docker.DockerClient, step: str, variant: str) -> DockerImage | None:
+    try:
+        return client.images.get(f"{step}:{variant}")
+    except ImageNotFound:
+        return None
 
 
-def _plain(file: Path, directory: Path) -> Path:
-    """The file itself, or what is compressed in it."""
-    if file.suffix != ".xz":
-        return file
-    plain = directory / file.stem
-    with lzma.open(file) as compressed, plain.open("wb") as program:
-        shutil.copyfileobj(compressed, program, 1 << 20)
-    plain.chmod(0o755)
-    return plain
+def _label(labels: dict[str, str]) -> list[str]:
+    return [f'LABEL "{name}"="{value}"' for name, value in labels.items()]
 
 
-def _contents(*paths: Path) -> Iterator[tuple[str, str]]:
+def _contents(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
     for path in paths:
         yield str(path.relative_to(SOURCE)), hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _digest(parts: list[Any]) -> str:
+def _digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

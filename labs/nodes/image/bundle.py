@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from labs.nodes.image.distributions import OF_THE_CONTROL_PLANE, closure
 from labs.nodes.image.names import BUNDLED_IMAGES, REAL_IMAGES
 from labs.nodes.image.oci import Blob, Layout
-from labs.nodes.image.wheels import OF_THE_CONTROL_PLANE, closure
 from labs.runtime.images import build
 from labs.runtime.images.definition import Image
 from labs.runtime.images.store import read_catalogue
@@ -59,7 +59,9 @@ class Bundle:
         """The real control plane's programs, each in an image of its own, as Kubernetes ships them."""
         for component in REAL_COMPONENTS:
             program = directory / component
-            version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+            version = subprocess.run(
+                [program, "--version"], capture_output=True, text=True, check=True
+            ).stdout
             name = f"{REAL_IMAGES}/{component}:{version.split()[-1]}"
             self._add_program(name, program, f"/usr/local/bin/{component}", [])
 
@@ -110,7 +112,11 @@ class Bundle:
                 _copy(interpreter, root / str(interpreter).lstrip("/"))
                 (root / "usr/bin/python3").symlink_to(interpreter.name)
                 site_packages = Path(self._variables["site_packages"])
-                linked = [interpreter, *(library / "lib-dynload").glob("*.so"), *site_packages.glob("*/**/*.so")]
+                linked = [
+                    interpreter,
+                    *(library / "lib-dynload").glob("*.so"),
+                    *site_packages.glob("*/**/*.so"),
+                ]
                 for file in _shared_libraries(linked):
                     _copy(file, root / str(file).lstrip("/"))
                 self._python = self._layer(root)

@@ -1,4 +1,4 @@
-"""The base of a node image from Debian's packages: for machines that reach a package mirror but no registry."""
+"""The base of a node image from Debian's packages, for machines that reach a mirror but no registry."""
 
 import hashlib
 import json
@@ -12,47 +12,57 @@ from pathlib import Path
 
 import docker
 from docker.errors import ImageNotFound
+from docker.models.images import Image as DockerImage
 
-from labs.errors import LabsError
-from labs.nodes.image.names import DEBIAN_BASE, RECIPE
+from labs.nodes.image.errors import ImageBuildError
+from labs.nodes.image.names import BASE, DEBIAN, RECIPE
 
 #: What kind's base image installs, the shell's tools of our nodes, and Python.
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "kmod", "procps", "util-linux", "mount"),
     *("containerd", "runc", "containernetworking-plugins", "catatonit"),
     *("conntrack", "ethtool", "iproute2", "iptables", "iputils-ping", "socat", "curl", "ca-certificates"),
-    *("bash-completion", "busybox-static", "jq", "less", "openssl", "psmisc", "strace", "vim-tiny", "xz-utils"),
+    *(
+        "bash-completion",
+        "busybox-static",
+        "jq",
+        "less",
+        "openssl",
+        "psmisc",
+        "strace",
+        "vim-tiny",
+        "xz-utils",
+    ),
     "python3",
 )
 #: Nobody reads these on a node.
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
 
 
-class DebianBaseError(LabsError):
-    """The base cannot be made from packages; the message says why."""
+def debian_recipe() -> str:
+    """A digest of what the base is made from; `ImageBuildError` on a machine of another distribution."""
+    return hashlib.sha256(json.dumps([_suite(), PACKAGES, _LEFT_OUT]).encode()).hexdigest()
 
 
-def debian_base(client: docker.DockerClient, progress: Callable[[str], None]) -> str:
-    """The id of the base image, made now unless it is there; `DebianBaseError` when it cannot be."""
-    suite = _suite()
-    recipe = hashlib.sha256(json.dumps([suite, PACKAGES, _LEFT_OUT]).encode()).hexdigest()
+def debian_base(client: docker.DockerClient, tell: Callable[[str], None]) -> DockerImage:
+    """The base image, made now unless it is there; `ImageBuildError` when it cannot be."""
+    recipe = debian_recipe()
+    tag = f"{BASE}:{DEBIAN}"
     try:
-        image = client.images.get(DEBIAN_BASE)
+        image = client.images.get(tag)
         if image.labels.get(RECIPE) == recipe:
-            return str(image.id)
+            return image
     except ImageNotFound:
         pass
     _require()
-    progress("installing Debian's packages (two minutes)")
+    tell("installing Debian's packages, which takes a minute or two")
     with tempfile.TemporaryDirectory(prefix="cks-labs-") as directory:
         archive = Path(directory) / "base.tar"
-        _bootstrap(suite, archive)
-        progress("importing the base into Docker")
-        repository, _, tag = DEBIAN_BASE.partition(":")
-        client.api.import_image_from_file(
-            str(archive), repository=repository, tag=tag, changes=[f"LABEL {RECIPE}={recipe}"]
-        )
-    return str(client.images.get(DEBIAN_BASE).id)
+        _bootstrap(_suite(), archive)
+        tell("importing the base into Docker")
+        changes = [f"LABEL {RECIPE}={recipe}"]
+        client.api.import_image_from_file(str(archive), repository=BASE, tag=DEBIAN, changes=changes)
+    return client.images.get(tag)
 
 
 def _suite() -> str:
@@ -60,15 +70,17 @@ def _suite() -> str:
     suite = release.get("VERSION_CODENAME", "")
     if "debian" not in (release["ID"], *release.get("ID_LIKE", "").split()) or not suite:
         name = release["NAME"]
-        raise DebianBaseError(f"--from-debian needs a Debian machine, and this is {name}: pull kindest/node instead")
+        raise ImageBuildError(
+            f"--from-debian needs a Debian machine, and this is {name}: pull kindest/node instead"
+        )
     return suite
 
 
 def _require() -> None:
     if os.geteuid() != 0:
-        raise DebianBaseError("--from-debian needs root, to unpack packages: run it with sudo")
+        raise ImageBuildError("--from-debian needs root, to unpack packages: run it with sudo")
     if shutil.which("mmdebstrap") is None:
-        raise DebianBaseError("--from-debian needs mmdebstrap: apt-get install mmdebstrap")
+        raise ImageBuildError("--from-debian needs mmdebstrap: apt-get install mmdebstrap")
 
 
 def _bootstrap(suite: str, archive: Path) -> None:
@@ -85,7 +97,7 @@ def _bootstrap(suite: str, archive: Path) -> None:
     )
     if made.returncode:
         complaints = [line for line in made.stderr.splitlines() if line.startswith("E: ")]
-        raise DebianBaseError(f"mmdebstrap failed: {' '.join(complaints or made.stderr.splitlines()[-1:])}")
+        raise ImageBuildError(f"mmdebstrap failed: {' '.join(complaints or made.stderr.splitlines()[-1:])}")
 
 
 def _sources(suite: str) -> list[Path]:

