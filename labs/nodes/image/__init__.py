@@ -28,12 +28,12 @@ class Image:
     kubernetes: str
 
     @classmethod
-    def of(cls, tag: str, image: DockerImage) -> Self:
-        """Read the labels of a node image."""
+    def of(cls, image: DockerImage, name: str | None = None) -> Self:
+        """Read the labels of a node image; `name` is another one than its own."""
         labels = image.labels
         debian = labels[names.VARIANT] == names.DEBIAN
         return cls(
-            tag=tag,
+            tag=name or f"{names.NODE}:{labels[names.VARIANT]}",
             id=str(image.id),
             debian=debian,
             real=not debian or bool(labels[names.REAL]),
@@ -49,10 +49,10 @@ def node_image(client: docker.DockerClient, progress: Callable[[str], None]) -> 
     from labs.nodes.image import build
 
     if named := os.environ.get(names.VARIABLE):
-        return Image.of(named, _named(client, named))
+        return Image.of(_named(client, named), named)
     image = build.newest(client)
     image = build.refresh(client, progress, image) if image else build.build(client, progress, debian=False)
-    return Image.of(f"{names.NODE}:{image.labels[names.VARIANT]}", image)
+    return Image.of(image)
 
 
 def _named(client: docker.DockerClient, name: str) -> DockerImage:
