@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from labs.cli import exercise, shell
+from labs.cli import exercise, node_image, shell
 from labs.cli.messages import progress, say
 from labs.cluster import Cluster
 from labs.errors import LabsError, UsageError
@@ -25,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(exercise.app, name="exercise")
+app.add_typer(node_image.app, name="node-image")
 
 #: What is raised for a wrong call. typer keeps its copy of click to itself, but for classes derived from it.
 CallError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
@@ -128,12 +129,6 @@ def attach(
     with _interruptible(), progress(name) as tell:
         cluster = Cluster.attach(name, progress=tell)
     _say_up(cluster, as_json=as_json)
-
-
-@app.command("node-image")
-def node_image(verb: Annotated[str, typer.Argument(help="build")]) -> None:
-    """Build the image of a kind node (needs the kind backend)."""
-    raise LabsError(f"'labs node-image {verb}' needs the kind backend, which this version does not have")
 
 
 def _shell_command(name: str, summary: str) -> None:
