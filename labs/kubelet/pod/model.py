@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from labs.kubelet.pod.identity import HASH_ANNOTATION, MIRROR_ANNOTATION, SOURCE_ANNOTATION, canonical, fnv32a
+from labs.kubelet.pod.identity import HASH_ANNOTATION, MIRROR_ANNOTATION, SOURCE_ANNOTATION, container_hash
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Container:
             c.get("tty", False),
             c.get("stdin", False),
             c.get("stdinOnce", False),
-            fnv32a(canonical({"image": c.get("image", ""), "name": c["name"]})),
+            container_hash(c["name"], c.get("image", "")),
         )
 
     def probe(self, kind: str) -> Probe | None:
