@@ -73,6 +73,18 @@ class Cri:
         reply: api.StatusResponse = await self._call(self._runtime.Status, api.StatusRequest(), 10)
         return reply
 
+    async def cgroup_driver(self) -> str:
+        """`systemd` or `cgroupfs`, as the runtime wants it; "" when it does not say (CRI before 1.28)."""
+        try:
+            reply = await self._call(self._runtime.RuntimeConfig, api.RuntimeConfigRequest(), 10)
+        except CriError as error:
+            if error.code == "Unimplemented":
+                return ""
+            raise
+        return (
+            str(api.CgroupDriver.Name(reply.linux.cgroup_driver)).lower() if reply.HasField("linux") else ""
+        )
+
     async def run_sandbox(self, config: api.PodSandboxConfig) -> str:
         reply = await self._call(self._runtime.RunPodSandbox, api.RunPodSandboxRequest(config=config))
         return str(reply.pod_sandbox_id)

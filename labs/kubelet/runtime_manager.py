@@ -15,14 +15,18 @@ from cri_api.v1 import api_pb2 as api
 from labs.kubelet import klog
 from labs.kubelet.actions import Actions, Kill
 from labs.kubelet.backoff import Backoff
+from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.cri import CriError
 from labs.kubelet.cri_config import container_config, sandbox_config
+from labs.kubelet.dns import ClusterDns, Resolver, pod_dns
+from labs.kubelet.downward import environment
 from labs.kubelet.events import NORMAL, WARNING, EventRecorder
 from labs.kubelet.images import ImageManager
 from labs.kubelet.lifecycle import HookError, run_hook
 from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.pod.model import Container, Pod
-from labs.kubelet.pod.qos import oom_score_adjust, qos_class
+from labs.kubelet.pod.qos import oom_score_adjust
+from labs.kubelet.resources import Machine
 from labs.kubelet.runtime_status import ContainerState, PodStatus, Reader, State, sandbox_state
 from labs.kubelet.sync_errors import BackoffError, SandboxError, StartError, SyncError
 from labs.kubelet.volumes import Volumes
@@ -54,10 +58,10 @@ class Host:
     node_name: str
     ips: tuple[str, ...]
     logs_dir: str
-    cgroup_root: str
-    memory: int
-    cluster_dns: tuple[str, ...]
-    cluster_domain: str
+    machine: Machine
+    resolver: Callable[[], Resolver]
+    cluster_dns: ClusterDns
+    seccomp_default: bool = False
 
 
 class PodRuntime:
@@ -71,6 +75,7 @@ class PodRuntime:
         logs: ContainerLogs,
         events: EventRecorder,
         backoff: Backoff,
+        cgroups: Cgroups,
         host: Host,
         now: Callable[[], datetime],
     ) -> None:
@@ -80,6 +85,7 @@ class PodRuntime:
         self._logs = logs
         self._events = events
         self._backoff = backoff
+        self._cgroups = cgroups
         self._host = host
         self._now = now
 
@@ -112,16 +118,11 @@ class PodRuntime:
 
     def _sandbox_config(self, pod: Pod, attempt: int) -> api.PodSandboxConfig:
         host = self._host
-        dns = None
-        if pod.dns_policy == "ClusterFirstWithHostNet" or (
-            pod.dns_policy == "ClusterFirst" and not pod.host_network
-        ):
-            domain = host.cluster_domain
-            searches = [f"{pod.namespace}.svc.{domain}", f"svc.{domain}", domain] if domain else []
-            dns = api.DNSConfig(servers=host.cluster_dns, searches=searches, options=["ndots:5"])
-        return sandbox_config(
-            pod, attempt, host.logs_dir, f"{host.cgroup_root.rstrip('/')}{cgroup_of(pod)}", dns
-        )
+        dns, warnings = pod_dns(pod, host.resolver(), host.cluster_dns)
+        for warning in warnings:
+            self._events.pod(pod, WARNING, "DNSConfigForming", warning)
+        parent = self._cgroups.parent_of(pod)
+        return sandbox_config(pod, attempt, host.logs_dir, parent, dns, host.machine)
 
     async def _create_sandbox(self, pod: Pod, config: api.PodSandboxConfig) -> tuple[str, tuple[str, ...]]:
         self._logs.make_directory(pod)
@@ -201,8 +202,11 @@ class PodRuntime:
             mounts = self._volumes.mounts(pod, container, pod_ips, self._host.node_name)
         except OSError as error:
             raise StartError(container.name, "CreateContainerConfigError", str(error)) from None
+        host = self._host
+        env = environment(pod, container, fields)
+        oom = oom_score_adjust(pod, container, host.machine.memory)
         wanted = container_config(
-            pod, container, count, image, mounts, fields, oom_score_adjust(pod, container, self._host.memory)
+            pod, container, count, image, mounts, env, oom, host.machine, host.seccomp_default
         )
         try:
             created = await self._cri.create_container(sandbox, wanted, config)
@@ -311,9 +315,3 @@ def go_duration(seconds: float) -> str:
     """Whole seconds as Go prints a duration: `10s`, `1m20s`, `5m0s`."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
-
-
-def cgroup_of(pod: Pod) -> str:
-    """The pod's cgroup below the kubelet's root."""
-    qos = qos_class(pod)
-    return f"/kubepods/{'' if qos == 'Guaranteed' else qos.lower() + '/'}pod{pod.uid}"

@@ -101,6 +101,7 @@ class Container:
     probes: tuple[Probe, ...]
     pre_stop: Action | None
     post_start: Action | None
+    lifecycle: Mapping[str, Any]
     termination_message_path: str
     termination_message_policy: str
     restart_policy: str
@@ -138,6 +139,7 @@ class Container:
             tuple(p for p in probes if p),
             action_of(hooks.get("preStop", {})),
             action_of(hooks.get("postStart", {})),
+            hooks,
             c["terminationMessagePath"],
             c["terminationMessagePolicy"],
             c.get("restartPolicy", ""),
@@ -150,6 +152,11 @@ class Container:
             c.get("stdinOnce", False),
             container_hash(c["name"], c.get("image", "")),
         )
+
+    @property
+    def is_sidecar(self) -> bool:
+        """Of an init container: it runs on beside the containers (`restartPolicy: Always`)."""
+        return self.restart_policy == "Always"
 
     def probe(self, kind: str) -> Probe | None:
         """The container's probe of one kind."""
@@ -247,6 +254,11 @@ class Pod:
     def is_mirror(self) -> bool:
         return MIRROR_ANNOTATION in self.annotations
 
+    @property
+    def all_containers(self) -> tuple[Container, ...]:
+        """Init containers, then the others."""
+        return (*self.init_containers, *self.containers)
+
     def container(self, name: str) -> Container | None:
         """The init or ordinary container of this name."""
-        return next((c for c in (*self.init_containers, *self.containers) if c.name == name), None)
+        return next((c for c in self.all_containers if c.name == name), None)
