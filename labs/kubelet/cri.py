@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -53,8 +54,10 @@ class Cri:
         await self._channel.close(None)
 
     async def _call(self, method: Any, request: Any, timeout: float | None = None) -> Any:
+        """One call; infinity is no time limit, None the usual one."""
+        limit = self._timeout if timeout is None else timeout
         try:
-            return await method(request, timeout=timeout or self._timeout)
+            return await method(request, timeout=None if limit == math.inf else limit)
         except grpc.aio.AioRpcError as error:
             raise _error(error) from None
 
@@ -132,8 +135,11 @@ class Cri:
         return list((await self._call(self._runtime.ListContainers, request)).containers)
 
     async def exec_sync(self, container: str, command: tuple[str, ...], timeout: int) -> api.ExecSyncResponse:
+        """Run a command to its end; a timeout of 0 lets it take as long as it takes."""
         request = api.ExecSyncRequest(container_id=container, cmd=command, timeout=timeout)
-        reply: api.ExecSyncResponse = await self._call(self._runtime.ExecSync, request, timeout + 5)
+        reply: api.ExecSyncResponse = await self._call(
+            self._runtime.ExecSync, request, timeout + 5 if timeout else math.inf
+        )
         return reply
 
     async def reopen_log(self, container: str) -> None:

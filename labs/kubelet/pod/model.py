@@ -36,7 +36,18 @@ class TcpSocket:
     host: str
 
 
-Action = HttpGet | Exec | TcpSocket
+@dataclass(frozen=True)
+class Grpc:
+    port: int
+    service: str
+
+
+@dataclass(frozen=True)
+class Sleep:
+    seconds: int
+
+
+Action = HttpGet | Exec | TcpSocket | Grpc | Sleep
 
 
 def action_of(handler: Mapping[str, Any]) -> Action | None:
@@ -47,6 +58,10 @@ def action_of(handler: Mapping[str, Any]) -> Action | None:
         return Exec(tuple(handler["exec"].get("command", ())))
     if "tcpSocket" in handler:
         return TcpSocket(handler["tcpSocket"].get("port", 0), handler["tcpSocket"].get("host", ""))
+    if "grpc" in handler:
+        return Grpc(handler["grpc"].get("port", 0), handler["grpc"].get("service", ""))
+    if "sleep" in handler:
+        return Sleep(handler["sleep"].get("seconds", 0))
     return None
 
 
@@ -105,6 +120,7 @@ class Container:
     termination_message_path: str
     termination_message_policy: str
     restart_policy: str
+    restart_rules: tuple[Mapping[str, Any], ...]
     env: tuple[Mapping[str, Any], ...]
     ports: tuple[Mapping[str, Any], ...]
     resources: Mapping[str, Any]
@@ -143,6 +159,7 @@ class Container:
             c["terminationMessagePath"],
             c["terminationMessagePolicy"],
             c.get("restartPolicy", ""),
+            tuple(c.get("restartPolicyRules", ())),
             tuple(c.get("env", ())),
             tuple(c.get("ports", ())),
             c["resources"],
@@ -253,6 +270,11 @@ class Pod:
     @property
     def is_mirror(self) -> bool:
         return MIRROR_ANNOTATION in self.annotations
+
+    @property
+    def container_names(self) -> tuple[str, ...]:
+        """The ordinary containers'."""
+        return tuple(c.name for c in self.containers)
 
     @property
     def all_containers(self) -> tuple[Container, ...]:
