@@ -15,12 +15,12 @@ import typer
 from labs.cli import exercise, node_image, shell
 from labs.cli.messages import progress, say
 from labs.cluster import Cluster
-from labs.errors import LabsError, UsageError
+from labs.errors import UsageError
 from labs.nodes.state import DEFAULT_NAME
 
 app = typer.Typer(
     name="labs",
-    help="Clusters to learn static pods on: real paths, a kubelet that obeys manifests, with Docker or without.",
+    help="Clusters to learn static pods on: real paths, a real kubelet, Docker or no Docker.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )

@@ -66,7 +66,8 @@ def boot(layout: Layout, spec: Spec, progress: Progress, *, bare: bool = False) 
         if container.labels.get(DIRECTORY_LABEL) != str(layout.directory):
             raise DockerError(
                 f"there is a kind cluster '{layout.cluster}' already: "
-                f"'labs attach {layout.cluster}' uses it, 'kind delete cluster --name {layout.cluster}' removes it"
+                f"'labs attach {layout.cluster}' uses it, "
+                f"'kind delete cluster --name {layout.cluster}' removes it"
             )
         remove_container(client, container)  # an interrupted start left it
     return _create(client, layout, spec, progress, bare=bare)
@@ -226,7 +227,7 @@ def _created(client: Any, body: Body, name: str) -> Any:
             if error.status_code != 409:
                 raise
             raise DockerError(
-                f"another container is called {name}: remove it ('docker rm -f {name}'), or name another cluster"
+                f"another container is called {name}: 'docker rm -f {name}' removes it; or take another name"
             ) from error
         return client.containers.get(made["Id"])
 

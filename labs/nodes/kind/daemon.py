@@ -190,7 +190,7 @@ def explained(doing: str) -> Iterator[None]:
 _REFUSALS = (
     (
         r"no space left on device",
-        "the disk of Docker's data is full: 'docker system df' shows by what, 'docker system prune' frees some",
+        "Docker's disk is full: 'docker system df' shows by what, 'docker system prune' frees some",
     ),
     (
         r"port is already allocated|address already in use",
@@ -229,7 +229,8 @@ def explain(error: Exception, doing: str) -> DockerError:
             return DockerError(f"{doing} failed: {mend} (Docker says: {said})")
     if isinstance(error, RequestException):
         return DockerError(
-            f"{doing} failed: Docker's daemon hung up ({said}); when it is back, 'labs up' resumes with all data"
+            f"{doing} failed: Docker's daemon hung up ({said}): when it is back, 'labs up' resumes "
+            "with all data"
         )
     return DockerError(f"{doing} failed: Docker says: {said}")
 
