@@ -38,9 +38,7 @@ def renamed(document: Document, name: str) -> Document:
 
 def merged(existing: Document, added: Document) -> Document:
     """`existing` with the entries of `added`, whose context becomes the current one."""
-    lists = {
-        key: [*_without(existing, key, names_of(added, key)), *(added.get(key) or ())] for key in _LISTS
-    }
+    lists = {key: [*_without(existing, key, names_of(added, key)), *(added.get(key) or ())] for key in _LISTS}
     head = {"apiVersion": "v1", "kind": "Config"}
     return {**head, **existing, **lists, "current-context": added["current-context"]}
 

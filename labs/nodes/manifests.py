@@ -170,7 +170,7 @@ def kube_scheduler() -> Manifest:
 
 
 def with_audit(apiserver: Manifest) -> Manifest:
-    """The API server's manifest with an audit log, by the policy in `AUDIT_POLICY`; one that has it, as it is."""
+    """The API server's manifest with an audit log, by the policy in `AUDIT_POLICY`, unless it has it."""
     container = apiserver["spec"]["containers"][0]
     command = container["command"]
     flags = {"--audit-log-path": AUDIT_LOG, "--audit-policy-file": AUDIT_POLICY}
@@ -179,11 +179,11 @@ def with_audit(apiserver: Manifest) -> Manifest:
     if not missing:
         return apiserver
     kept = [argument for argument in command[1:] if argument.partition("=")[0] not in flags]
-    mounts = [
+    mounts: list[dict[str, Any]] = [
         {"mountPath": _parent(AUDIT_LOG), "name": "audit-log"},
         {"mountPath": _parent(AUDIT_POLICY), "name": "audit-policy", "readOnly": True},
     ]
-    volumes = [
+    volumes: list[dict[str, Any]] = [
         {"hostPath": {"path": mount["mountPath"], "type": "DirectoryOrCreate"}, "name": mount["name"]}
         for mount in mounts
     ]

@@ -5,26 +5,20 @@ labels and starts it where it stopped. What must be remembered on this machine i
 in `container.json`, written last: a container that it does not name was never provisioned whole.
 """
 
-import json
 import os
 import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from docker.errors import APIError, NotFound
+from docker.errors import APIError
 
-from labs.nodes.kind import daemon, network
+from labs.nodes.kind import adopt, daemon, network, provision, readdress, seeds
 from labs.nodes.kind.daemon import DockerError, Facts, explained
+from labs.nodes.kind.machine import Machine, find, remove_container, timestamp
+from labs.nodes.kind.note import Note
 from labs.nodes.kind.options import (
-    API_PORT,
-    CLUSTER_LABEL,
-    CONTROL_PLANE_ROLE,
     DIRECTORY_LABEL,
-    ROLE_LABEL,
     Body,
     NodeOptions,
     proxy_environment,
@@ -47,73 +41,6 @@ _CANNOT_BE_PRIVILEGED = re.compile(r"unable to apply caps|privileged mode is inc
 _PORT_TAKEN = re.compile(r"port is already allocated|address already in use")
 
 
-@dataclass(frozen=True)
-class Note:
-    """What is remembered of a provisioned container."""
-
-    id: str
-    address: str
-    """Its address when manifests and certificates were last written for one."""
-
-    @classmethod
-    def load(cls, layout: Layout) -> Self | None:
-        """The note in the cluster's directory; None when no container was ever provisioned whole."""
-        file = layout.directory / "container.json"
-        return cls(**json.loads(file.read_text())) if file.exists() else None
-
-    def save(self, layout: Layout) -> None:
-        """Write it, at once."""
-        draft = layout.directory / "container.json.new"
-        draft.write_text(json.dumps(asdict(self)) + "\n")
-        draft.rename(layout.directory / "container.json")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A running node container."""
-
-    client: Any
-    """The `docker.DockerClient` it was found with."""
-    container: Any
-    """A `docker.models.containers.Container`."""
-    name: str
-    address: str
-    """Its address in Docker's network, as of this start."""
-    port: int
-    """The port of 127.0.0.1 on this machine that leads to its API server."""
-
-    @classmethod
-    def of(cls, client: Any, container: Any) -> Self:
-        """The running container as Docker describes it now."""
-        with explained("asking Docker for the node's addresses"):
-            container.reload()
-        name, settings = container.name, container.attrs["NetworkSettings"]
-        addresses = [entry["IPAddress"] for entry in settings["Networks"].values() if entry["IPAddress"]]
-        published = (settings.get("Ports") or {}).get(f"{API_PORT}/tcp") or []
-        if container.status != "running" or not addresses or not published:
-            raise DockerError(f"the node's container {name} is {container.status} ({_last_words(container)})")
-        return cls(client, container, name, addresses[0], int(published[0]["HostPort"]))
-
-    def run(self, script: str, doing: str) -> str:
-        """Run a shell script in the node; its output. `DockerError` says `doing` when it fails."""
-        with explained(doing):
-            done = self.container.exec_run(["/bin/sh", "-c", script])
-        output = done.output.decode(errors="replace").strip()
-        if done.exit_code != 0:
-            last = output.rpartition("\n")[2] or f"status {done.exit_code}"
-            raise DockerError(f"{doing} failed on {self.name}: {last}")
-        return str(output)
-
-    def put(self, archive: bytes) -> None:
-        """Unpack a tar file at the node's root."""
-        with explained(f"copying files to {self.name}"):
-            self.container.put_archive("/", archive)
-
-    def remove(self) -> None:
-        """Remove the container with its volumes, and the network when we made it and nobody uses it."""
-        _remove(self.client, self.container)
-
-
 def boot(layout: Layout, spec: Spec, progress: Progress, *, bare: bool = False) -> Machine:
     """Make the node of a cluster, or start the one it has; return when its kubelet is started.
 
@@ -125,26 +52,25 @@ def boot(layout: Layout, spec: Spec, progress: Progress, *, bare: bool = False) 
     if note is not None:
         if container is None or container.id != note.id:
             raise DockerError(
-                f"the container of {layout.control_plane} was removed, and the node's data with it: "
+                f"the container of {layout.control_plane} was removed, and its data with it: "
                 f"'labs down {layout.cluster}' and 'labs up {layout.cluster}' make a new one"
             )
         return _resume(client, container, layout, note, progress)
+    if spec.attached:
+        if container is None:
+            raise DockerError(f"the kind cluster '{layout.cluster}' is gone: 'labs down {layout.cluster}'")
+        machine = adopt.adopt(client, container, layout, progress)
+        Note(container.id, machine.address, machine.started).save(layout)
+        return machine
     if container is not None:
         if container.labels.get(DIRECTORY_LABEL) != str(layout.directory):
             raise DockerError(
-                f"there is a kind cluster '{layout.cluster}' already: 'labs attach {layout.cluster}' uses it, "
+                f"there is a kind cluster '{layout.cluster}' already: "
+                f"'labs attach {layout.cluster}' uses it, "
                 f"'kind delete cluster --name {layout.cluster}' removes it"
             )
-        _remove(client, container)  # an interrupted start left it
+        remove_container(client, container)  # an interrupted start left it
     return _create(client, layout, spec, progress, bare=bare)
-
-
-def find(client: Any, cluster: str) -> Any | None:
-    """The control-plane container of a kind cluster, running or not; None when there is none."""
-    labels = [f"{CLUSTER_LABEL}={cluster}", f"{ROLE_LABEL}={CONTROL_PLANE_ROLE}"]
-    with explained("looking for the node's container"):
-        found = client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
-    return min(found, key=lambda container: str(container.name), default=None)
 
 
 def remove(layout: Layout) -> None:
@@ -152,7 +78,7 @@ def remove(layout: Layout) -> None:
     client = daemon.connect()
     container = find(client, layout.cluster)
     if container is not None and container.labels.get(DIRECTORY_LABEL) == str(layout.directory):
-        _remove(client, container)
+        remove_container(client, container)
     else:
         network.remove_unused(client, network.network_name())
 
@@ -190,7 +116,7 @@ def _create(client: Any, layout: Layout, spec: Spec, progress: Progress, *, bare
     try:
         return _provision(Machine.of(client, container), layout, spec, image, facts, progress, bare=bare)
     except BaseException:
-        _remove(client, container)
+        remove_container(client, container)
         raise
 
 
@@ -208,18 +134,18 @@ def _provision(
     progress("booting the node")
     with ThreadPoolExecutor(1, "systemd") as pool:
         up: Future[None] = pool.submit(wait_for_systemd, machine.container)
-        from labs.nodes.kind import provision, seeds
-
-        ground = provision.Ground(image.debian, facts.cgroup)
+        ground = provision.Ground(image.debian, facts.cgroup, image.kubernetes)
         node = provision.identity(layout.cluster, machine.name, machine.address)
         seeds.plant(machine, layout, node, spec, ground, bare=bare)
         up.result()
     progress("starting containerd and the kubelet")
-    machine.run(provision.script(spec, ground), "starting the kubelet")
-    Note(machine.container.id, machine.address).save(layout)
+    machine.run(provision.script(spec, ground, bare=bare), "starting the kubelet")
+    if provision.by_kubeadm(spec, ground, bare=bare):
+        seeds.harvest(machine, layout, node)
+    Note(machine.container.id, machine.address, machine.started).save(layout)
     if spec.control_plane == REAL and not bare:
         progress("waiting for the API server")
-        seeds.bind_administrators(layout, machine)
+        seeds.settle(machine, layout, spec)
     return machine
 
 
@@ -236,16 +162,14 @@ def _resume(client: Any, container: Any, layout: Layout, note: Note, progress: P
             raise
         port = layout.port.read_text().strip()
         raise DockerError(
-            f"port {port} of 127.0.0.1, which leads to this cluster's API, has been taken by another program: "
+            f"port {port} of 127.0.0.1, the way to this cluster's API, has been taken by another program: "
             f"end that one ('ss -ltnp sport = :{port}' names it), then 'labs up {layout.cluster}'"
         ) from error
     machine = Machine.of(client, container)
     wait_for_systemd(container)
     if machine.address != note.address:
-        from labs.nodes.kind import readdress
-
         readdress.move(machine, note.address)
-        Note(container.id, machine.address).save(layout)
+    Note(container.id, machine.address, machine.started).save(layout)
     layout.port.write_text(f"{machine.port}\n")
     machine.run("systemctl start containerd kubelet", "starting the kubelet")
     return machine
@@ -256,7 +180,7 @@ def wait_for_systemd(container: Any) -> None:
     with explained("reading the node's console"):
         since = container.client.api.inspect_container(container.id)["State"]["StartedAt"]
         said = bytearray()
-        console = container.logs(stream=True, follow=True, since=_timestamp(since))
+        console = container.logs(stream=True, follow=True, since=timestamp(since))
         try:
             for piece in console:
                 said += piece
@@ -274,7 +198,7 @@ def wait_for_systemd(container: Any) -> None:
 
 
 def _started(client: Any, options: Callable[[int], NodeOptions], *, privileged: bool) -> Any:
-    """A new container that runs. A port that was taken meanwhile is chosen anew, a refused privilege done without."""
+    """A new container that runs: on another port when one was taken, without a privilege that is refused."""
     for _ in range(PORT_ATTEMPTS):
         chosen = options(daemon.free_port())
         body = chosen.body() if privileged else chosen.unprivileged_body()
@@ -284,13 +208,13 @@ def _started(client: Any, options: Callable[[int], NodeOptions], *, privileged: 
             return container
         except APIError as error:
             said = str(error.explanation)
-            _remove(client, container)
+            remove_container(client, container)
             if privileged and _CANNOT_BE_PRIVILEGED.search(said):
                 privileged = False
             elif not _PORT_TAKEN.search(said):
                 raise daemon.explain(error, f"starting {chosen.name}") from error
         except BaseException:
-            _remove(client, container)
+            remove_container(client, container)
             raise
     raise DockerError("Docker found none of several ports of 127.0.0.1 free for the cluster's API: try again")
 
@@ -303,23 +227,9 @@ def _created(client: Any, body: Body, name: str) -> Any:
             if error.status_code != 409:
                 raise
             raise DockerError(
-                f"another container is called {name}: 'docker rm -f {name}' removes it, or choose another name"
+                f"another container is called {name}: 'docker rm -f {name}' removes it; or take another name"
             ) from error
         return client.containers.get(made["Id"])
-
-
-def _remove(client: Any, container: Any) -> None:
-    with explained(f"removing the container {container.name}"):
-        networks = list(container.attrs["NetworkSettings"]["Networks"])
-        with suppress(NotFound):
-            try:
-                container.remove(v=True, force=True)
-            except APIError as error:
-                if "already in progress" not in str(error.explanation):
-                    raise
-                container.wait(condition="removed")
-    for name in networks:
-        network.remove_unused(client, name)
 
 
 def _need_real(image: "Image") -> None:
@@ -328,22 +238,3 @@ def _need_real(image: "Image") -> None:
             f"the node image {image.tag} carries no real kubelet and control plane: "
             "'labs node-image build --from-debian --real DIR' makes one that does, from the binaries in DIR"
         )
-
-
-def _last_words(container: Any) -> str:
-    state = container.attrs.get("State", {})
-    return state.get("Error") or f"exit status {state.get('ExitCode')}: 'docker logs {container.name}' says more"
-
-
-def _timestamp(text: str) -> float:
-    """Docker's time with nanoseconds, as seconds since 1970."""
-    from datetime import datetime
-
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
-
-
-def directory_of(container: Any) -> Path | None:
-    """The directory of the cluster that a container of ours belongs to; None for one that is not ours."""
-    label = container.labels.get(DIRECTORY_LABEL)
-    return Path(label) if label else None

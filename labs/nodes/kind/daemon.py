@@ -190,7 +190,7 @@ def explained(doing: str) -> Iterator[None]:
 _REFUSALS = (
     (
         r"no space left on device",
-        "the disk of Docker's data is full: 'docker system df' shows what fills it, 'docker system prune' frees",
+        "Docker's disk is full: 'docker system df' shows by what, 'docker system prune' frees some",
     ),
     (
         r"port is already allocated|address already in use",
@@ -229,7 +229,8 @@ def explain(error: Exception, doing: str) -> DockerError:
             return DockerError(f"{doing} failed: {mend} (Docker says: {said})")
     if isinstance(error, RequestException):
         return DockerError(
-            f"{doing} failed: Docker's daemon hung up ({said}); when it is back, 'labs up' goes on with all data"
+            f"{doing} failed: Docker's daemon hung up ({said}): when it is back, 'labs up' resumes "
+            "with all data"
         )
     return DockerError(f"{doing} failed: Docker says: {said}")
 
@@ -237,8 +238,7 @@ def explain(error: Exception, doing: str) -> DockerError:
 def _unreachable(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return (
-            "you may not use Docker's socket: 'sudo usermod -aG docker $USER' and log in anew, "
-            f"{_EMBEDDED}"
+            f"you may not use Docker's socket: 'sudo usermod -aG docker $USER' and log in anew, {_EMBEDDED}"
         )
     if error.errno in (errno.ENOENT, errno.ECONNREFUSED):
         return (
@@ -247,11 +247,11 @@ def _unreachable(error: OSError) -> str:
         )
     if error.errno == errno.ENOSPC:
         return "the disk is full: free some, and try again"
-    return f"Docker's daemon went away ({error.strerror}): when it is back, 'labs up' goes on with all data"
+    return f"Docker's daemon went away ({error.strerror}): when it is back, 'labs up' resumes with all data"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it wraps, and what those were raised from: requests and urllib3 nest them in both ways."""
+    """The error, what it wraps, and what those were raised from: requests and urllib3 nest in both ways."""
     seen: set[int] = set()
     waiting: list[BaseException] = [error]
     while waiting:

@@ -1,4 +1,4 @@
-"""The Docker network of kind's nodes, made as the kind CLI makes it, and removed when it was us and nobody is left.
+"""The Docker network of kind's nodes, made as the kind CLI makes it, and removed again when nobody is left.
 
 See `ensureNetwork` in kind's pkg/cluster/internal/providers/docker/network.go: one bridge called `kind` for
 all clusters, with masquerading, the MTU of Docker's default bridge, and an IPv6 subnet that follows from its
@@ -50,11 +50,13 @@ def ensure(client: Any, name: str) -> None:
             return
         for attempt in range(ATTEMPTS):
             try:
-                return _create(client, name, ula_subnet(name, attempt))
+                _create(client, name, ula_subnet(name, attempt))
+                return
             except APIError as error:
                 said = str(error.explanation)
                 if _NO_IPV6.search(said):
-                    return _create(client, name, None)
+                    _create(client, name, None)
+                    return
                 if "already exists" in said:
                     return
                 if not _OVERLAP.search(said):
@@ -62,7 +64,7 @@ def ensure(client: Any, name: str) -> None:
                 if find(client, name) is not None:  # another process was quicker
                     return
     raise DockerError(
-        f"Docker has no free IPv6 subnet for the network '{name}': 'docker network prune' frees what nobody uses"
+        f"Docker has no free IPv6 subnet for the network '{name}': 'docker network prune' frees unused ones"
     )
 
 

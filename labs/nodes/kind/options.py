@@ -1,4 +1,4 @@
-"""How a node's container is run: the options of `kind create cluster`, as the body of Docker's create request.
+"""How a node's container is run: the options of `kind create cluster`, as the body of a create request.
 
 Pure data, so that it can be laid beside kind's source (`commonArgs`, `runArgsForNode` and `getProxyEnv` in
 kind's pkg/cluster/internal/providers/docker/provision.go). Docker's own command line turns kind's flags into

@@ -7,23 +7,42 @@ still boots, and put to work by one script. On kind's own image the real control
 
 import io
 import json
-import re
 import tarfile
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labs.nodes import kubeadm, manifests
 from labs.nodes.files import write_file
+from labs.nodes.kind import phases
 from labs.nodes.kubeadm import NodeIdentity, Setup
-from labs.nodes.spec import BUNDLED, KUBELET, Spec
+from labs.nodes.spec import BUNDLED, KUBELET, REAL, Spec
 
 #: kind's nodes keep the pods' cgroups below this one of their own, whichever kubelet runs.
 CGROUP_ROOT = "/kubelet"
 CNI = "etc/cni/net.d/10-kindnet.conflist"
 DROP_IN = "etc/systemd/system/kubelet.service.d/20-cks-labs.conf"
+PREPARE_KUBELET = "opt/cks-labs/bin/prepare-kubelet"
+
+#: Before each start of a kubelet on an image of Debian's; kind's has its own way to do the same.
+_PREPARE_KUBELET = f"""\
+#!/bin/sh
+# A kubelet reads the kernel's messages, and a container that is not privileged has no /dev/kmsg.
+[ -e /dev/kmsg ] || ln -s /dev/console /dev/kmsg
+# The kubelet's own root in each hierarchy of cgroups.
+cd /sys/fs/cgroup
+if [ -e cgroup.controllers ]; then
+  mkdir -p .{CGROUP_ROOT}
+  for controller in $(cat cgroup.controllers); do
+    for group in . .{CGROUP_ROOT}; do echo "+$controller" >"$group/cgroup.subtree_control"; done
+  done
+else
+  for hierarchy in */; do mkdir -p "$hierarchy{CGROUP_ROOT}"; done
+  # no process can enter a cpuset that has no processors and no memory
+  for file in cpuset.cpus cpuset.mems; do cat "cpuset/$file" >"cpuset{CGROUP_ROOT}/$file"; done
+fi
+exit 0
+"""
 #: Who may do everything by `admin.conf`: kubeadm makes this binding as soon as an API server answers.
 ADMIN_BINDING = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -43,6 +62,13 @@ class Ground:
     debian: bool
     """The image is made of Debian's packages; otherwise it is kind's."""
     cgroup: int
+    kubernetes: str
+    """The version of the image's own components."""
+
+
+def by_kubeadm(spec: Spec, ground: Ground, *, bare: bool) -> bool:
+    """Whether kubeadm, in the node, makes PKI and manifests: only kind's image has it."""
+    return not ground.debian and spec.control_plane == REAL and not bare
 
 
 def setup(spec: Spec, ground: Ground, *, bare: bool) -> Setup:
@@ -71,11 +97,17 @@ def kubelet_configuration(spec: Spec, ground: Ground) -> dict[str, Any]:
 
 def write(root: Path, node: NodeIdentity, spec: Spec, ground: Ground, *, bare: bool) -> None:
     """Lay out below `root` all files of a new node."""
-    kubeadm.initialize(root, node, setup(spec, ground, bare=bare))
+    if by_kubeadm(spec, ground, bare=bare):
+        kubelet = kubelet_configuration(spec, ground)
+        write_file(root / phases.CONFIGURATION, phases.configuration(node, ground.kubernetes, kubelet))
+    else:
+        kubeadm.initialize(root, node, setup(spec, ground, bare=bare))
     if not ground.debian:
-        (root / "etc/default/kubelet").unlink()  # kind's image has its own
+        (root / "etc/default/kubelet").unlink(missing_ok=True)  # kind's image has its own
     write_file(root / CNI, network_configuration(node.pod_cidr))
     write_file(root / manifests.AUDIT_POLICY.lstrip("/"), manifests.to_yaml(audit_policy()))
+    if ground.debian:
+        write_file(root / PREPARE_KUBELET, _PREPARE_KUBELET, 0o755)
     write_file(root / DROP_IN, kubelet_drop_in(spec, ground))
 
 
@@ -94,18 +126,13 @@ def archive(root: Path) -> bytes:
     return buffer.getvalue()
 
 
-def files(node: NodeIdentity, spec: Spec, ground: Ground, *, bare: bool) -> bytes:
-    """The archive of a new node's files."""
-    with tempfile.TemporaryDirectory(prefix="cks-labs-") as directory:
-        write(Path(directory), node, spec, ground, bare=bare)
-        return archive(Path(directory))
-
-
-def script(spec: Spec, ground: Ground) -> str:
+def script(spec: Spec, ground: Ground, *, bare: bool) -> str:
     """What the node does with its new files, once its systemd is up."""
     lines = ["systemctl daemon-reload", "systemctl start containerd"]
     if ground.debian or spec.control_plane == BUNDLED:
         lines.append(f"/opt/cks-labs/bin/choose-control-plane {spec.control_plane}")
+    if by_kubeadm(spec, ground, bare=bare):
+        lines.append(phases.script())
     return "\n".join(["set -e", *lines, "systemctl --quiet enable --now kubelet"])
 
 
@@ -157,39 +184,13 @@ def kubelet_drop_in(spec: Spec, ground: Ground) -> str:
     lines = ["# What a node in a container needs, and which kubelet it runs.", "[Service]"]
     lines.append("RestartSec=1")
     if ground.debian:
-        # a kubelet wants to read the kernel's messages; an unprivileged container has no /dev/kmsg
-        lines.append("ExecStartPre=-/bin/sh -c '[ -e /dev/kmsg ] || ln -s /dev/console /dev/kmsg'")
-        lines.append(f"ExecStartPre=/bin/sh -c '{_make_cgroup_root(ground.cgroup)}'")
+        lines.append(f"ExecStartPre=/{PREPARE_KUBELET}")
     if spec.engine == BUNDLED:
         flags = "$KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS"
         lines += ["ExecStart=", f"ExecStart=/opt/cks-labs/bin/kubelet {flags}"]
     return "\n".join(lines) + "\n"
 
 
-def _make_cgroup_root(version: int) -> str:
-    """Shell that makes the kubelet's cgroup in each hierarchy, as kind's entrypoint does."""
-    if version == 2:
-        return (
-            f"mkdir -p /sys/fs/cgroup{CGROUP_ROOT}; "
-            "for c in $$(cat /sys/fs/cgroup/cgroup.controllers); do "
-            f'echo "+$$c" > /sys/fs/cgroup/cgroup.subtree_control; '
-            f'echo "+$$c" > /sys/fs/cgroup{CGROUP_ROOT}/cgroup.subtree_control; done; true'
-        )
-    # no process can enter a cpuset without processors and memory nodes
-    return (
-        f"for h in /sys/fs/cgroup/*/; do mkdir -p $$h{CGROUP_ROOT.lstrip('/')}; done; "
-        "cd /sys/fs/cgroup/cpuset && for f in cpuset.cpus cpuset.mems; do "
-        f"cat $$f > {CGROUP_ROOT.lstrip('/')}/$$f; done; true"
-    )
-
-
 def identity(cluster: str, name: str, address: str) -> NodeIdentity:
     """Who the one node of a kind cluster is."""
     return NodeIdentity(cluster, name, address, "10.244.0.0/24")
-
-
-def readdressed(texts: Mapping[str, str], old: str, new: str) -> dict[str, str]:
-    """Of these files those that named the address `old`, with `new` instead."""
-    pattern = re.compile(rf"(?<![\d.]){re.escape(old)}(?![\d.]*\d)")
-    changed = {path: pattern.sub(new, text) for path, text in texts.items()}
-    return {path: text for path, text in changed.items() if text != texts[path]}
