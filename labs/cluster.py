@@ -15,9 +15,21 @@ from pathlib import Path
 from typing import Any, Self
 
 from labs.errors import LabsError, UsageError
-from labs.nodes import launch, removal
+from labs.nodes import kubeconfig, launch, removal
 from labs.nodes.client import Client
 from labs.nodes.layout import Layout
+from labs.nodes.spec import (
+    BACKENDS,
+    BUNDLED,
+    CONTROL_PLANES,
+    EMBEDDED,
+    ENGINES,
+    FILE,
+    KIND,
+    KUBELET,
+    REAL,
+    Spec,
+)
 from labs.nodes.state import (
     DEFAULT_NAME,
     NoSuchClusterError,
@@ -26,11 +38,6 @@ from labs.nodes.state import (
     clusters_directory,
 )
 
-BACKENDS = ("embedded",)
-#: The engine of a backend's nodes, when nothing else is asked for.
-BUNDLED_ENGINE = "bundled"
-#: The static pods that make a node a control plane, by the names of their manifests.
-CONTROL_PLANE = ("etcd", "kube-apiserver")
 #: How long the control plane of a starting cluster may take until it is Ready.
 READY_SECONDS = 120.0
 
@@ -50,8 +57,7 @@ class Cluster:
     """A named set of nodes."""
 
     name: str
-    backend: str
-    engine: str
+    spec: Spec
     nodes: tuple[str, ...]
     created: float
     directory: Path
@@ -64,12 +70,15 @@ class Cluster:
         name: str = DEFAULT_NAME,
         *,
         backend: str | None = None,
+        engine: str | None = None,
+        control_plane: str | None = None,
         bare: bool = False,
         progress: Progress = _silent,
     ) -> Self:
         """Make the cluster `name`, or resume it with its data; return when its control plane is Ready.
 
-        A running cluster is returned as it is. A `bare` cluster has a node and a kubelet, and no manifests.
+        What it is made of (`check_spec`) is chosen when it is made; a resumed one stays what it is. A running
+        cluster is returned as it is. A `bare` cluster has a node and a kubelet, and no manifests.
         When the start fails or is interrupted, a new cluster is removed again and a resumed one stopped;
         a resumed one whose control plane does not get Ready keeps running, so that it can be mended.
         `progress` is told what is being waited for.
@@ -77,22 +86,44 @@ class Cluster:
         started, clock = time.time(), time.monotonic()
         directory = cluster_directory(name)
         new = not directory.is_dir()
-        cluster = cls._create(name, directory, check_backend(backend)) if new else cls.find(name)
+        if new:
+            cluster = cls._create(name, directory, check_spec(backend, engine, control_plane))
+        else:
+            cluster = cls.find(name)
         if cluster.running:
             return cluster
+        return cluster._start(new, started, clock, bare=bare, progress=progress)
+
+    @classmethod
+    def attach(cls, name: str, *, progress: Progress = _silent) -> Self:
+        """Use the cluster `name` that the kind CLI made, with the kubelet and control plane that it has.
+
+        `down` lets go of it again; the kind CLI deletes it.
+        """
+        started, clock = time.time(), time.monotonic()
+        directory = cluster_directory(name)
+        if directory.is_dir():
+            raise LabsError(f"there is a cluster '{name}' already: 'labs up {name}' resumes it")
+        from labs.nodes.kind import adopt
+
+        adopt.refuse_unfit(name)
+        cluster = cls._create(name, directory, Spec(KIND, KUBELET, REAL, attached=True))
+        return cluster._start(True, started, clock, bare=False, progress=progress)
+
+    def _start(self, new: bool, started: float, clock: float, *, bare: bool, progress: Progress) -> Self:
         try:
-            launch.start(name, directory, bare=bare, progress=progress)
+            launch.start(self.name, self.directory, bare=bare, progress=progress)
             try:
-                cluster._wait_for_control_plane(started, new, progress)
+                self._wait_for_control_plane(started, new, progress)
             except BaseException as error:
                 if new or not isinstance(error, NotReadyError):
-                    launch.stop(directory)
+                    launch.stop(self.directory)
                 raise
         except BaseException:
             if new:
-                removal.remove(directory)
+                self._remove()
             raise
-        return replace(cluster, seconds=round(time.monotonic() - clock, 3))
+        return replace(self, seconds=round(time.monotonic() - clock, 3))
 
     @classmethod
     def find(cls, name: str = DEFAULT_NAME) -> Self:
@@ -112,7 +143,34 @@ class Cluster:
     def down(self) -> None:
         """Stop the cluster and remove all there is of it."""
         launch.stop(self.directory)
+        self._remove()
+
+    def _remove(self) -> None:
+        """Remove what a stopped cluster leaves; the directory last, as it tells of all the rest."""
+        if self.spec.backend == KIND:
+            from labs.nodes.kind import adopt, container
+
+            remove = adopt.release if self.spec.attached else container.remove
+            remove(self._layout)
+        for merged in self._layout.merged_into():
+            kubeconfig.unmerge(self.kubeconfig, merged)
         removal.remove(self.directory)
+
+    def merge_kubeconfig(self, target: Path) -> str:
+        """Merge the cluster's context into a person's kubeconfig, until `down`; the context's name."""
+        if not self.kubeconfig.exists():
+            raise NotRunningError(self.name)
+        context = kubeconfig.merge(self.kubeconfig, target)
+        self._layout.note_merged(target)
+        return context
+
+    @property
+    def backend(self) -> str:
+        return self.spec.backend
+
+    @property
+    def engine(self) -> str:
+        return self.spec.engine
 
     @property
     def running(self) -> bool:
@@ -174,41 +232,34 @@ class Cluster:
         return Client(socket)
 
     @classmethod
-    def _create(cls, name: str, directory: Path, backend: str) -> Self:
-        cluster = cls(
-            name, backend, BUNDLED_ENGINE, (Layout(directory, name).control_plane,), time.time(), directory
-        )
+    def _create(cls, name: str, directory: Path, spec: Spec) -> Self:
+        cluster = cls(name, spec, (Layout(directory, name).control_plane,), time.time(), directory)
         document = {
-            key: value for key, value in asdict(cluster).items() if key not in ("directory", "seconds")
+            "name": name,
+            **asdict(spec),
+            "nodes": cluster.nodes,
+            "created": cluster.created,
         }
         directory.parent.mkdir(parents=True, exist_ok=True)
         try:
             directory.mkdir()
         except FileExistsError:
             raise LabsError(f"another 'labs up {name}' is at work: wait for it") from None
-        draft = directory / "cluster.json.new"
+        draft = directory / f"{FILE}.new"
         draft.write_text(json.dumps(document) + "\n")
-        draft.rename(directory / "cluster.json")
+        draft.rename(directory / FILE)
         return cluster
 
     @classmethod
     def _load(cls, directory: Path) -> Self:
         """The cluster in `directory`; one whose making was cut short has the defaults."""
-        name = directory.name
-        stored: dict[str, Any] = {
-            "backend": BACKENDS[0],
-            "engine": BUNDLED_ENGINE,
-            "nodes": [Layout(directory, name).control_plane],
-            "created": directory.stat().st_mtime,
-        }
-        if (file := directory / "cluster.json").exists():
-            stored = json.loads(file.read_text())
+        name, file = directory.name, directory / FILE
+        stored: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
         return cls(
             name,
-            stored["backend"],
-            stored["engine"],
-            tuple(stored["nodes"]),
-            stored["created"],
+            Spec.load(directory),
+            tuple(stored.get("nodes") or [Layout(directory, name).control_plane]),
+            stored.get("created") or directory.stat().st_mtime,
             directory,
         )
 
@@ -216,7 +267,7 @@ class Cluster:
         """Wait for the mirror pods of the control-plane manifests that the first node has."""
         node = self.nodes[0]
         listing = self.run(["ls", "/etc/kubernetes/manifests"], node=node).stdout.split()
-        present = [component for component in CONTROL_PLANE if f"{component}.yaml" in listing]
+        present = [component for component in self.spec.components if f"{component}.yaml" in listing]
         if "kube-apiserver" not in present or "etcd" not in present:
             return  # a bare node, or a student who took the control plane down: there is no API to ask
 
@@ -229,6 +280,11 @@ class Cluster:
             if not self.running:
                 raise LabsError(f"cluster '{self.name}' went down while it was starting")
 
+        if self.spec.backend == KIND:  # the node may have been up before its supervisor
+            from labs.nodes.kind.note import Note
+
+            note = Note.load(self._layout)
+            since = note.started if note is not None else since
         states = readiness.wait_until_ready(
             readiness.Api.from_kubeconfig(self.kubeconfig),
             [f"{component}-{node}" for component in present],
@@ -248,7 +304,27 @@ class Cluster:
 
 def check_backend(backend: str | None) -> str:
     """The backend to use: as asked, else $CKS_LABS_BACKEND, else `embedded`."""
-    chosen = backend or os.environ.get("CKS_LABS_BACKEND") or BACKENDS[0]
-    if chosen not in BACKENDS:
-        raise UsageError(f"there is no backend '{chosen}' here: use {' or '.join(BACKENDS)}")
+    return _one_of(BACKENDS, "backend", backend or os.environ.get("CKS_LABS_BACKEND") or EMBEDDED)
+
+
+def check_spec(backend: str | None, engine: str | None = None, control_plane: str | None = None) -> Spec:
+    """What a new cluster is made of: as asked; the real kubelet comes with the real control plane.
+
+    `UsageError` for a choice that there is not, or not on this backend.
+    """
+    chosen = check_backend(backend)
+    kubelet = _one_of(ENGINES, "engine", engine or BUNDLED)
+    plane = _one_of(
+        CONTROL_PLANES, "control plane", control_plane or (REAL if kubelet == KUBELET else BUNDLED)
+    )
+    if chosen == EMBEDDED:
+        for option, wanted in (("--engine", kubelet), ("--control-plane", plane)):
+            if wanted != BUNDLED:
+                raise UsageError(f"an embedded node has no '{option} {wanted}': add --backend kind")
+    return Spec(chosen, kubelet, plane)
+
+
+def _one_of(known: Sequence[str], what: str, chosen: str) -> str:
+    if chosen not in known:
+        raise UsageError(f"there is no {what} '{chosen}' here: use {' or '.join(known)}")
     return chosen

@@ -12,19 +12,20 @@ from typing import Annotated, Any
 
 import typer
 
-from labs.cli import exercise, shell
+from labs.cli import exercise, node_image, shell
 from labs.cli.messages import progress, say
 from labs.cluster import Cluster
-from labs.errors import LabsError, UsageError
-from labs.nodes.state import DEFAULT_NAME, cluster_directory
+from labs.errors import UsageError
+from labs.nodes.state import DEFAULT_NAME
 
 app = typer.Typer(
     name="labs",
-    help="Clusters to learn static pods on: real paths, a real kubelet, no Docker.",
+    help="Clusters to learn static pods on: real paths, a real kubelet, Docker or no Docker.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(exercise.app, name="exercise")
+app.add_typer(node_image.app, name="node-image")
 
 #: What is raised for a wrong call. typer keeps its copy of click to itself, but for classes derived from it.
 CallError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
@@ -50,16 +51,29 @@ def up(
     backend: Annotated[
         str | None, typer.Option(help="What nodes are made of [default: $CKS_LABS_BACKEND or embedded].")
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Which kubelet: bundled, or the node's own kubelet [default: bundled].")
+    ] = None,
+    control_plane: Annotated[
+        str | None,
+        typer.Option(help="Whose control plane: bundled or real [default: real with --engine kubelet]."),
+    ] = None,
     bare: Annotated[bool, typer.Option("--bare", help="Node and kubelet only, no manifests.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make a cluster, or resume one with its data."""
     with _interruptible(), progress(name) as tell:
-        cluster = Cluster.up(name, backend=backend, bare=bare, progress=tell)
+        cluster = Cluster.up(
+            name, backend=backend, engine=engine, control_plane=control_plane, bare=bare, progress=tell
+        )
+    _say_up(cluster, as_json=as_json)
+
+
+def _say_up(cluster: Cluster, *, as_json: bool) -> None:
     if cluster.seconds:
-        say(f"Cluster '{name}' is up after {cluster.seconds:.1f} s: labs node -c {name}")
+        say(f"Cluster '{cluster.name}' is up after {cluster.seconds:.1f} s: labs node -c {cluster.name}")
     else:
-        say(f"Cluster '{name}' is running already: labs node -c {name}")
+        say(f"Cluster '{cluster.name}' is running already: labs node -c {cluster.name}")
     if as_json:
         document = cluster.summary() | {"kubeconfig": str(cluster.kubeconfig), "seconds": cluster.seconds}
         del document["running"]
@@ -81,7 +95,8 @@ def down(
         with progress(cluster.name) as tell:
             tell("taking it down")
             cluster.down()
-        say(f"Cluster '{cluster.name}' is gone.")
+        left = cluster.spec.attached
+        say(f"Cluster '{cluster.name}' is {'left to kind again' if left else 'gone'}.")
     if not clusters:
         say("There are no clusters.")
 
@@ -107,16 +122,13 @@ def doctor() -> None:
 
 
 @app.command()
-def attach(name: Annotated[str, typer.Argument(help="The name of a kind cluster.")]) -> None:
-    """Use a cluster of kind's (needs the kind backend)."""
-    cluster_directory(name)
-    raise LabsError("'labs attach' needs the kind backend, which this version does not have: use 'labs up'")
-
-
-@app.command("node-image")
-def node_image(verb: Annotated[str, typer.Argument(help="build")]) -> None:
-    """Build the image of a kind node (needs the kind backend)."""
-    raise LabsError(f"'labs node-image {verb}' needs the kind backend, which this version does not have")
+def attach(
+    name: Annotated[str, typer.Argument(help="The name of a kind cluster.")], as_json: Json = False
+) -> None:
+    """Use a cluster that the kind CLI made; 'labs down' lets go of it again."""
+    with _interruptible(), progress(name) as tell:
+        cluster = Cluster.attach(name, progress=tell)
+    _say_up(cluster, as_json=as_json)
 
 
 def _shell_command(name: str, summary: str) -> None:
@@ -133,7 +145,9 @@ def _shell_command(name: str, summary: str) -> None:
 
 _shell_command("node", "Run a command on a node, or a login shell.")
 _shell_command("kubectl", "Run kubectl as the cluster's administrator.")
-_shell_command("kubeconfig", "Print the path of a kubeconfig that works on this machine.")
+_shell_command(
+    "kubeconfig", "Print the path of a kubeconfig that works on this machine, or merge it into yours."
+)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from labs.errors import LabsError
 from labs.nodes import rootfs
 from labs.nodes.doctor import Need, needs
 
@@ -49,6 +50,7 @@ def installed() -> Iterator[Need]:
     for name, (directory, *command) in PROGRAMS.items():
         yield _program(name, [str(Path(sysconfig.get_path(directory)) / command[0]), *command[1:]])
     yield _editor()
+    yield docker()
     browser = next(filter(None, map(shutil.which, CHROMIUM)), None)
     yield Need(
         name="Chromium",
@@ -98,6 +100,25 @@ def _program(name: str, command: list[str]) -> Need:
     except (OSError, subprocess.SubprocessError) as error:
         ok, found = False, f"does not run: {error}"
     return Need(name=name, ok=ok, required=True, found=found, mend="make setup")
+
+
+def docker() -> Need:
+    """Whether there is a Docker that can run kind nodes, tried by asking it."""
+    from labs.nodes.kind import daemon  # a quarter of a second that only the doctor takes for it
+
+    name = "Docker, for --backend kind"
+    try:
+        found = daemon.facts(daemon.connect())
+    except LabsError as error:
+        problem, _, mend = str(error).partition(": ")
+        return Need(name=name, ok=False, required=False, found=problem, mend=mend)
+    limits = [
+        "no privileged containers: nodes get all it can give" if not daemon.may_be_privileged() else "",
+        "rootless" if found.host.rootless else "",
+        "Docker Desktop" if found.desktop else "",
+    ]
+    words = [f"Docker {found.version}", f"cgroup v{found.cgroup}", *filter(None, limits)]
+    return Need(name=name, ok=True, required=False, found=", ".join(words), mend="")
 
 
 def _editor() -> Need:

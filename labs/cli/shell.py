@@ -16,8 +16,10 @@ from labs.nodes.state import DEFAULT_NAME, NotRunningError, cluster_directory, s
 COMMANDS = {
     "node": "labs node [-c NAME] [-n NODE] [--] [COMMAND...]",
     "kubectl": "labs kubectl [-c NAME] ARGS...",
-    "kubeconfig": "labs kubeconfig [-c NAME]",
+    "kubeconfig": "labs kubeconfig [-c NAME] [--merge]",
 }
+#: The one option of `labs kubeconfig` beside the cluster's name.
+MERGE = ("kubeconfig", ["--merge"])
 #: The status that says: the command itself was never run.
 COULD_NOT_RUN = 125
 #: Signals that end this process and with it the command on the node.
@@ -57,7 +59,7 @@ def parse(command: str, arguments: Sequence[str]) -> Call:
         given[options[name]] = value
     if rest and rest[0] == "--":
         del rest[0]
-    elif command != "kubectl" and rest and rest[0].startswith("-"):
+    elif command != "kubectl" and rest and rest[0].startswith("-") and (command, rest) != MERGE:
         raise UsageError(f"unknown option '{rest[0]}': {COMMANDS[command]}")
     return Call(rest, **given)
 
@@ -111,13 +113,26 @@ def kubectl(call: Call) -> NoReturn:
 
 
 def kubeconfig(call: Call) -> int:
-    """Print where the kubeconfig for the host is."""
+    """Print where the kubeconfig for the host is; with --merge, have the person's own lead there, too."""
+    if call.arguments == ["--merge"]:
+        return merge_kubeconfig(call.cluster)
     if call.arguments:
         raise UsageError(f"unexpected '{call.arguments[0]}': {COMMANDS['kubeconfig']}")
     path = student_socket(call.cluster).with_name("kubeconfig")
     if not path.exists():
         raise NotRunningError(call.cluster)
     print(path)
+    return 0
+
+
+def merge_kubeconfig(name: str) -> int:
+    """Merge the cluster's context into the kubeconfig that kubectl would write to, until `labs down`."""
+    from labs.cluster import Cluster
+    from labs.nodes.kubeconfig import person_path
+
+    target = person_path(os.environ)
+    context = Cluster.find(name).merge_kubeconfig(target)
+    print(f"Context '{context}' is in {target}, and the current one.", file=sys.stderr)
     return 0
 
 

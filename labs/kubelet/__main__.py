@@ -5,14 +5,18 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labs.errors import LabsError
 from labs.kubelet import klog
 from labs.kubelet.config import ConfigError, KubeletConfig
 from labs.kubelet.flags import config_fields, parse
 from labs.kubelet.hostfs import HostFs
+
+if TYPE_CHECKING:
+    from labs.kubelet.cri import Cri
 
 VERSION = "v1.36.2"
 RUNTIME_PATIENCE = 10.0
@@ -54,6 +58,7 @@ async def run(config: KubeletConfig, fs: HostFs) -> None:
             f"failed to run Kubelet: validate service connection: validate CRI v1 runtime API for "
             f'endpoint "{endpoint}": {error}'
         ) from None
+    config = replace(config, cgroup_driver=await _cgroup_driver(cri, config))
     klog.info(
         "kuberuntime_manager.go:308", "Container runtime initialized", containerRuntime=version.runtime_name,
         version=version.runtime_version, apiVersion=version.runtime_api_version,
@@ -81,6 +86,21 @@ async def run(config: KubeletConfig, fs: HostFs) -> None:
     await cri.close()
     for task in done - {stopping}:
         task.result()
+
+
+async def _cgroup_driver(cri: "Cri", config: KubeletConfig) -> str:
+    """The runtime's word counts; an older runtime has none (`getCgroupDriverFromCRI`)."""
+    driver = await cri.cgroup_driver()
+    if driver:
+        message = "Using cgroup driver setting received from the CRI runtime"
+        klog.info("server.go:1454", message, cgroupDriver=driver)
+        return driver
+    klog.info(
+        "server.go:1431",
+        "CRI implementation should be updated to support RuntimeConfig. Falling back to using cgroupDriver "
+        "from kubelet config.",
+    )
+    return config.cgroup_driver
 
 
 def main() -> int:

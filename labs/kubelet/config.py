@@ -61,6 +61,7 @@ class KubeletConfig:
     max_pods: int = 110
     register_node: bool = True
     cgroup_root: str = "/"
+    cgroup_driver: str = "cgroupfs"
     max_container_restart_period: float = 300.0
     runtime_request_timeout: float = 120.0
     seccomp_default: bool = False
@@ -109,7 +110,7 @@ def _failed(path: str, why: str) -> str:
 #: Fields of the file that this kubelet accepts and has no use for.
 IGNORED = frozenset(
     """
-    allowedUnsafeSysctls apiVersion authentication authorization cgroupDriver cgroupsPerQOS
+    allowedUnsafeSysctls apiVersion authentication authorization cgroupsPerQOS
     configMapAndSecretChangeDetectionStrategy containerLogMaxFiles containerLogMaxSize
     containerLogMaxWorkers containerLogMonitorInterval contentType cpuCFSQuota cpuCFSQuotaPeriod
     cpuManagerPolicy cpuManagerPolicyOptions cpuManagerReconcilePeriod crashLoopBackOff

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -53,8 +54,10 @@ class Cri:
         await self._channel.close(None)
 
     async def _call(self, method: Any, request: Any, timeout: float | None = None) -> Any:
+        """One call; infinity is no time limit, None the usual one."""
+        limit = self._timeout if timeout is None else timeout
         try:
-            return await method(request, timeout=timeout or self._timeout)
+            return await method(request, timeout=None if limit == math.inf else limit)
         except grpc.aio.AioRpcError as error:
             raise _error(error) from None
 
@@ -72,6 +75,18 @@ class Cri:
     async def status(self) -> api.StatusResponse:
         reply: api.StatusResponse = await self._call(self._runtime.Status, api.StatusRequest(), 10)
         return reply
+
+    async def cgroup_driver(self) -> str:
+        """`systemd` or `cgroupfs`, as the runtime wants it; "" when it does not say (CRI before 1.28)."""
+        try:
+            reply = await self._call(self._runtime.RuntimeConfig, api.RuntimeConfigRequest(), 10)
+        except CriError as error:
+            if error.code == "Unimplemented":
+                return ""
+            raise
+        return (
+            str(api.CgroupDriver.Name(reply.linux.cgroup_driver)).lower() if reply.HasField("linux") else ""
+        )
 
     async def run_sandbox(self, config: api.PodSandboxConfig) -> str:
         reply = await self._call(self._runtime.RunPodSandbox, api.RunPodSandboxRequest(config=config))
@@ -120,8 +135,11 @@ class Cri:
         return list((await self._call(self._runtime.ListContainers, request)).containers)
 
     async def exec_sync(self, container: str, command: tuple[str, ...], timeout: int) -> api.ExecSyncResponse:
+        """Run a command to its end; a timeout of 0 lets it take as long as it takes."""
         request = api.ExecSyncRequest(container_id=container, cmd=command, timeout=timeout)
-        reply: api.ExecSyncResponse = await self._call(self._runtime.ExecSync, request, timeout + 5)
+        reply: api.ExecSyncResponse = await self._call(
+            self._runtime.ExecSync, request, timeout + 5 if timeout else math.inf
+        )
         return reply
 
     async def reopen_log(self, container: str) -> None:

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from cri_api.v1 import api_pb2 as api
 
 from labs.kubelet import runtime_status as names
-from labs.kubelet.downward import environment, expand
+from labs.kubelet.dns import hostname_of
+from labs.kubelet.downward import expand
+from labs.kubelet.images import Image
 from labs.kubelet.pod.model import Container, Pod
-from labs.kubelet.pod.quantity import milli, quantity_value
+from labs.kubelet.resources import Machine, container_resources, sandbox_resources
 from labs.kubelet.volumes import BoundMount
 
 MASKED_PATHS = (
@@ -27,7 +29,7 @@ PROPAGATION = {
     "HostToContainer": api.PROPAGATION_HOST_TO_CONTAINER,
     "Bidirectional": api.PROPAGATION_BIDIRECTIONAL,
 }
-CPU_PERIOD = 100_000
+PRE_STOP = "io.kubernetes.container.preStopHandler"
 
 
 def pod_labels(pod: Pod) -> dict[str, str]:
@@ -59,28 +61,15 @@ def _namespaces(pod: Pod) -> api.NamespaceOption:
     )
 
 
-def cpu_shares(milli_cpu: int) -> int:
-    """`MilliCPUToShares`."""
-    return max(2, milli_cpu * 1024 // 1000) if milli_cpu else 2
-
-
-def linux_resources(
-    requests: Mapping[str, str], limits: Mapping[str, str], oom: int
-) -> api.LinuxContainerResources:
-    """cgroup settings of requests and limits."""
-    cpu = milli(requests.get("cpu", "0"))
-    limit = milli(limits.get("cpu", "0"))
-    return api.LinuxContainerResources(
-        cpu_period=CPU_PERIOD,
-        cpu_quota=max(1000, limit * CPU_PERIOD // 1000) if limit else 0,
-        cpu_shares=cpu_shares(cpu or limit),
-        memory_limit_in_bytes=int(quantity_value(limits.get("memory", "0"))),
-        oom_score_adj=oom,
-    )
+def _groups(pod: Pod) -> list[int]:
+    """`fsGroup` and `supplementalGroups`: every process of the pod is in them."""
+    security = pod.security
+    own = [security["fsGroup"]] if "fsGroup" in security else []
+    return [*own, *security.get("supplementalGroups", ())]
 
 
 def sandbox_config(
-    pod: Pod, attempt: int, logs: str, cgroup_parent: str, dns: api.DNSConfig | None
+    pod: Pod, attempt: int, logs: str, cgroup_parent: str, dns: api.DNSConfig, machine: Machine
 ) -> api.PodSandboxConfig:
     """The sandbox of one attempt."""
     ports = [
@@ -95,12 +84,17 @@ def sandbox_config(
     ]
     security = api.LinuxSandboxSecurityContext(
         namespace_options=_namespaces(pod),
-        seccomp=_seccomp(pod.security.get("seccompProfile") or {"type": "RuntimeDefault"}),
-        privileged=any(c.security.get("privileged", False) for c in pod.containers),
+        seccomp=_seccomp({"type": "RuntimeDefault"}),
+        privileged=any(c.security.get("privileged", False) for c in pod.all_containers),
+        supplemental_groups=_groups(pod),
     )
+    if "runAsUser" in pod.security:
+        security.run_as_user.value = pod.security["runAsUser"]
+    if "runAsGroup" in pod.security:
+        security.run_as_group.value = pod.security["runAsGroup"]
     return api.PodSandboxConfig(
         metadata=api.PodSandboxMetadata(name=pod.name, uid=pod.uid, namespace=pod.namespace, attempt=attempt),
-        hostname="" if pod.host_network else (pod.hostname or pod.name)[:63],
+        hostname="" if pod.host_network else hostname_of(pod),
         log_directory=log_directory(logs, pod),
         dns_config=dns,
         port_mappings=ports,
@@ -109,7 +103,9 @@ def sandbox_config(
         linux=api.LinuxPodSandboxConfig(
             cgroup_parent=cgroup_parent,
             security_context=security,
-            resources=api.LinuxContainerResources(cpu_period=CPU_PERIOD, cpu_shares=2),
+            sysctls={s["name"]: s["value"] for s in pod.security.get("sysctls", ())},
+            overhead=api.LinuxContainerResources(),
+            resources=sandbox_resources(pod, machine),
         ),
     )
 
@@ -123,6 +119,8 @@ def container_annotations(pod: Pod, container: Container, restart_count: int) ->
         names.TERMINATION_POLICY: container.termination_message_policy,
         names.GRACE_PERIOD: str(pod.grace_period),
     }
+    if container.pre_stop is not None:
+        annotations[PRE_STOP] = json.dumps(container.lifecycle["preStop"], separators=(",", ":"))
     if container.ports:
         ports = [
             {k: p[k] for k in ("name", "hostPort", "containerPort", "protocol", "hostIP") if p.get(k)}
@@ -132,28 +130,45 @@ def container_annotations(pod: Pod, container: Container, restart_count: int) ->
     return annotations
 
 
-def _security(pod: Pod, container: Container) -> api.LinuxContainerSecurityContext:
+def _apparmor(profile: Mapping[str, str] | None) -> api.SecurityProfile | None:
+    if profile is None:
+        return None
+    kind = api.SecurityProfile.ProfileType.Value(profile.get("type", "RuntimeDefault"))
+    return api.SecurityProfile(profile_type=kind, localhost_ref=profile.get("localhostProfile", ""))
+
+
+def _security(
+    pod: Pod, container: Container, image: Image, seccomp_default: bool
+) -> api.LinuxContainerSecurityContext:
+    """`determineEffectiveSecurityContext`: the container's settings over the pod's, the image's user last."""
     own = container.security
     settings = {**pod.security, **own}
-    privileged = own.get("privileged", False)
     capabilities = own.get("capabilities", {})
+    visible = own.get("procMount") == "Unmasked"
     context = api.LinuxContainerSecurityContext(
         capabilities=api.Capability(
             add_capabilities=capabilities.get("add", ()), drop_capabilities=capabilities.get("drop", ())
         )
-        if capabilities
+        if "capabilities" in own
         else None,
-        privileged=privileged,
+        privileged=own.get("privileged", False),
         namespace_options=_namespaces(pod),
         readonly_rootfs=own.get("readOnlyRootFilesystem", False),
-        supplemental_groups=pod.security.get("supplementalGroups", ()),
+        supplemental_groups=_groups(pod),
         no_new_privs=own.get("allowPrivilegeEscalation") is False,
-        masked_paths=() if privileged else MASKED_PATHS,
-        readonly_paths=() if privileged else READONLY_PATHS,
-        seccomp=_seccomp(settings.get("seccompProfile")),
+        masked_paths=() if visible else MASKED_PATHS,
+        readonly_paths=() if visible else READONLY_PATHS,
+        seccomp=_seccomp(
+            settings.get("seccompProfile") or ({"type": "RuntimeDefault"} if seccomp_default else None)
+        ),
+        apparmor=_apparmor(settings.get("appArmorProfile")),
     )
     if "runAsUser" in settings:
         context.run_as_user.value = settings["runAsUser"]
+    elif image.user_name:
+        context.run_as_username = image.user_name
+    else:
+        context.run_as_user.value = image.user
     if "runAsGroup" in settings:
         context.run_as_group.value = settings["runAsGroup"]
     return context
@@ -163,16 +178,17 @@ def container_config(
     pod: Pod,
     container: Container,
     restart_count: int,
-    image: str,
+    image: Image,
     mounts: Iterable[BoundMount],
-    runtime_fields: Mapping[str, str],
+    env: Mapping[str, str],
     oom: int,
+    machine: Machine,
+    seccomp_default: bool,
 ) -> api.ContainerConfig:
     """One generation of a container."""
-    env = environment(pod, container, runtime_fields)
     return api.ContainerConfig(
         metadata=api.ContainerMetadata(name=container.name, attempt=restart_count),
-        image=api.ImageSpec(image=image, user_specified_image=container.image),
+        image=api.ImageSpec(image=image.id, user_specified_image=container.image),
         command=[expand(word, env) for word in container.command],
         args=[expand(word, env) for word in container.args],
         working_dir=container.working_dir,
@@ -193,9 +209,7 @@ def container_config(
         stdin_once=container.stdin_once,
         tty=container.tty,
         linux=api.LinuxContainerConfig(
-            resources=linux_resources(
-                container.resources.get("requests", {}), container.resources.get("limits", {}), oom
-            ),
-            security_context=_security(pod, container),
+            resources=container_resources(container, oom, machine),
+            security_context=_security(pod, container, image, seccomp_default),
         ),
     )

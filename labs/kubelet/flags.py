@@ -78,7 +78,7 @@ FLAGS: dict[str, tuple[str | None, Any, str, str]] = {
     "cluster-domain": ("cluster_domain", str, "Domain for this cluster.", IN_CONFIG),
     "max-pods": ("max_pods", int, "Number of Pods that can run on this Kubelet.", IN_CONFIG),
     "register-node": ("register_node", _boolean, "Register the node with the apiserver. If --kubeconfig is not provided, this flag is irrelevant.", IN_CONFIG),
-    "cgroup-driver": (None, str, "Driver that the kubelet uses to manipulate cgroups on the host.", IN_CONFIG),
+    "cgroup-driver": ("cgroup_driver", str, "Driver that the kubelet uses to manipulate cgroups on the host.", IN_CONFIG),
     "cgroup-root": ("cgroup_root", str, "Optional root cgroup to use for pods.", IN_CONFIG),
     "fail-swap-on": (None, _boolean, "Makes the Kubelet fail to start if swap is enabled on the node.", IN_CONFIG),
     "feature-gates": (None, str, "A set of key=value pairs that describe feature gates for alpha/experimental features.", IN_CONFIG),

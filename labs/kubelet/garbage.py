@@ -5,6 +5,7 @@ from typing import Protocol
 from cri_api.v1 import api_pb2 as api
 
 from labs.kubelet import klog
+from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.cri import CriError
 from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.runtime_status import POD_UID
@@ -22,10 +23,11 @@ class Runtime(Protocol):
 
 
 class GarbageCollector:
-    """Removes containers, sandboxes, log directories and pod directories that nothing needs."""
+    """Removes containers, sandboxes, log directories, pod directories and cgroups that nothing needs."""
 
-    def __init__(self, cri: Runtime, volumes: Volumes, logs: ContainerLogs) -> None:
+    def __init__(self, cri: Runtime, volumes: Volumes, logs: ContainerLogs, cgroups: Cgroups) -> None:
         self._cri = cri
+        self._cgroups = cgroups
         self._volumes = volumes
         self._logs = logs
 
@@ -43,6 +45,7 @@ class GarbageCollector:
         for uid in self._volumes.known():
             if uid not in live:
                 self._volumes.remove(uid)
+        self._cgroups.remove_orphans(live)
 
     async def _collect_runtime(self, live: set[str]) -> None:
         containers = await self._cri.list_containers()

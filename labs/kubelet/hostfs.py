@@ -137,6 +137,11 @@ class HostFs:
         except FileNotFoundError:
             return
 
+    def rmdir(self, path: str) -> None:
+        """Remove an empty directory. Raises OSError."""
+        with self._at(path) as (parent, name):
+            os.rmdir(name, dir_fd=parent)
+
     def rmtree(self, path: str) -> None:
         """Remove a directory with all in it; nothing there is fine. Links are removed, not followed."""
         try:

@@ -1,6 +1,7 @@
 """Whether a container's image is there, pulled if the policy says so (`images/image_manager.go`)."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Protocol
 
 from cri_api.v1 import api_pb2 as api
@@ -13,6 +14,21 @@ from labs.kubelet.pod.model import Container, Pod
 from labs.kubelet.sync_errors import BackoffError, StartError
 
 PRESENT = 'Container image "{}" already present on machine and can be accessed by the pod'
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as the runtime has it, and the user it runs as: a number, or a name if there is one."""
+
+    id: str
+    user: int = 0
+    user_name: str = ""
+
+    @classmethod
+    def of(cls, image: api.Image) -> "Image":
+        if image.HasField("uid"):
+            return cls(image.id, image.uid.value)
+        return cls(image.id, 0, image.username)
 
 
 class ImageService(Protocol):
@@ -32,8 +48,8 @@ class ImageManager:
         self._turn = asyncio.Semaphore(100 if parallel else 1)
         self._failed_at: dict[str, tuple[float, str]] = {}
 
-    async def ensure(self, pod: Pod, container: Container, sandbox: api.PodSandboxConfig) -> str:
-        """The image's id in the runtime. Raises StartError or BackoffError."""
+    async def ensure(self, pod: Pod, container: Container, sandbox: api.PodSandboxConfig) -> Image:
+        """The image in the runtime. Raises StartError or BackoffError."""
         name = container.image
         try:
             image = await self._cri.image_status(name)
@@ -43,14 +59,14 @@ class ImageManager:
             raise StartError(container.name, "ImageInspectError", message) from None
         if image is not None and container.pull_policy != "Always":
             self._events.pod(pod, NORMAL, "Pulled", PRESENT.format(name), container)
-            return str(image.id)
+            return Image.of(image)
         if container.pull_policy == "Never":
             message = f'Container image "{name}" is not present with pull policy of Never'
             self._events.pod(pod, WARNING, "ErrImageNeverPull", message, container)
             raise StartError(container.name, "ErrImageNeverPull", message)
         return await self._pull(pod, container, sandbox)
 
-    async def _pull(self, pod: Pod, container: Container, sandbox: api.PodSandboxConfig) -> str:
+    async def _pull(self, pod: Pod, container: Container, sandbox: api.PodSandboxConfig) -> Image:
         name, key = container.image, f"{pod.uid}_{container.image}"
         loop = asyncio.get_running_loop()
         failed_at, why = self._failed_at.get(key, (0.0, ""))
@@ -78,7 +94,7 @@ class ImageManager:
         image = await self._cri.image_status(name)
         size = image.size if image else 0
         self._events.pod(pod, NORMAL, "Pulled", f"{message} Image size: {size} bytes.", container)
-        return str(image.id if image else reference)
+        return Image.of(image) if image else Image(reference)
 
     def forget(self, uid: str) -> None:
         """A pod is gone."""

@@ -14,8 +14,10 @@ from cri_api.v1 import api_pb2 as api
 from labs.kubelet import klog
 from labs.kubelet.api_client import ApiClient
 from labs.kubelet.backoff import Backoff
+from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.config import KubeletConfig
 from labs.kubelet.cri import Cri, CriError
+from labs.kubelet.dns import ClusterDns, Resolver
 from labs.kubelet.events import EventRecorder
 from labs.kubelet.garbage import GarbageCollector
 from labs.kubelet.hostfs import HostFs
@@ -32,6 +34,7 @@ from labs.kubelet.pod_syncer import PodSyncer
 from labs.kubelet.pod_workers import PodWorkers
 from labs.kubelet.probes import ProbeManager
 from labs.kubelet.reflector import Reflector
+from labs.kubelet.resources import Machine
 from labs.kubelet.runtime_manager import Host, PodRuntime
 from labs.kubelet.sources.file import FileSource
 from labs.kubelet.status_manager import StatusManager
@@ -88,11 +91,14 @@ class Kubelet:
             cri, self.events, Backoff(CRASH_BACKOFF, 300.0, loop.time), not config.serialize_image_pulls
         )
         host = Host(
-            given.node_name, ips, config.pod_logs_dir, config.cgroup_root, self.facts.memory_kib * 1024,
-            config.cluster_dns, config.cluster_domain,
+            given.node_name, ips, config.pod_logs_dir, Machine.read(fs, self.facts.memory_kib * 1024),
+            self._resolver, ClusterDns(config.cluster_dns, config.cluster_domain), config.seccomp_default,
         )  # fmt: skip
         crashes = Backoff(CRASH_BACKOFF, config.max_container_restart_period, lambda: now().timestamp())
-        self.runtime = PodRuntime(cri, images, self._volumes, self.logs, self.events, crashes, host, now)
+        cgroups = Cgroups(fs, config.cgroup_root, config.cgroup_driver)
+        self.runtime = PodRuntime(
+            cri, images, self._volumes, self.logs, self.events, crashes, cgroups, host, now
+        )
         self.syncer = PodSyncer(
             cri, self.runtime, images, self._volumes, self.probes, self._statuses, self.mirrors, self.events,
             fs, ips, lambda: self._network, self.pleg.observe, version.runtime_name, now,
@@ -100,7 +106,7 @@ class Kubelet:
         self.workers = PodWorkers(self.syncer, config.sync_frequency, self._tidy.set)
         sources = ["file"] if config.static_pod_path else []
         self.pod_config = PodConfig(sources, self._configured, now)
-        self._garbage = GarbageCollector(cri, self._volumes, self.logs)
+        self._garbage = GarbageCollector(cri, self._volumes, self.logs, cgroups)
 
     async def run(self) -> None:
         """Until cancelled; containers outlive the kubelet."""
@@ -152,6 +158,14 @@ class Kubelet:
             self.syncer.mirror(pod)
         else:
             self._statuses.push(pod.uid)
+
+    def _resolver(self) -> Resolver:
+        """The node's own; a node without one gives its pods none."""
+        try:
+            return Resolver.parse(self._fs.read_text(self.config.resolv_conf))
+        except OSError as error:
+            klog.error("dns.go:290", "Could not open resolv conf file.", error)
+            return Resolver()
 
     async def _update_runtime_status(self) -> None:
         try:

@@ -2,28 +2,52 @@
 
 import asyncio
 
-from labs.kubelet.pod.model import Action, Container, Exec, HttpGet
-from labs.kubelet.prober import Execer, probe
+from labs.kubelet.klog import quote
+from labs.kubelet.pod.model import Action, Container, Exec, HttpGet, Pod, Sleep
+from labs.kubelet.prober import Execer, HttpFailure, ProbeError, execute, http_get
+
+#: Seconds; only the connection of an HTTP hook has a limit of its own.
+HTTP_TIMEOUT = 30
 
 
 class HookError(Exception):
-    """A hook failed; the text is what the event says."""
+    """A hook failed; the text is upstream's."""
 
 
 async def run_hook(
-    runtime: Execer, container_id: str, container: Container, hook: Action, ips: tuple[str, ...], timeout: int
+    runtime: Execer, pod: Pod, container: Container, container_id: str, hook: Action, ips: tuple[str, ...]
 ) -> None:
-    """Run one hook to its end, at most `timeout` seconds. Raises HookError."""
+    """Run one hook to its end. Raises HookError."""
     try:
-        async with asyncio.timeout(timeout):
-            done, output = await probe(
-                runtime, container_id, container, hook, ips[0] if ips else "127.0.0.1", timeout
-            )
-    except TimeoutError:
-        raise HookError(f"hook did not end within {timeout}s") from None
-    if not done:
-        if isinstance(hook, Exec):
-            command = " ".join(hook.command)
-            raise HookError(f"command '{command}' exited with error, message: \"{output}\"")
-        kind = "http" if isinstance(hook, HttpGet) else "tcp"
-        raise HookError(f"{kind} hook failed: {output}")
+        match hook:
+            case Sleep(seconds):
+                await asyncio.sleep(seconds)
+            case HttpGet():  # any answer will do
+                await http_get(hook, container, hook.host or (ips[0] if ips else "127.0.0.1"), HTTP_TIMEOUT)
+            case Exec(command):
+                await _execute(runtime, container_id, command)
+            case _:
+                raise HookError(f"Cannot run handler: invalid handler: {hook}")
+    except (HttpFailure, ProbeError, _CommandError) as error:
+        kind, what = ("HTTP", hook.path) if isinstance(hook, HttpGet) else ("Exec", _shown(hook))
+        output = f", message: {quote(error.output)}" if isinstance(error, _CommandError) else ""
+        where = f"for Container {quote(container.name)} in Pod {quote(pod.described)}"
+        raise HookError(f"{kind} lifecycle hook ({what}) {where} failed - error: {error}{output}") from None
+
+
+class _CommandError(Exception):
+    """A command that ended badly."""
+
+    def __init__(self, text: str, output: str) -> None:
+        super().__init__(text)
+        self.output = output
+
+
+async def _execute(runtime: Execer, container_id: str, command: tuple[str, ...]) -> None:
+    code, output = await execute(runtime, container_id, command, 0)
+    if code:
+        raise _CommandError(f"command '{' '.join(command)}' exited with {code}: {output}", output)
+
+
+def _shown(hook: Action) -> str:
+    return f"[{' '.join(hook.command)}]" if isinstance(hook, Exec) else str(hook)

@@ -2,8 +2,8 @@
 
 A worker syncs its pod when woken and at least every `syncFrequency` (stretched by up to half, so 60-90 s),
 after an error every 10-15 s. Told to stop, it drops what it is doing, terminates the pod and ends. A pod with
-the same full name as an older one waits until that one has terminated. A pod that comes back under the same
-UID while it is still terminating is started anew afterwards.
+the same full name as an older one asks every few seconds whether that one has terminated. A pod that comes
+back under the same UID while it is still terminating is started anew afterwards.
 """
 
 import asyncio
@@ -18,6 +18,9 @@ from labs.kubelet.sync_errors import SyncError
 
 ERROR_BACKOFF = 10.0
 JITTER = 0.5
+#: A pod whose name is still taken asks again after this. Upstream waits 10-15 s; as there, a pod that is
+#: replaced before it could start is never seen.
+TURN_RETRY = 4.0
 
 
 class Syncer(Protocol):
@@ -122,6 +125,7 @@ class PodWorkers:
         self._workers: dict[str, PodWorker] = {}
         #: full name -> UIDs in the order they came; the first one may run
         self._turns: dict[str, list[str]] = {}
+        self._asking: dict[str, asyncio.TimerHandle] = {}
 
     def get(self, uid: str) -> PodWorker | None:
         return self._workers.get(uid)
@@ -159,8 +163,16 @@ class PodWorkers:
         self._workers[pod.uid] = PodWorker(pod, self._syncer, self._period)
         turns = self._turns.setdefault(pod.full_name, [])
         turns.append(pod.uid)
-        if turns[0] == pod.uid:
-            self._start(pod.uid)
+        self._ask(pod.uid)
+
+    def _ask(self, uid: str) -> None:
+        """Start a pod if it is its turn; else ask again later."""
+        worker = self._workers[uid]
+        if self._turns[worker.pod.full_name][0] == uid:
+            self._asking.pop(uid, None)
+            self._start(uid)
+        else:
+            self._asking[uid] = asyncio.get_running_loop().call_later(TURN_RETRY, self._ask, uid)
 
     def _start(self, uid: str) -> None:
         worker = self._workers[uid]
@@ -184,7 +196,7 @@ class PodWorkers:
             worker.wake()
 
     def forget_terminated(self) -> Iterable[str]:
-        """Drop the workers that are done, let the next of their names start; the UIDs gone for good."""
+        """Drop the workers that are done, so that others of their names may start; the UIDs gone for good."""
         gone = []
         for uid, worker in list(self._workers.items()):
             if worker.phase is not Phase.TERMINATED:
@@ -200,16 +212,16 @@ class PodWorkers:
     def _forget(self, worker: PodWorker) -> None:
         uid, name = worker.pod.uid, worker.pod.full_name
         del self._workers[uid]
-        turns = self._turns[name]
-        was_first = turns[0] == uid
-        turns.remove(uid)
-        if not turns:
+        if asking := self._asking.pop(uid, None):
+            asking.cancel()
+        self._turns[name].remove(uid)
+        if not self._turns[name]:
             del self._turns[name]
-        elif was_first and self._workers[turns[0]].task is None:
-            self._start(turns[0])
 
     async def close(self) -> None:
         """End the tasks; containers are left as they are."""
+        for asking in self._asking.values():
+            asking.cancel()
         tasks = [w.task for w in self._workers.values() if w.task]
         for task in tasks:
             task.cancel()

@@ -10,8 +10,11 @@ from datetime import datetime
 
 from labs.kubelet.events import WARNING, EventRecorder
 from labs.kubelet.pod.model import Container, Pod, Probe
-from labs.kubelet.prober import Execer, probe
+from labs.kubelet.prober import Execer, Outcome, ProbeError, probe
 from labs.kubelet.runtime_status import ContainerState, PodStatus, State
+
+#: A probe that cannot be tried is tried again this often before the period.
+ATTEMPTS = 3
 
 
 class ProbeManager:
@@ -35,7 +38,7 @@ class ProbeManager:
     def update(self, pod: Pod, status: PodStatus, host_ip: str) -> None:
         """Probe exactly the pod's running containers."""
         wanted = {}
-        for container in pod.containers:
+        for container in pod.all_containers:
             newest = status.newest(container.name)
             if newest is not None and newest.state is State.RUNNING:
                 for each in container.probes:
@@ -83,17 +86,40 @@ class ProbeManager:
             await asyncio.sleep(each.initial_delay - age)
         last, row = None, 0
         while True:
-            good, output = await probe(self._runtime, running.id, container, each.action, ip, each.timeout)
+            good = await self._try(pod, container, running.id, each, ip)
+            if good is None:
+                await asyncio.sleep(each.period)
+                continue
             row = row + 1 if good is last else 1
             last = good
-            if not good:
-                message = f"{each.kind.capitalize()} probe failed: {output}"
-                self._events.pod(pod, WARNING, "Unhealthy", message, container)
             if row >= (each.success_threshold if good else each.failure_threshold):
                 self._set(pod.uid, running.id, each.kind, good)
                 if (each.kind == "startup" and good) or (each.kind != "readiness" and not good):
                     return
             await asyncio.sleep(each.period)
+
+    async def _try(
+        self, pod: Pod, container: Container, container_id: str, each: Probe, ip: str
+    ) -> bool | None:
+        """Probe once and tell of what is wrong; None when it could not be tried, in three attempts."""
+        kind, why = each.kind.capitalize(), ""
+        for _ in range(ATTEMPTS):
+            try:
+                result = await probe(self._runtime, container_id, container, each.action, ip, each.timeout)
+            except ProbeError as error:
+                why = str(error)
+                continue
+            if result.outcome is Outcome.WARNING:
+                message = f"{kind} probe warning: {result.output}"
+                self._events.pod(pod, WARNING, "ProbeWarning", message, container)
+            elif result.outcome is Outcome.FAILURE:
+                self._events.pod(
+                    pod, WARNING, "Unhealthy", f"{kind} probe failed: {result.output}", container
+                )
+            return result.good
+        message = f"{kind} probe errored and resulted in unknown state: {why}"
+        self._events.pod(pod, WARNING, "Unhealthy", message, container)
+        return None
 
     def _set(self, uid: str, container_id: str, kind: str, good: bool) -> None:
         if self.results[kind].get(container_id) is good:

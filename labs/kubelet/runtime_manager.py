@@ -15,19 +15,22 @@ from cri_api.v1 import api_pb2 as api
 from labs.kubelet import klog
 from labs.kubelet.actions import Actions, Kill
 from labs.kubelet.backoff import Backoff
+from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.cri import CriError
 from labs.kubelet.cri_config import container_config, sandbox_config
+from labs.kubelet.dns import ClusterDns, Resolver, pod_dns
+from labs.kubelet.downward import environment
 from labs.kubelet.events import NORMAL, WARNING, EventRecorder
 from labs.kubelet.images import ImageManager
 from labs.kubelet.lifecycle import HookError, run_hook
 from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.pod.model import Container, Pod
-from labs.kubelet.pod.qos import oom_score_adjust, qos_class
+from labs.kubelet.pod.qos import oom_score_adjust
+from labs.kubelet.resources import Machine
 from labs.kubelet.runtime_status import ContainerState, PodStatus, Reader, State, sandbox_state
 from labs.kubelet.sync_errors import BackoffError, SandboxError, StartError, SyncError
+from labs.kubelet.termination import Order, Terminator
 from labs.kubelet.volumes import Volumes
-
-MINIMUM_GRACE = 1
 
 
 class Runtime(Reader, Protocol):
@@ -54,10 +57,10 @@ class Host:
     node_name: str
     ips: tuple[str, ...]
     logs_dir: str
-    cgroup_root: str
-    memory: int
-    cluster_dns: tuple[str, ...]
-    cluster_domain: str
+    machine: Machine
+    resolver: Callable[[], Resolver]
+    cluster_dns: ClusterDns
+    seccomp_default: bool = False
 
 
 class PodRuntime:
@@ -71,6 +74,7 @@ class PodRuntime:
         logs: ContainerLogs,
         events: EventRecorder,
         backoff: Backoff,
+        cgroups: Cgroups,
         host: Host,
         now: Callable[[], datetime],
     ) -> None:
@@ -80,8 +84,10 @@ class PodRuntime:
         self._logs = logs
         self._events = events
         self._backoff = backoff
+        self._cgroups = cgroups
         self._host = host
         self._now = now
+        self._terminator = Terminator(cri, events)
 
     async def sync(self, pod: Pod, status: PodStatus, actions: Actions) -> dict[str, StartError | None]:
         """Do what the plan says; per container it tried to start, what was in the way (None: it started).
@@ -92,7 +98,8 @@ class PodRuntime:
             if actions.kill_pod:
                 await self.kill(pod, status, pod.grace_period)
             else:
-                await asyncio.gather(*(self._kill_container(pod, k, pod.grace_period) for k in actions.kill))
+                ips = self._host.ips if pod.host_network else status.ips
+                await asyncio.gather(*(self._kill_container(pod, k, ips) for k in actions.kill))
         except CriError as error:
             raise SyncError(
                 f'failed to "KillPod" for "{pod.uid}" with KillPodSandboxError: {klog.quote(str(error))}'
@@ -102,26 +109,23 @@ class PodRuntime:
         if actions.create_sandbox:
             sandbox, ips = await self._create_sandbox(pod, config)
         outcome: dict[str, StartError | None] = {}
-        for container in actions.start:
+        for container in (*actions.start_init, *actions.start):
             try:
                 await self._start(pod, container, status, sandbox, config, ips)
                 outcome[container.name] = None
             except StartError as error:
                 outcome[container.name] = error
+                if container in actions.start_init and not container.is_sidecar:
+                    break
         return outcome
 
     def _sandbox_config(self, pod: Pod, attempt: int) -> api.PodSandboxConfig:
         host = self._host
-        dns = None
-        if pod.dns_policy == "ClusterFirstWithHostNet" or (
-            pod.dns_policy == "ClusterFirst" and not pod.host_network
-        ):
-            domain = host.cluster_domain
-            searches = [f"{pod.namespace}.svc.{domain}", f"svc.{domain}", domain] if domain else []
-            dns = api.DNSConfig(servers=host.cluster_dns, searches=searches, options=["ndots:5"])
-        return sandbox_config(
-            pod, attempt, host.logs_dir, f"{host.cgroup_root.rstrip('/')}{cgroup_of(pod)}", dns
-        )
+        dns, warnings = pod_dns(pod, host.resolver(), host.cluster_dns)
+        for warning in warnings:
+            self._events.pod(pod, WARNING, "DNSConfigForming", warning)
+        parent = self._cgroups.parent_of(pod)
+        return sandbox_config(pod, attempt, host.logs_dir, parent, dns, host.machine)
 
     async def _create_sandbox(self, pod: Pod, config: api.PodSandboxConfig) -> tuple[str, tuple[str, ...]]:
         self._logs.make_directory(pod)
@@ -143,7 +147,7 @@ class PodRuntime:
         last = next((c for c in status.generations(container.name) if c.state is State.EXITED), None)
         if last is None:
             return
-        key = f"{pod.uid}_{container.name}_{container.hash}"
+        key = f"{pod.uid}_{container.name}_{container.image}_{container.resources}"
         ended = last.finished_at.timestamp()
         delay = self._backoff.remaining(key, ended)
         if delay:
@@ -201,8 +205,11 @@ class PodRuntime:
             mounts = self._volumes.mounts(pod, container, pod_ips, self._host.node_name)
         except OSError as error:
             raise StartError(container.name, "CreateContainerConfigError", str(error)) from None
+        host = self._host
+        env = environment(pod, container, fields)
+        oom = oom_score_adjust(pod, container, host.machine.memory)
         wanted = container_config(
-            pod, container, count, image, mounts, fields, oom_score_adjust(pod, container, self._host.memory)
+            pod, container, count, image, mounts, env, oom, host.machine, host.seccomp_default
         )
         try:
             created = await self._cri.create_container(sandbox, wanted, config)
@@ -233,49 +240,34 @@ class PodRuntime:
     async def _post_start(self, pod: Pod, container: Container, created: str, ips: tuple[str, ...]) -> None:
         assert container.post_start is not None
         try:
-            await run_hook(self._cri, created, container, container.post_start, ips, 120)
+            await run_hook(self._cri, pod, container, created, container.post_start, ips)
         except HookError as error:
-            self._events.pod(pod, WARNING, "FailedPostStartHook", f"PostStartHook failed: {error}", container)
-            await self._stop(pod, container.name, created, "FailedPostStartHook", pod.grace_period)
+            klog.error(
+                "kuberuntime_container.go:328", "Failed to execute PostStartHook", str(error), pod=pod.ref,
+                podUID=pod.uid, containerName=container.name, containerID=created,
+            )  # fmt: skip
+            self._events.pod(pod, WARNING, "FailedPostStartHook", "PostStartHook failed", container)
+            grace = pod.grace_period
+            await self._terminator.stop(pod, container.name, created, grace, "FailedPostStartHook", ips)
             raise StartError(container.name, "PostStartHookError", str(error)) from None
 
-    async def _kill_container(self, pod: Pod, kill: Kill, grace: int) -> None:
+    async def _kill_container(self, pod: Pod, kill: Kill, ips: tuple[str, ...]) -> None:
         spec = pod.container(kill.container.name)
-        override = None
+        grace = pod.grace_period
         if spec is not None and kill.reason.endswith("ProbeFailed"):
             probe = spec.probe(kill.reason.removesuffix("ProbeFailed").lower())
-            override = probe.grace_period if probe else None
-        await self._stop(
-            pod, kill.container.name, kill.container.id, kill.message, grace if override is None else override
-        )
-
-    async def _stop(self, pod: Pod, name: str, container: str, message: str, grace: int) -> None:
-        spec = pod.container(name)
-        self._events.pod(pod, NORMAL, "Killing", message or f"Stopping container {name}", name)
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        if spec is not None and spec.pre_stop is not None and grace > 0:
-            try:
-                await run_hook(self._cri, container, spec, spec.pre_stop, (), grace)
-            except HookError as error:
-                klog.error(
-                    "kuberuntime_container.go:700",
-                    "PreStop hook failed",
-                    str(error),
-                    pod=pod.ref,
-                    containerName=name,
-                )
-                self._events.pod(pod, WARNING, "FailedPreStopHook", "PreStopHook failed", name)
-        left = max(MINIMUM_GRACE, round(grace - (loop.time() - started)))
-        try:
-            await self._cri.stop_container(container, left)
-        except CriError as error:
-            if not error.not_found:
-                raise
+            if probe is not None and probe.grace_period is not None:
+                grace = probe.grace_period
+        running = kill.container
+        await self._terminator.stop(pod, running.name, running.id, grace, kill.message, ips)
 
     async def kill(self, pod: Pod, status: PodStatus, grace: int) -> None:
-        """Stop a pod's running containers, together, then its sandboxes. Raises CriError."""
-        await asyncio.gather(*(self._kill_container(pod, Kill(c, "", ""), grace) for c in status.running))
+        """Stop a pod's running containers in their order, then its sandboxes. Raises CriError."""
+        running = status.running
+        order = Order(pod, [c.name for c in running])
+        ips = self._host.ips if pod.host_network else status.ips
+        stops = (self._terminator.stop(pod, c.name, c.id, grace, "", ips, order) for c in running)
+        await asyncio.gather(*stops)
         for sandbox in status.sandboxes:
             if sandbox.ready:
                 try:
@@ -311,9 +303,3 @@ def go_duration(seconds: float) -> str:
     """Whole seconds as Go prints a duration: `10s`, `1m20s`, `5m0s`."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
-
-
-def cgroup_of(pod: Pod) -> str:
-    """The pod's cgroup below the kubelet's root."""
-    qos = qos_class(pod)
-    return f"/kubepods/{'' if qos == 'Guaranteed' else qos.lower() + '/'}pod{pod.uid}"

@@ -5,7 +5,8 @@ pod is a hash of its manifest, and the certificates in the kubeconfigs belong to
 """
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from labs.nodes import manifests, rootfs
 from labs.nodes.files import make_directory, write_file
 from labs.nodes.pki import CLIENT, Authority, ClusterPki, Pair, write_kubelet_serving_pair
 
+POD_SUBNET = "10.244.0.0/16"
 SERVICE_SUBNET = "10.96.0.0/16"
 SERVICE_ADDRESS = "10.96.0.1"
 DNS_ADDRESS = "10.96.0.10"
@@ -37,16 +39,32 @@ class NodeIdentity:
         return "https://127.0.0.1:6443"
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What `kubeadm init` would be told by its configuration file."""
+
+    components: Sequence[str] = ("etcd", "kube-apiserver")
+    """The static pods of the control plane; none for a bare node."""
+    audit: bool = False
+    """The API server keeps an audit log on the node."""
+    kubelet: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the KubeletConfiguration beside kubeadm's."""
+
+
+#: A node with a kubelet and no control plane.
+BARE = Setup(components=())
+
+
 def write(root: Path, node: NodeIdentity, *, bare: bool = False) -> None:
     """Lay out a new control-plane node below `root`: the distribution's files, kubeadm's and the kubelet's.
 
     A `bare` node has an empty manifests directory: a kubelet with no control plane.
     """
     rootfs.write(root, hostname=node.name, address=node.address)
-    initialize(root, node, bare=bare)
+    initialize(root, node, BARE if bare else Setup())
 
 
-def initialize(root: Path, node: NodeIdentity, *, bare: bool = False) -> None:
+def initialize(root: Path, node: NodeIdentity, setup: Setup) -> None:
     """kubeadm's own part of `write`, on a node that has its distribution's files."""
     kubernetes = make_directory(root / "etc/kubernetes")
     pki = ClusterPki.create()
@@ -62,12 +80,24 @@ def initialize(root: Path, node: NodeIdentity, *, bare: bool = False) -> None:
         write_file(kubernetes / file, kubeconfig(node.server, pki.cluster, user, pair), 0o600)
 
     directory = make_directory(kubernetes / "manifests")
-    if not bare:
-        etcd = manifests.etcd(node.name, node.address)
-        apiserver = manifests.kube_apiserver(node.address, SERVICE_SUBNET)
-        write_file(directory / "etcd.yaml", manifests.to_yaml(etcd), 0o600)
-        write_file(directory / "kube-apiserver.yaml", manifests.to_yaml(apiserver), 0o600)
-    _write_kubelet(root, node)
+    for component in setup.components:
+        manifest = _manifest(component, node, setup)
+        write_file(directory / f"{component}.yaml", manifests.to_yaml(manifest), 0o600)
+    _write_kubelet(root, node, setup.kubelet)
+
+
+def _manifest(component: str, node: NodeIdentity, setup: Setup) -> manifests.Manifest:
+    match component:
+        case "etcd":
+            return manifests.etcd(node.name, node.address)
+        case "kube-apiserver":
+            apiserver = manifests.kube_apiserver(node.address, SERVICE_SUBNET)
+            return manifests.with_audit(apiserver) if setup.audit else apiserver
+        case "kube-controller-manager":
+            return manifests.kube_controller_manager(node.cluster, POD_SUBNET, SERVICE_SUBNET)
+        case "kube-scheduler":
+            return manifests.kube_scheduler()
+    raise ValueError(f"kubeadm has no static pod '{component}'")
 
 
 def write_judge_credentials(root: Path, node: NodeIdentity, directory: Path) -> None:
@@ -126,11 +156,11 @@ def _encode(pem: bytes) -> str:
     return base64.b64encode(pem).decode()
 
 
-def _write_kubelet(root: Path, node: NodeIdentity) -> None:
+def _write_kubelet(root: Path, node: NodeIdentity, more: Mapping[str, Any]) -> None:
     """The kubelet's configuration, flags and serving certificate."""
     state = make_directory(root / "var/lib/kubelet")
     write_kubelet_serving_pair(state / "pki", node.name, node.address)
-    write_file(state / "config.yaml", manifests.to_yaml(_kubelet_configuration()))
+    write_file(state / "config.yaml", manifests.to_yaml({**_kubelet_configuration(), **more}))
     flags = f"--node-ip={node.address} --node-labels=node-role.kubernetes.io/control-plane="
     write_file(state / "kubeadm-flags.env", f'KUBELET_KUBEADM_ARGS="{flags}"\n')
     write_file(root / "etc/default/kubelet", "KUBELET_EXTRA_ARGS=\n")

@@ -53,6 +53,16 @@ class Layout:
         """For an administrator on the host."""
         return self.directory / "kubeconfig"
 
+    def merged_into(self) -> list[Path]:
+        """The kubeconfigs of the person that `kubeconfig` was merged into."""
+        noted = self.directory / "merged"
+        return [Path(line) for line in noted.read_text().splitlines()] if noted.exists() else []
+
+    def note_merged(self, target: Path) -> None:
+        """Remember that `kubeconfig` was merged into `target`."""
+        lines = dict.fromkeys([*map(str, self.merged_into()), str(target.absolute())])
+        (self.directory / "merged").write_text("".join(f"{line}\n" for line in lines))
+
     @property
     def judge_credentials(self) -> Path:
         """The judge's own certificate for the API server."""

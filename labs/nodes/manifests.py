@@ -10,9 +10,14 @@ import yaml
 
 ETCD_IMAGE = "registry.k8s.io/etcd:3.5.1-0"
 APISERVER_IMAGE = "registry.k8s.io/kube-apiserver:v1.36.2"
+CONTROLLER_MANAGER_IMAGE = "registry.k8s.io/kube-controller-manager:v1.36.2"
+SCHEDULER_IMAGE = "registry.k8s.io/kube-scheduler:v1.36.2"
 
 PKI = "/etc/kubernetes/pki"
 ETCD_DATA = "/var/lib/etcd"
+KUBERNETES = "/etc/kubernetes"
+AUDIT_POLICY = "/etc/kubernetes/audit/policy.yaml"
+AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"
 
 Manifest = dict[str, Any]
 
@@ -104,6 +109,104 @@ def kube_apiserver(address: str, service_subnet: str) -> Manifest:
     )
 
 
+def kube_controller_manager(cluster: str, pod_subnet: str, service_subnet: str) -> Manifest:
+    """The manifest of the controllers."""
+    name = "kube-controller-manager"
+    kubeconfig = f"{KUBERNETES}/controller-manager.conf"
+    command = [
+        name,
+        "--allocate-node-cidrs=true",
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        "--bind-address=127.0.0.1",
+        f"--client-ca-file={PKI}/ca.crt",
+        f"--cluster-cidr={pod_subnet}",
+        f"--cluster-name={cluster}",
+        f"--cluster-signing-cert-file={PKI}/ca.crt",
+        f"--cluster-signing-key-file={PKI}/ca.key",
+        "--controllers=*,bootstrapsigner,tokencleaner",
+        f"--kubeconfig={kubeconfig}",
+        "--leader-elect=true",
+        f"--requestheader-client-ca-file={PKI}/front-proxy-ca.crt",
+        f"--root-ca-file={PKI}/ca.crt",
+        f"--service-account-private-key-file={PKI}/sa.key",
+        f"--service-cluster-ip-range={service_subnet}",
+        "--use-service-account-credentials=true",
+    ]
+    probe = {"host": "127.0.0.1", "port": 10257, "scheme": "HTTPS", "path": "/healthz"}
+    container = _container(name, CONTROLLER_MANAGER_IMAGE, command, {"cpu": "200m"}) | _probes(
+        liveness=probe, readiness=probe, startup=probe
+    )
+    return _pod(
+        name,
+        None,
+        container,
+        [
+            ("ca-certs", "/etc/ssl/certs", True),
+            ("k8s-certs", PKI, True),
+            ("kubeconfig", kubeconfig, True),
+        ],
+    )
+
+
+def kube_scheduler() -> Manifest:
+    """The manifest of the scheduler."""
+    name, kubeconfig = "kube-scheduler", f"{KUBERNETES}/scheduler.conf"
+    command = [
+        name,
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        "--bind-address=127.0.0.1",
+        f"--kubeconfig={kubeconfig}",
+        "--leader-elect=true",
+    ]
+    probe = {"host": "127.0.0.1", "port": 10259, "scheme": "HTTPS"}
+    container = _container(name, SCHEDULER_IMAGE, command, {"cpu": "100m"}) | _probes(
+        liveness=probe | {"path": "/livez"},
+        readiness=probe | {"path": "/readyz"},
+        startup=probe | {"path": "/livez"},
+    )
+    return _pod(name, None, container, [("kubeconfig", kubeconfig, True)])
+
+
+def with_audit(apiserver: Manifest) -> Manifest:
+    """The API server's manifest with an audit log, by the policy in `AUDIT_POLICY`, unless it has it."""
+    container = apiserver["spec"]["containers"][0]
+    command = container["command"]
+    flags = {"--audit-log-path": AUDIT_LOG, "--audit-policy-file": AUDIT_POLICY}
+    flags |= {"--audit-log-maxbackup": "1", "--audit-log-maxsize": "100"}
+    missing = [f"{flag}={value}" for flag, value in flags.items() if f"{flag}={value}" not in command]
+    if not missing:
+        return apiserver
+    kept = [argument for argument in command[1:] if argument.partition("=")[0] not in flags]
+    mounts: list[dict[str, Any]] = [
+        {"mountPath": _parent(AUDIT_LOG), "name": "audit-log"},
+        {"mountPath": _parent(AUDIT_POLICY), "name": "audit-policy", "readOnly": True},
+    ]
+    volumes: list[dict[str, Any]] = [
+        {"hostPath": {"path": mount["mountPath"], "type": "DirectoryOrCreate"}, "name": mount["name"]}
+        for mount in mounts
+    ]
+    audited = container | {
+        "command": [command[0], *sorted([*kept, *(f"{flag}={value}" for flag, value in flags.items())])],
+        "volumeMounts": _added(container["volumeMounts"], mounts),
+    }
+    spec = apiserver["spec"] | {
+        "containers": [audited],
+        "volumes": _added(apiserver["spec"]["volumes"], volumes),
+    }
+    return apiserver | {"spec": spec}
+
+
+def _added(items: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items of both, by name, as kubeadm sorts mounts and volumes."""
+    return sorted(({item["name"]: item for item in [*items, *more]}).values(), key=lambda item: item["name"])
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
 def to_yaml(document: Manifest) -> str:
     """`document` as kubeadm writes it: sorted keys, block style, no line folded."""
     text = yaml.dump(document, Dumper=_Dumper, sort_keys=True, default_flow_style=False, width=10_000)
@@ -112,7 +215,7 @@ def to_yaml(document: Manifest) -> str:
 
 def _pod(
     name: str,
-    annotations: dict[str, str],
+    annotations: dict[str, str] | None,
     container: dict[str, Any],
     host_paths: list[tuple[str, str, bool]],
 ) -> Manifest:
@@ -124,8 +227,8 @@ def _pod(
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {
-            "annotations": annotations,
+        "metadata": ({"annotations": annotations} if annotations else {})
+        | {
             "labels": {"component": name, "tier": "control-plane"},
             "name": name,
             "namespace": "kube-system",
@@ -137,12 +240,16 @@ def _pod(
             "priorityClassName": "system-node-critical",
             "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
             "volumes": [
-                {"hostPath": {"path": path, "type": "DirectoryOrCreate"}, "name": volume}
+                {"hostPath": {"path": path, "type": _type(path)}, "name": volume}
                 for volume, path, _ in host_paths
             ],
         },
         "status": {},
     }
+
+
+def _type(path: str) -> str:
+    return "FileOrCreate" if path.endswith(".conf") else "DirectoryOrCreate"
 
 
 def _container(name: str, image: str, command: list[str], requests: dict[str, str]) -> dict[str, Any]:

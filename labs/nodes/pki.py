@@ -15,7 +15,7 @@ from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from labs.nodes.files import make_directory, write_file
@@ -28,13 +28,16 @@ BACKDATE = timedelta(minutes=5)
 CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
 SERVER = ExtendedKeyUsageOID.SERVER_AUTH
 
+#: New keys are EC keys; an authority that kubeadm made on its own has an RSA key.
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
 
 @dataclass(frozen=True)
 class Pair:
     """A certificate and its private key."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
 
     @property
     def certificate_pem(self) -> bytes:
@@ -72,8 +75,8 @@ class Authority(Pair):
         """The authority whose NAME.crt and NAME.key are in `directory`."""
         certificate = x509.load_pem_x509_certificate((directory / f"{name}.crt").read_bytes())
         key = serialization.load_pem_private_key((directory / f"{name}.key").read_bytes(), password=None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise TypeError(f"{directory / name}.key: expected a P-256 key, found {type(key).__name__}")
+        if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+            raise TypeError(f"{directory / name}.key: expected an EC or RSA key, found {type(key).__name__}")
         return cls(certificate, key)
 
     def issue(
@@ -123,25 +126,36 @@ class ClusterPki:
         self.front_proxy.write(directory, "front-proxy-ca")
         self.etcd.write(etcd, "ca")
 
-        service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
-        reachable = [node, *service, "kubernetes.default.svc.cluster.local", "localhost"]
-        self.cluster.issue(
-            "kube-apiserver", [SERVER], alternative_names=[*reachable, service_address, address, "127.0.0.1"]
-        ).write(directory, "apiserver")
+        write_serving_pair(self.cluster, directory, node, address, service_address)
         self.cluster.issue(
             "kube-apiserver-kubelet-client", [CLIENT], organization="kubeadm:cluster-admins"
         ).write(directory, "apiserver-kubelet-client")
         self.front_proxy.issue("front-proxy-client", [CLIENT]).write(directory, "front-proxy-client")
 
-        member = [node, "localhost", address, "127.0.0.1", "::1"]
-        for name in ("server", "peer"):
-            self.etcd.issue(node, [SERVER, CLIENT], alternative_names=member).write(etcd, name)
+        write_etcd_pairs(self.etcd, etcd, node, address)
         self.etcd.issue("kube-etcd-healthcheck-client", [CLIENT]).write(etcd, "healthcheck-client")
         self.etcd.issue("kube-apiserver-etcd-client", [CLIENT]).write(directory, "apiserver-etcd-client")
 
         service_accounts = new_key()
         write_file(directory / "sa.key", private_pem(service_accounts), 0o600)
         write_file(directory / "sa.pub", public_pem(service_accounts))
+
+
+def write_serving_pair(
+    authority: Authority, directory: Path, node: str, address: str, service_address: str
+) -> None:
+    """The certificate that the API server of `node` shows, by all the names it is reached under."""
+    service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+    reachable = [node, *service, "kubernetes.default.svc.cluster.local", "localhost"]
+    names = [*reachable, service_address, address, "127.0.0.1"]
+    authority.issue("kube-apiserver", [SERVER], alternative_names=names).write(directory, "apiserver")
+
+
+def write_etcd_pairs(authority: Authority, directory: Path, node: str, address: str) -> None:
+    """The certificates that the etcd of `node` shows to its clients and to other members."""
+    member = [node, "localhost", address, "127.0.0.1", "::1"]
+    for name in ("server", "peer"):
+        authority.issue(node, [SERVER, CLIENT], alternative_names=member).write(directory, name)
 
 
 def write_kubelet_serving_pair(directory: Path, node: str, address: str) -> None:
@@ -158,7 +172,7 @@ def new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private_pem(key: PrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,

@@ -97,7 +97,7 @@ def _prepare(layout: Layout, port: int, say_bootable: int, *, bare: bool) -> Non
     from labs.nodes import kubeadm  # takes as long to import as all of the above took to write
 
     node = kubeadm.NodeIdentity(layout.cluster, name, address, pod_cidr(0))
-    kubeadm.initialize(root, node, bare=bare)
+    kubeadm.initialize(root, node, kubeadm.BARE if bare else kubeadm.Setup())
     kubeadm.write_judge_credentials(root, node, layout.judge_credentials)
     kubeadm.write_host_kubeconfig(root, node, layout.kubeconfig, port)
     for written in ("etc/kubernetes", "etc/default", "var/lib/kubelet"):

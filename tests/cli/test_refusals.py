@@ -83,7 +83,7 @@ def test_a_wrong_call_has_status_2(tmp_path: Path, arguments: list[str], expecte
     assert said(tmp_path, *arguments) == (2, expected)
 
 
-@pytest.mark.parametrize("arguments", [["attach", "blue"], ["node-image", "build"]])
+@pytest.mark.parametrize("arguments", [["attach", "blue"]])
 def test_what_needs_kind_says_so(tmp_path: Path, arguments: list[str]) -> None:
     status, line = said(tmp_path, *arguments)
 

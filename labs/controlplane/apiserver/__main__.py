@@ -13,7 +13,7 @@ from labs.controlplane.http import serve
 
 from . import klog, namespaces, options, tls
 from .admission import Admission
-from .audit import Audit
+from .audit import Audit, Evidence
 from .authentication import Authenticator
 from .bootstrap import Bootstrap
 from .compaction import compact_for_ever
@@ -46,7 +46,7 @@ def main() -> int:
     except FlagError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    audit = Audit.from_environment()
+    evidence = Evidence.from_environment()
     try:
         if not parsed.advertise_address:
             parsed.advertise_address = _own_address()
@@ -55,7 +55,7 @@ def main() -> int:
         klog.info("server.go:187", f"Version: {VERSION['gitVersion']}")
         klog.info("server.go:189", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')
         options.validate_files(parsed)
-        asyncio.run(_run(parsed, audit))
+        asyncio.run(_run(parsed, Audit.of(parsed, evidence)))
     except InvalidOptions as error:
         klog.error("run.go:72", "command failed", err=error)
         return 1

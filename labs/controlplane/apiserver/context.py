@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,6 +103,11 @@ class Context:
     #: What was sent and what is answered, for the audit trail.
     request_object: dict[str, Any] | None = None
     response_object: dict[str, Any] | None = None
+    #: The client's own (`Audit-ID`), or a new one.
+    audit_id: str = ""
+
+    def __post_init__(self) -> None:
+        self.audit_id = self.request.headers.get("audit-id") or str(uuid.uuid4())
 
     @property
     def dry_run(self) -> bool:

@@ -21,10 +21,12 @@ ADMISSION_PLUGINS = (
     "ValidatingAdmissionWebhook",
 )
 _TLS_VERSIONS = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13")
+_AUDIT_MODES = ("batch", "blocking", "blocking-strict")
 _AUTHORIZATION_MODES = ("ABAC", "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
 #: Flags of the real server that change nothing here yet, by the type of their value.
 _ACCEPTED_STRINGS = (
-    *("audit-log-format", "audit-log-path", "audit-policy-file", "audit-webhook-config-file"),
+    *("audit-log-format", "audit-log-mode", "audit-log-path", "audit-log-version", "audit-policy-file"),
+    *("audit-webhook-config-file", "audit-webhook-mode", "audit-webhook-version"),
     *("admission-control-config-file", "authentication-config", "authorization-config", "bind-address"),
     *("cert-dir", "cloud-provider", "encryption-provider-config", "endpoint-reconciler-type", "etcd-prefix"),
     *("external-hostname", "feature-gates", "goaway-chance", "kubelet-certificate-authority"),
@@ -41,17 +43,21 @@ _ACCEPTED_STRINGS = (
     *("storage-backend", "storage-media-type", "tls-cipher-suites", "tls-min-version", "token-auth-file"),
     *("tls-sni-cert-key", "vmodule", "api-audiences", "disable-admission-plugins", "kubelet-timeout"),
     *("etcd-compaction-interval", "request-timeout", "event-ttl", "shutdown-delay-duration"),
+    *("audit-log-batch-max-wait", "audit-webhook-initial-backoff"),
     *("default-watch-cache-size", "etcd-count-metric-poll-period", "service-account-max-token-expiration"),
 )
 _ACCEPTED_NUMBERS = (
     *("audit-log-maxage", "audit-log-maxbackup", "audit-log-maxsize", "max-mutating-requests-inflight"),
+    *("audit-log-batch-buffer-size", "audit-log-batch-max-size", "audit-log-truncate-max-event-size"),
+    "audit-log-truncate-max-batch-size",
     *("max-requests-inflight", "min-request-timeout", "v", "default-not-ready-toleration-seconds"),
     "default-unreachable-toleration-seconds",
 )
 _ACCEPTED_SWITCHES = (
     *("allow-privileged", "anonymous-auth", "enable-bootstrap-token-auth", "enable-aggregator-routing"),
     *("enable-garbage-collector", "enable-priority-and-fairness", "service-account-lookup", "watch-cache"),
-    *("contention-profiling", "permit-port-sharing", "permit-address-sharing", "audit-log-compress"),
+    *("contention-profiling", "permit-port-sharing", "permit-address-sharing"),
+    *("audit-log-compress", "audit-log-truncate-enabled", "audit-log-batch-throttle-enable"),
 )
 
 
@@ -168,11 +174,29 @@ def validate(options: Options) -> None:
         for mode in options.authorization_mode
         if mode not in _AUTHORIZATION_MODES
     ]
+    faults += _audit_faults(options.others)
     if faults:
         raise InvalidOptions(faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]")
     for flag in ("service-account-signing-key-file", "service-account-key-file"):
         if path := options.others.get(flag):
             _readable(path, "failed to parse service-account-issuer-key-file: ")
+
+
+def _audit_faults(given: dict[str, str]) -> list[str]:
+    """Checked only where an audit log is wanted."""
+    if not given.get("audit-log-path"):
+        return []
+    faults = []
+    mode, kind = given.get("audit-log-mode", "blocking"), given.get("audit-log-format", "json")
+    if mode not in _AUDIT_MODES:
+        faults.append(f'invalid audit log mode {mode}, allowed modes are "{",".join(_AUDIT_MODES)}"')
+    if given.get("audit-log-version", "audit.k8s.io/v1") != "audit.k8s.io/v1":
+        faults.append('invalid group version, allowed versions are ["audit.k8s.io/v1"]')
+    if kind not in ("legacy", "json"):
+        faults.append(f'invalid audit log format {kind}, allowed formats are "legacy,json"')
+    numbers = ("audit-log-maxage", "audit-log-maxbackup", "audit-log-maxsize")
+    negative = [name for name in numbers if int(given.get(name, 0)) < 0]
+    return faults + [f"--{name} {given[name]} can't be a negative number" for name in negative]
 
 
 def validate_files(options: Options) -> None:
@@ -188,8 +212,6 @@ def validate_files(options: Options) -> None:
     ):
         if path:
             _readable(path)
-    if policy := options.others.get("audit-policy-file"):
-        _readable(policy, f'loading audit policy file: failed to read file path "{policy}": ')
 
 
 def _is_network(text: str) -> bool:

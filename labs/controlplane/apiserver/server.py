@@ -51,21 +51,26 @@ class Server:
         received = datetime.now(UTC)
         ctx = Context(request, ANONYMOUS, target_of(request))
         failure: dict[str, Any] | None = None
+        refused: status.APIError | None = None
         try:
+            ctx.user = self._authenticator.authenticate(request)
+        except status.APIError as error:
+            ctx.user, refused = NOBODY, error
+        entry = await self._audit.begin(ctx, received)
+        try:
+            if refused is not None:
+                raise refused
             response = await self._answer(ctx)
         except status.APIError as error:
             failure = error.status()
             response = codec.respond(error.code, failure, error.headers)
         if ctx.warnings:
             response.headers["Warning"] = ", ".join(f"299 - {klog.quote(text)}" for text in ctx.warnings)
-        if self._audit.wants(ctx):
-            await self._audit.record(ctx, response.status, failure, received)
         self._metrics.count(ctx.target, response.status)
-        return response
+        return await entry.answered(response, failure)
 
     async def _answer(self, ctx: Context) -> Response:
         try:
-            ctx.user = self._authenticator.authenticate(ctx.request)
             authorize(ctx.user, ctx.target)
             if not ctx.target.is_resource:
                 return await self._path(ctx)
@@ -175,5 +180,7 @@ def _seconds(request: Request) -> float:
     return REQUEST_SECONDS
 
 
+#: Who could not be authenticated, for the audit trail.
+NOBODY = User("", ())
 #: Who the server's own controllers are.
 LOOPBACK = User("system:apiserver", ("system:masters",))

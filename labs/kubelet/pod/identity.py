@@ -39,6 +39,14 @@ def canonical(document: object) -> bytes:
     return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
 
 
+def container_hash(name: str, image: str) -> str:
+    """The digits of `HashContainer`, so that a kubelet of either make adopts the other's containers.
+
+    Upstream hashes Go's print of the bytes of this JSON: `([]uint8)[123 34 …]`.
+    """
+    return fnv32a(f"([]uint8)[{' '.join(map(str, canonical({'image': image, 'name': name})))}]".encode())
+
+
 def static_uid(pod: dict[str, Any], node_name: str, origin: str) -> str:
     """The UID of a pod whose manifest sets none; `origin` is `file:<path>` or `url:<url>`."""
     return fnv128a(canonical(pod) + f"host:{node_name}{origin}".encode())

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from labs.kubelet.pod.identity import HASH_ANNOTATION, MIRROR_ANNOTATION, SOURCE_ANNOTATION, canonical, fnv32a
+from labs.kubelet.pod.identity import HASH_ANNOTATION, MIRROR_ANNOTATION, SOURCE_ANNOTATION, container_hash
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,18 @@ class TcpSocket:
     host: str
 
 
-Action = HttpGet | Exec | TcpSocket
+@dataclass(frozen=True)
+class Grpc:
+    port: int
+    service: str
+
+
+@dataclass(frozen=True)
+class Sleep:
+    seconds: int
+
+
+Action = HttpGet | Exec | TcpSocket | Grpc | Sleep
 
 
 def action_of(handler: Mapping[str, Any]) -> Action | None:
@@ -47,6 +58,10 @@ def action_of(handler: Mapping[str, Any]) -> Action | None:
         return Exec(tuple(handler["exec"].get("command", ())))
     if "tcpSocket" in handler:
         return TcpSocket(handler["tcpSocket"].get("port", 0), handler["tcpSocket"].get("host", ""))
+    if "grpc" in handler:
+        return Grpc(handler["grpc"].get("port", 0), handler["grpc"].get("service", ""))
+    if "sleep" in handler:
+        return Sleep(handler["sleep"].get("seconds", 0))
     return None
 
 
@@ -101,9 +116,11 @@ class Container:
     probes: tuple[Probe, ...]
     pre_stop: Action | None
     post_start: Action | None
+    lifecycle: Mapping[str, Any]
     termination_message_path: str
     termination_message_policy: str
     restart_policy: str
+    restart_rules: tuple[Mapping[str, Any], ...]
     env: tuple[Mapping[str, Any], ...]
     ports: tuple[Mapping[str, Any], ...]
     resources: Mapping[str, Any]
@@ -138,9 +155,11 @@ class Container:
             tuple(p for p in probes if p),
             action_of(hooks.get("preStop", {})),
             action_of(hooks.get("postStart", {})),
+            hooks,
             c["terminationMessagePath"],
             c["terminationMessagePolicy"],
             c.get("restartPolicy", ""),
+            tuple(c.get("restartPolicyRules", ())),
             tuple(c.get("env", ())),
             tuple(c.get("ports", ())),
             c["resources"],
@@ -148,8 +167,13 @@ class Container:
             c.get("tty", False),
             c.get("stdin", False),
             c.get("stdinOnce", False),
-            fnv32a(canonical({"image": c.get("image", ""), "name": c["name"]})),
+            container_hash(c["name"], c.get("image", "")),
         )
+
+    @property
+    def is_sidecar(self) -> bool:
+        """Of an init container: it runs on beside the containers (`restartPolicy: Always`)."""
+        return self.restart_policy == "Always"
 
     def probe(self, kind: str) -> Probe | None:
         """The container's probe of one kind."""
@@ -247,6 +271,16 @@ class Pod:
     def is_mirror(self) -> bool:
         return MIRROR_ANNOTATION in self.annotations
 
+    @property
+    def container_names(self) -> tuple[str, ...]:
+        """The ordinary containers'."""
+        return tuple(c.name for c in self.containers)
+
+    @property
+    def all_containers(self) -> tuple[Container, ...]:
+        """Init containers, then the others."""
+        return (*self.init_containers, *self.containers)
+
     def container(self, name: str) -> Container | None:
         """The init or ordinary container of this name."""
-        return next((c for c in (*self.init_containers, *self.containers) if c.name == name), None)
+        return next((c for c in self.all_containers if c.name == name), None)
