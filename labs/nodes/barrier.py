@@ -5,17 +5,15 @@ something down each way and waits until it comes out at the end; what does not, 
 """
 
 import asyncio
-import itertools
 import secrets
+import socket
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from labs.nodes.embedded import EmbeddedNode
 from labs.nodes.evidence import Evidence
-from labs.nodes.forwarder import Forwarder
-from labs.nodes.manifest_watch import ManifestWatch
 
 #: A read that costs nothing; the query that is added makes it recognisable in the audit trail.
 _PATH = "/api/v1/namespaces/default"
@@ -33,8 +31,9 @@ class Barrier:
 class ApiProbe:
     """The judge's own requests to the API server, by the credentials in a directory outside the node."""
 
-    def __init__(self, forwarder: Forwarder, credentials: Path) -> None:
-        self._forwarder = forwarder
+    def __init__(self, connect: Callable[[], Awaitable[socket.socket]], credentials: Path) -> None:
+        """`connect` gives a connection to whoever listens at the API server's address, or an `OSError`."""
+        self._connect = connect
         self._credentials = credentials
         self._context: ssl.SSLContext | None = None
 
@@ -47,10 +46,14 @@ class ApiProbe:
 
     async def get(self, path: str) -> int:
         """GET `path`; the answer's status. `OSError` when nobody (or something else) answers."""
-        connection = await self._forwarder.connect()
-        reader, writer = await asyncio.open_connection(
-            sock=connection, ssl=self._tls(), server_hostname="kubernetes"
-        )
+        connection = await self._connect()
+        try:
+            reader, writer = await asyncio.open_connection(
+                sock=connection, ssl=self._tls(), server_hostname="kubernetes"
+            )
+        except ConnectionResetError as error:
+            # before it heard a request: a forwarder or Docker's proxy with nobody behind it
+            raise ConnectionRefusedError("no API server listens") from error
         try:
             writer.write(f"GET {path} HTTP/1.1\r\nHost: kubernetes\r\nConnection: close\r\n\r\n".encode())
             line = await reader.readline()
@@ -71,43 +74,42 @@ class ApiProbe:
             return False
 
 
+class Recorders(Protocol):
+    """Whoever brings what happens on a node into the evidence; the API server's audit trail aside."""
+
+    def ways(self) -> Mapping[str, Awaitable[None]]:
+        """For each recorder what returns when all that it knew at this moment has been sent.
+
+        It ends with an `OSError` when the recorder is known to be silent.
+        """
+
+    def settle(self) -> None:
+        """Have what was sent written down."""
+
+
 class Barriers:
     """Makes barriers for one cluster."""
 
-    def __init__(
-        self, evidence: Evidence, node: EmbeddedNode, manifests: ManifestWatch, api: ApiProbe
-    ) -> None:
+    def __init__(self, evidence: Evidence, recorders: Recorders, api: ApiProbe) -> None:
         self._evidence = evidence
-        self._node = node
-        self._manifests = manifests
+        self._recorders = recorders
         self._api = api
-        self._numbers = itertools.count(1)
 
     async def make(self, timeout: float) -> Barrier:
         """Wait until all that has happened is recorded, at most `timeout` seconds."""
-        self._manifests.scan()
         api_up = True
 
         async def audit() -> None:
             nonlocal api_up
             api_up = await self._audited()
 
-        names = ("runtime", "audit", "journal")
-        answered = await asyncio.gather(
-            _within(timeout, self._runtime_answers()),
-            _within(timeout, audit()),
-            _within(timeout, self._node.sync()),
-        )
-        self._node.drain_evidence()
-        silent = tuple(name for name, answer in zip(names, answered, strict=True) if not answer)
+        ways = {**self._recorders.ways(), "audit": audit()}
+        answered = await asyncio.gather(*(_within(timeout, answer) for answer in ways.values()))
+        self._recorders.settle()
+        silent = tuple(name for name, answer in zip(ways, answered, strict=True) if not answer)
         if not self._evidence.complete:
             silent = (*silent, "evidence")
         return Barrier(self._evidence.last, silent, api_up)
-
-    async def _runtime_answers(self) -> None:
-        if self._node.units.get("containerd.service") in ("inactive", "failed"):
-            raise ConnectionRefusedError("the runtime is stopped")
-        await self._node.ping_runtime(next(self._numbers))
 
     async def _audited(self) -> bool:
         """Whether there is an API server; if so, return only when a request of ours is in its audit trail."""

@@ -15,6 +15,7 @@ from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
+from labs.errors import LabsError
 from labs.nodes.base import Command, Process, Terminal, View
 from labs.nodes.channel import LineConnection, Message, close_all
 from labs.nodes.exercises import Exercises
@@ -86,7 +87,7 @@ class Session:
             if operation is None:
                 raise RequestError(f"there is no operation '{request.get('op')}' on this socket")
             await operation(self, request)
-        except (RequestError, OSError, KeyError, TypeError, ValueError) as error:
+        except (LabsError, RequestError, OSError, KeyError, TypeError, ValueError) as error:
             what = f"the request lacks {error}" if isinstance(error, KeyError) else str(error)
             await self.connection.send({"ok": False, "error": what})
 

@@ -1,40 +1,27 @@
-"""The supervisor's second half: what it does from the moment that the cluster's namespaces exist."""
+"""The supervisor's second half: what it does from the moment that its cluster can be started."""
 
 import asyncio
-import os
 import signal
-import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from labs.errors import LabsError
-from labs.nodes import children
-from labs.nodes.cluster_init import ClusterInit
 from labs.nodes.layout import Layout
-from labs.nodes.preparation import Preparation, PreparationFailedError
 from labs.nodes.progress import Progress
 from labs.nodes.running import RunningCluster
 from labs.nodes.service import Service
 
-
-def supervise(
-    layout: Layout,
-    init: ClusterInit,
-    listener: socket.socket,
-    preparing: Preparation | None,
-    progress: Progress,
-) -> int:
-    """Boot the node, serve the sockets and the port `listener`, and end with the cluster; the exit status."""
-    return asyncio.run(_supervise(layout, init, listener, preparing, progress))
+#: Makes the cluster to supervise, within the running loop; it is given whom to tell why the cluster ends.
+ClusterMaker = Callable[[Callable[[str], None]], RunningCluster]
 
 
-async def _supervise(
-    layout: Layout,
-    init: ClusterInit,
-    listener: socket.socket,
-    preparing: Preparation | None,
-    progress: Progress,
-) -> int:
+def supervise(layout: Layout, make: ClusterMaker, progress: Progress) -> int:
+    """Start the cluster, serve its sockets, and end with it; the exit status."""
+    return asyncio.run(_supervise(layout, make, progress))
+
+
+async def _supervise(layout: Layout, make: ClusterMaker, progress: Progress) -> int:
     loop = asyncio.get_running_loop()
     over: asyncio.Future[str] = loop.create_future()
 
@@ -46,20 +33,20 @@ async def _supervise(
         loop.add_signal_handler(number, end, f"it got {number.name}")
     if progress.descriptor is not None:  # readable: its other end was closed
         loop.add_reader(progress.descriptor, end, "nobody waits for it any more")
-    cluster = RunningCluster(layout, init, end)
+    cluster = make(end)
     service = Service(layout, cluster)
     tasks: list[asyncio.Task[None]] = []
     try:
-        tasks.append(asyncio.create_task(_start(cluster, layout, preparing, progress)))
+        tasks.append(asyncio.create_task(_start(cluster, progress)))
         await _first_of(over, *tasks)
         if over.done():
             raise LabsError(f"the cluster did not start: {over.result()}")
         service.open()
         tasks.append(asyncio.create_task(service.serve()))
-        tasks.append(asyncio.create_task(cluster.forwarder.serve(listener)))
+        tasks.append(asyncio.create_task(cluster.serve()))
         if progress.descriptor is not None:
             loop.remove_reader(progress.descriptor)
-        progress.tell(ready=True, port=listener.getsockname()[1])
+        progress.tell(ready=True, port=cluster.port)
         progress.end()
         await _first_of(over, *tasks[1:])
         print(f"the cluster ends: {over.result()}", file=sys.stderr)
@@ -80,22 +67,10 @@ async def _first_of(*waited: asyncio.Future[Any]) -> None:
         one.result()
 
 
-async def _start(
-    cluster: RunningCluster, layout: Layout, preparing: Preparation | None, progress: Progress
-) -> None:
-    prepared = asyncio.create_task(children.ended(preparing.process)) if preparing else None
+async def _start(cluster: RunningCluster, progress: Progress) -> None:
     try:
-        await cluster.boot()
-        progress.tell(stage="node-up")
-        if prepared is not None and await prepared != 0:
-            raise PreparationFailedError(layout)
-        await cluster.start_kubelet()
-        progress.tell(stage="units-started")
+        await cluster.start(progress)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise LabsError(f"the node could not be started: {error}") from error
-    finally:
-        if preparing is not None and prepared is not None and not prepared.done():
-            os.kill(preparing.process, signal.SIGKILL)
-            await prepared

@@ -22,6 +22,7 @@ import argparse
 import fcntl
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from labs.errors import LabsError
@@ -30,6 +31,7 @@ from labs.nodes.cluster_init import ClusterInit, NamespaceRefusedError
 from labs.nodes.layout import Layout
 from labs.nodes.preparation import Preparation, refresh_kubeconfig
 from labs.nodes.progress import Progress
+from labs.nodes.spec import KIND, Spec
 
 
 class AlreadyRunningError(LabsError):
@@ -77,6 +79,15 @@ def _own(layout: Layout) -> None:
 
 
 def _run(layout: Layout, progress: Progress, *, bare: bool) -> int:
+    if Spec.load(layout.directory).backend == KIND:
+        from labs.nodes.kind.running import KindCluster  # with Docker's client, which is large
+        from labs.nodes.supervision import supervise
+
+        return supervise(layout, partial(KindCluster, layout, bare), progress)
+    return _supervise_namespaces(layout, progress, bare=bare)
+
+
+def _supervise_namespaces(layout: Layout, progress: Progress, *, bare: bool) -> int:
     progress.tell(stage="preparing")
     listener = port.listen(layout.port)
     number = listener.getsockname()[1]
@@ -84,6 +95,7 @@ def _run(layout: Layout, progress: Progress, *, bare: bool) -> int:
     try:
         init = _start_namespaces(layout)
         # only now: the processes forked above are as small as they can be, with no thread or loop beside them
+        from labs.nodes.embedded_running import EmbeddedCluster
         from labs.nodes.supervision import supervise
     except BaseException:
         if preparing is not None:
@@ -93,7 +105,7 @@ def _run(layout: Layout, progress: Progress, *, bare: bool) -> int:
         refresh_kubeconfig(layout, number)
     else:
         preparing.wait_bootable()
-    return supervise(layout, init, listener, preparing, progress)
+    return supervise(layout, partial(EmbeddedCluster, layout, init, listener, preparing), progress)
 
 
 def _start_namespaces(layout: Layout) -> ClusterInit:

@@ -20,7 +20,7 @@ _CHUNK = 1 << 16
 
 def interact(connection: "Connection", master: int) -> int:
     """Join stdin and stdout to the terminal behind `master`, until its command ends; its exit status."""
-    with _raw(0), _following_size(0, master), os.fdopen(master, "r+b", buffering=0):
+    with _raw(0), _following_size(0, master, connection), os.fdopen(master, "r+b", buffering=0):
         sources = [0, master, connection.socket.fileno()]
         while True:
             ended = connection.wait(0)
@@ -62,13 +62,17 @@ def _raw(terminal: int) -> Iterator[None]:
 
 
 @contextmanager
-def _following_size(terminal: int, master: int) -> Iterator[None]:
-    """A window that is resized here is resized there."""
+def _following_size(terminal: int, master: int, connection: "Connection") -> Iterator[None]:
+    """A window that is resized here is resized there.
+
+    The supervisor is told, too: the command's own terminal may be further away than this `master`.
+    """
 
     def follow(*_: object) -> None:
         with suppress(OSError):  # the command has ended meanwhile
             size = os.get_terminal_size(terminal)
             fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", size.lines, size.columns, 0, 0))
+            connection.send({"signal": signal.SIGWINCH})
 
     before = signal.signal(signal.SIGWINCH, follow)
     try:
