@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from labs.nodes import removal
 from tests.runtime.harness import RuntimeNode
 
 
@@ -31,3 +32,4 @@ def _node(factory: pytest.TempPathFactory) -> Iterator[RuntimeNode]:
         yield node.boot()
     finally:
         node.down()
+        removal.delete(directory)  # pytest can't: overlays leave directories that only a node's root may open

@@ -18,8 +18,8 @@ from labs.nodes import rootfs
 from labs.nodes.base import Command, Terminal, View
 from labs.nodes.channel import close_all
 from labs.nodes.kind import threads
-from labs.nodes.kind.container import Machine
 from labs.nodes.kind.daemon import explained
+from labs.nodes.kind.machine import Machine
 from labs.nodes.kind.process import Docked, KindProcess, started
 
 HOME = "/root"

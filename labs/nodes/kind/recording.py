@@ -15,8 +15,8 @@ from typing import Any
 from labs.errors import LabsError
 from labs.nodes.evidence import Evidence
 from labs.nodes.kind import resume, threads
-from labs.nodes.kind.container import Machine
 from labs.nodes.kind.daemon import explained
+from labs.nodes.kind.machine import Machine
 from labs.nodes.kind.stream import STDOUT, ExecStream
 
 COMMAND = "/opt/cks-labs/bin/recorder"

@@ -10,8 +10,9 @@ from urllib3.exceptions import HTTPError
 from labs.errors import LabsError
 from labs.nodes.barrier import ApiProbe, Barriers
 from labs.nodes.kind import threads
-from labs.nodes.kind.container import Machine, boot
+from labs.nodes.kind.container import boot
 from labs.nodes.kind.daemon import explained
+from labs.nodes.kind.machine import Machine
 from labs.nodes.kind.node import KindNode
 from labs.nodes.kind.recording import Recording
 from labs.nodes.layout import Layout
