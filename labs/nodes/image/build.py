@@ -9,6 +9,7 @@ Each step is an image, cks-labs/STEP:VARIANT, labelled with a digest of what wen
 when that has changed.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import BuildError, ImageNotFound
+from docker.errors import APIError, BuildError, ImageNotFound
 from docker.models.images import Image as DockerImage
 
 from labs.kubelet.__main__ import VERSION
@@ -79,6 +80,8 @@ class _Builder:
         recipe = _digest(self._store_recipe, *_contents(sources()))
         if image := self._have(names.NODE, recipe):
             return image
+        steps = (names.NODE, names.STORE, names.LIBRARIES, names.BASE)
+        before = [_find(self.client, step, self.variant) for step in steps]
         with explained(self.client):
             store = self._store()
             self.tell("adding the project")
@@ -92,7 +95,17 @@ class _Builder:
             }
             entrypoint = files.DEBIAN_ENTRYPOINT if self.variant == names.DEBIAN else files.KIND_ENTRYPOINT
             changes = [*_label(labels), f"ENTRYPOINT {json.dumps([entrypoint, '/sbin/init'])}", "CMD []"]
-            return fill_store(project, f"{names.NODE}:{self.variant}", changes)
+            node = fill_store(project, f"{names.NODE}:{self.variant}", changes)
+        self._forget([image for image in before if image])
+        return node
+
+    def _forget(self, before: list[DockerImage]) -> None:
+        """Remove those images that have lost their names to new ones."""
+        for image in before:
+            # gone with one that was made from it, or kept by a node
+            with contextlib.suppress(APIError):
+                if not self.client.images.get(image.id).tags:
+                    self.client.images.remove(image.id)
 
     def _kubernetes(self, store: DockerImage) -> str:
         """The version of the base's or the given Kubernetes, else of the one that ours behaves like."""

@@ -6,7 +6,7 @@ import docker
 from docker.errors import DockerException, ImageNotFound
 from docker.models.images import Image as DockerImage
 
-from labs.nodes.image.errors import ImageBuildError
+from labs.nodes.image.errors import ImageBuildError, reason
 from labs.nodes.image.names import KINDEST
 
 
@@ -31,7 +31,7 @@ def pull_kindest(client: docker.DockerClient, tell: Callable[[str], None]) -> Do
                 tell(f"pulling {name}: {current / 1e6:.0f} of {total / 1e6:.0f} MB")
         return client.images.get(reference)
     except DockerException as error:
-        why = " ".join(str(error).split())
         raise ImageBuildError(
-            f"cannot pull {name} ({why}): on Debian, 'labs node-image build --from-debian' needs no registry"
+            f"cannot pull {name} ({reason(error)}): on Debian, "
+            "'labs node-image build --from-debian' needs no registry"
         ) from None
