@@ -28,6 +28,7 @@ from labs.nodes.image.context import DOCKERFILE, Context, sources
 from labs.nodes.image.debian import debian_base, debian_recipe
 from labs.nodes.image.errors import ImageBuildError, explained
 from labs.nodes.image.filling import fill_store
+from labs.nodes.image.lock import one_at_a_time
 from labs.nodes.image.pull import pull_kindest
 from labs.nodes.image.real import RealPrograms
 from labs.nodes.image.wheels import QUESTION, NodePython, fetch
@@ -80,22 +81,26 @@ class _Builder:
         recipe = _digest(self._store_recipe, *_contents(sources()))
         if image := self._have(names.NODE, recipe):
             return image
+        with one_at_a_time(self.tell), explained(self.client):
+            # somebody else may have built it while this one waited
+            return self._have(names.NODE, recipe) or self._build(recipe)
+
+    def _build(self, recipe: str) -> DockerImage:
         steps = (names.NODE, names.STORE, names.LIBRARIES, names.BASE)
         before = [_find(self.client, step, self.variant) for step in steps]
-        with explained(self.client):
-            store = self._store()
-            self.tell("adding the project")
-            project = self._docker_build(str(store.id), self._add_project)
-            labels = {
-                names.RECIPE: recipe,
-                names.BASE_RECIPE: self.base,
-                names.VARIANT: self.variant,
-                names.REAL: self.real.digest,
-                names.KUBERNETES: self._kubernetes(store),
-            }
-            entrypoint = files.DEBIAN_ENTRYPOINT if self.variant == names.DEBIAN else files.KIND_ENTRYPOINT
-            changes = [*_label(labels), f"ENTRYPOINT {json.dumps([entrypoint, '/sbin/init'])}", "CMD []"]
-            node = fill_store(project, f"{names.NODE}:{self.variant}", changes)
+        store = self._store()
+        self.tell("adding the project")
+        project = self._docker_build(str(store.id), self._add_project)
+        labels = {
+            names.RECIPE: recipe,
+            names.BASE_RECIPE: self.base,
+            names.VARIANT: self.variant,
+            names.REAL: self.real.digest,
+            names.KUBERNETES: self._kubernetes(store),
+        }
+        entrypoint = files.DEBIAN_ENTRYPOINT if self.variant == names.DEBIAN else files.KIND_ENTRYPOINT
+        changes = [*_label(labels), f"ENTRYPOINT {json.dumps([entrypoint, '/sbin/init'])}", "CMD []"]
+        node = fill_store(project, f"{names.NODE}:{self.variant}", changes)
         self._forget([image for image in before if image])
         return node
 
