@@ -46,6 +46,10 @@ _STORE_SOURCES = (
 
 def build(client: docker.DockerClient, tell: Tell, *, debian: bool, real: Path | None = None) -> DockerImage:
     """The node image over Debian's packages or over kind's image; an error says why there is none."""
+    if not LOCK.exists():
+        raise ImageBuildError(
+            f"{LOCK.name} is not beside the package: build the image from the project's sources"
+        )
     variant = names.DEBIAN if debian else names.OF_KIND
     recipe = debian_recipe() if debian else names.KINDEST
     return _Builder(client, tell, variant, recipe, RealPrograms.of(real)).node()
@@ -53,6 +57,8 @@ def build(client: docker.DockerClient, tell: Tell, *, debian: bool, real: Path |
 
 def refresh(client: docker.DockerClient, tell: Tell, image: DockerImage) -> DockerImage:
     """`image`, or when the project has changed since, the same built again: its base, its real programs."""
+    if not LOCK.exists():
+        return image  # an installed package has not what it takes
     labels = image.labels
     real = RealPrograms(labels[names.REAL], RealPrograms.of_environment().files)
     return _Builder(client, tell, labels[names.VARIANT], labels[names.BASE_RECIPE], real).node()

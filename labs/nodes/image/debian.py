@@ -66,7 +66,10 @@ def debian_base(client: docker.DockerClient, tell: Callable[[str], None]) -> Doc
 
 
 def _suite() -> str:
-    release = platform.freedesktop_os_release()
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        release = {"ID": "", "NAME": platform.system()}
     suite = release.get("VERSION_CODENAME", "")
     if "debian" not in (release["ID"], *release.get("ID_LIKE", "").split()) or not suite:
         name = release["NAME"]
