@@ -66,10 +66,9 @@ def refresh(client: docker.DockerClient, tell: Tell, image: DockerImage) -> Dock
 
 def newest(client: docker.DockerClient) -> DockerImage | None:
     """The node image that was built last, on this machine."""
-    found = [
-        image for variant in (names.DEBIAN, names.OF_KIND) if (image := _find(client, names.NODE, variant))
-    ]
-    return max(found, key=lambda image: str(image.attrs["Created"]), default=None)
+    found = [_find(client, names.NODE, variant) for variant in (names.DEBIAN, names.OF_KIND)]
+    known = [image for image in found if image and names.VARIANT in image.labels]
+    return max(known, key=lambda image: str(image.attrs["Created"]), default=None)
 
 
 @dataclasses.dataclass(frozen=True)

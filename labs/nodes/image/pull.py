@@ -1,5 +1,6 @@
 """kind's node image, from its registry."""
 
+import contextlib
 from collections.abc import Callable
 
 import docker
@@ -11,13 +12,15 @@ from labs.nodes.image.names import KINDEST
 
 
 def pull_kindest(client: docker.DockerClient, tell: Callable[[str], None]) -> DockerImage:
-    """kindest/node by its digest, pulled unless it is here; `ImageBuildError` when it cannot be."""
+    """kindest/node by its digest, pulled unless it is here; `ImageBuildError` when it cannot be.
+
+    One that was brought here as a file (`docker load`) has no digest, only its name.
+    """
     name, _, digest = KINDEST.partition("@")
-    reference = f"{name.partition(':')[0]}@{digest}"
-    try:
-        return client.images.get(reference)
-    except ImageNotFound:
-        pass
+    reference = f"{name.rpartition(':')[0]}@{digest}"
+    for known in (reference, name):
+        with contextlib.suppress(ImageNotFound):
+            return client.images.get(known)
     tell(f"pulling {name}")
     layers: dict[str, tuple[int, int]] = {}
     try:

@@ -4,8 +4,10 @@ import errno
 import lzma
 import os
 import platform
+import queue
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -13,9 +15,10 @@ import pytest
 from docker.errors import APIError
 
 from labs.nodes import image
-from labs.nodes.image import debian, names
+from labs.nodes.image import debian, names, pull
 from labs.nodes.image.daemon import connect
 from labs.nodes.image.errors import ImageBuildError, NoImageError, explained
+from labs.nodes.image.lock import one_at_a_time
 from labs.nodes.image.real import PROGRAMS, RealPrograms, plain
 from tests import docker
 from tests.docker import requires_docker
@@ -119,6 +122,18 @@ def test_a_daemon_that_does_not_answer_is_no_traceback(
 
 
 @requires_docker
+def test_an_unreachable_registry_is_told_with_the_way_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = f"localhost:1/kindest/node:v0@sha256:{64 * '0'}"
+    monkeypatch.setattr(pull, "KINDEST", nowhere)
+    said: list[str] = []
+
+    with pytest.raises(ImageBuildError, match=r"^cannot pull localhost:1/kindest/node:v0 \(.*--from-debian"):
+        pull.pull_kindest(docker.client(), said.append)
+
+    assert said == ["pulling localhost:1/kindest/node:v0"]
+
+
+@requires_docker
 def test_an_image_that_is_named_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(names.VARIABLE, "nobody/has:this")
 
@@ -138,3 +153,20 @@ def test_real_programs_go_over_debians_packages_only(tmp_path: Path) -> None:
 
     assert said.returncode == 2
     assert said.stderr == "labs: --real goes with --from-debian: kind's image has the real programs\n"
+
+
+def test_a_build_waits_for_another_one_and_says_so() -> None:
+    told: queue.Queue[str] = queue.Queue()
+
+    def build() -> None:
+        with one_at_a_time(told.put):
+            told.put("building")
+
+    with ThreadPoolExecutor() as threads:
+        with one_at_a_time(told.put):
+            second = threads.submit(build)
+            assert told.get() == "waiting for another build of the node image"
+            assert told.empty()
+        second.result()
+
+    assert told.get() == "building"
