@@ -128,6 +128,7 @@ _MASKED = """
     systemd-udevd.service systemd-udev-trigger.service kmod-static-nodes.service systemd-modules-load.service
     modprobe@.service systemd-binfmt.service systemd-timesyncd.service systemd-networkd.service
     systemd-remount-fs.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
+    systemd-ask-password-console.path systemd-ask-password-wall.path
     systemd-logind.service getty.target console-getty.service
     dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount
     sys-kernel-config.mount sys-fs-fuse-connections.mount

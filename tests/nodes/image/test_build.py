@@ -56,7 +56,7 @@ def node(image: Image) -> Iterator[Container]:
     container = docker.client().containers.get(made["Id"])
     try:
         container.start()
-        run(container, "until systemctl is-system-running | grep -qE 'running|degraded'; do sleep 0.05; done")
+        run(container, "until [[ $(systemctl is-system-running) =~ running|degraded ]]; do sleep 0.05; done")
         yield container
     finally:
         container.remove(v=True, force=True)
