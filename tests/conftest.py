@@ -87,7 +87,7 @@ BACKENDS = [
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def each_backend(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A running cluster of each backend, engine and control plane, for tests that leave it as they found it."""
+    """A cluster of each backend, engine and control plane, for tests that leave it as they found it."""
     if not request.param:
         yield request.getfixturevalue("shared_cluster")
         return

@@ -6,7 +6,7 @@ import docker
 import pytest
 
 from labs.errors import LabsError
-from labs.nodes.image.daemon import connect
+from labs.nodes.kind.daemon import connect
 
 
 @functools.cache

@@ -16,7 +16,6 @@ from docker.errors import APIError
 
 from labs.nodes import image
 from labs.nodes.image import debian, names, pull
-from labs.nodes.image.daemon import connect
 from labs.nodes.image.errors import ImageBuildError, NoImageError, explained
 from labs.nodes.image.lock import one_at_a_time
 from labs.nodes.image.real import PROGRAMS, RealPrograms, plain
@@ -110,15 +109,6 @@ def test_what_docker_refuses_is_told_in_its_words_on_one_line() -> None:
         explained(Mock()),
     ):
         raise APIError("404 Client Error", explanation="no such\n thing")
-
-
-def test_a_daemon_that_does_not_answer_is_no_traceback(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
-
-    with pytest.raises(ImageBuildError, match=r"^Docker cannot be reached"):
-        connect()
 
 
 @requires_docker
