@@ -153,7 +153,8 @@ def test_an_attached_cluster_keeps_an_audit_log_until_it_is_released(
     layout: Layout, as_kind_makes_it: Callable[[Layout, Spec], Machine], tmp_path: Path
 ) -> None:
     theirs = as_kind_makes_it(layout, OURS)
-    original = "kind: Pod\nspec:\n  containers:\n  - command: [kube-apiserver]\n    volumeMounts: []\n  volumes: []\n"
+    container_spec = "  - command: [kube-apiserver]\n    volumeMounts: []\n"
+    original = f"kind: Pod\nspec:\n  containers:\n{container_spec}  volumes: []\n"
     manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml"
     theirs.run(f"systemctl stop kubelet; printf '{original}' > {manifest}", "writing")
     ours = Layout(tmp_path / "ours", layout.cluster)
