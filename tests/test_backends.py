@@ -1,4 +1,4 @@
-"""What is taught about static pods, on every backend, engine and control plane, seen with the node's own tools."""
+"""What is taught about static pods, on every backend, engine and control plane, by the node's own tools."""
 
 from __future__ import annotations
 

@@ -14,7 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from datetime import datetime
+from http import HTTPStatus
+from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +26,18 @@ from rich.console import Console
 from rich.table import Table
 
 from labs.cluster import Cluster
+from labs.errors import LabsError
+from labs.nodes.image import node_image
+from labs.nodes.kind import daemon
+from labs.nodes.readiness import Api
+from labs.nodes.state import cluster_directory
 
 ROUNDS = 7
 BOOTS = 5
 IDLE_SECONDS = 60
 SETTLE_SECONDS = 10
+POLL_SECONDS = 0.02
+PATIENCE_SECONDS = 120.0
 
 MANIFEST = """apiVersion: v1
 kind: Pod
@@ -114,6 +125,48 @@ def runtime_says(event: str, pod: str) -> Callable[[Record], bool]:
     return lambda r: r["source"] == "runtime" and r["event"] == event and r["pod"]["name"] == pod
 
 
+def kinds_of_nodes() -> tuple[dict[str, dict[str, str]], list[str]]:
+    """What can be booted here, as options of `Cluster.up`, and why the rest can't."""
+    kinds: dict[str, dict[str, str]] = {"embedded": {}}
+    try:
+        image = node_image(daemon.connect(), lambda _: None)
+    except LabsError as error:
+        return kinds, [f"no kind node here: {error}"]
+    kinds["kind"] = {"backend": "kind"}
+    if not image.real:
+        return kinds, [f"no real components in {image.tag}: labs node-image build --from-debian --real DIR"]
+    kinds["kind, real kubelet and control plane"] = {"backend": "kind", "engine": "kubelet"}
+    return kinds, []
+
+
+def boot(name: str, options: dict[str, str]) -> Iterator[tuple[str, float]]:
+    """One `labs up`, from nothing to an API server that is ready, and to a control plane that is."""
+    started = time.monotonic()
+    with ThreadPoolExecutor(1) as beside:
+        answered = beside.submit(api_ready, cluster_directory(name) / "kubeconfig")
+        cluster = Cluster.up(name, **options)
+        try:
+            yield "boot to API ready", answered.result() - started
+            yield "boot to all of the control plane Ready", cluster.seconds
+        finally:
+            cluster.down()
+
+
+def api_ready(kubeconfig: Path) -> float:
+    """The moment at which the API server says that it is ready; `kubeconfig` may come to be meanwhile."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(OSError, ValueError, HTTPException, TypeError):  # a kubeconfig half written is none
+            api = Api.from_kubeconfig(kubeconfig)
+            connection = HTTPSConnection(api.host, api.port, context=api.context, timeout=1)
+            with closing(connection):
+                connection.request("GET", "/readyz")
+                if connection.getresponse().status == HTTPStatus.OK:
+                    return time.monotonic()
+        time.sleep(POLL_SECONDS)
+    raise SystemExit(f"bench: no API server within {PATIENCE_SECONDS:.0f} s")
+
+
 def round_trip(cluster: Cluster, number: int) -> Iterator[tuple[str, float]]:
     """One static pod's life: dropped, mirrored, mirror deleted and back, file removed."""
     name = f"bench{number}"
@@ -179,15 +232,16 @@ def cpu_seconds(pids: list[int]) -> float:
 
 def main() -> None:
     console = Console()
+    kinds, lacking = kinds_of_nodes()
     with tempfile.TemporaryDirectory(prefix="cks-bench-") as home:
         os.environ["XDG_STATE_HOME"] = home
         one = unit()
         console.print(f"unit: {one:.3f} s, a cold start of Python with aiohttp and grpc", highlight=False)
         rows: dict[str, list[float]] = {}
-        for number in range(BOOTS):
-            cluster = Cluster.up(f"boot{number}")
-            rows.setdefault("boot to both mirrors Ready", []).append(cluster.seconds)
-            cluster.down()
+        for kind, options in kinds.items():
+            for number in range(BOOTS):
+                for key, seconds in boot(f"boot{number}", options):
+                    rows.setdefault(f"{kind}: {key}", []).append(seconds)
         cluster = Cluster.up("bench")
         try:
             for number in range(ROUNDS):
@@ -211,6 +265,8 @@ def main() -> None:
         numbers = (f"{middle:.3f}", f"{min(values):.3f}", f"{max(values):.3f}", f"{middle / one:.1f}")
         table.add_row(key, *numbers)
     console.print(table)
+    for reason in lacking:
+        console.print(reason, highlight=False)
     console.print(f"memory of the whole lab: {memory:.0f} MB (PSS of {len(pids)} processes)", highlight=False)
     console.print(f"idle: {idle:.2f} % of one core over {IDLE_SECONDS} s", highlight=False)
 
