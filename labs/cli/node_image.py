@@ -35,7 +35,7 @@ def build(
         raise UsageError("--real goes with --from-debian: kind's image has the real programs")
     from labs.nodes import image
     from labs.nodes.image.build import build as build_image
-    from labs.nodes.image.daemon import connect
+    from labs.nodes.kind.daemon import connect
 
     client = connect()
     with _progress() as tell:

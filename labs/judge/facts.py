@@ -291,9 +291,10 @@ def _manifest(content: str) -> Mapping[str, Any]:
         return {}
 
 
-#: A line of the kubelet's own: with klog's header, which no text that it quotes can bring along.
+#: A line of the kubelet's own: with klog's header, which no text that it quotes can bring along (the lines of
+#: a longer text begin with a tab). Some builds have a word before the header.
 _ANNOUNCEMENT = re.compile(
-    r"I\d{4} [\d:.]+ +\d+ kubelet\.go:\d+] "
+    r"(?:\S+ )?I\d{4} [\d:.]+ +\d+ kubelet\.go:\d+] "
     r'"Creating a mirror pod for static pod" pod="(?P<namespace>[^"/]+)/(?P<name>[^"]+)"'
 )
 

@@ -58,7 +58,7 @@ class Api:
             self.host, self.port, context=self.context, timeout=SILENCE_SECONDS
         )
         with contextlib.closing(connection):
-            connection.request("GET", f"/api/v1/namespaces/{namespace}/pods?watch=true")
+            connection.request("GET", f"/api/v1/namespaces/{namespace}/pods?watch=true&resourceVersion=0")
             response = connection.getresponse()
             if response.status != http.HTTPStatus.OK:
                 raise ConnectionError(f"the API server answered {response.status}")

@@ -70,7 +70,19 @@ def test_kubeconfig_of_nothing_is_a_failure(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["up", "--backend", "vmware"], "labs: there is no backend 'vmware' here: use embedded"),
+        (["up", "--backend", "vmware"], "labs: there is no backend 'vmware' here: use embedded or kind"),
+        (
+            ["up", "--engine", "rust"],
+            "labs: there is no engine 'rust' here: use bundled or kubelet",
+        ),
+        (
+            ["up", "--backend", "embedded", "--engine", "kubelet"],
+            "labs: an embedded node has no '--engine kubelet': add --backend kind",
+        ),
+        (
+            ["up", "--backend", "embedded", "--control-plane", "real"],
+            "labs: an embedded node has no '--control-plane real': add --backend kind",
+        ),
         (["bogus"], "labs: No such command 'bogus': try 'labs --help'"),
         (["up", "--bogus"], "labs: No such option: --bogus: try 'labs up --help'"),
         (
@@ -83,12 +95,20 @@ def test_a_wrong_call_has_status_2(tmp_path: Path, arguments: list[str], expecte
     assert said(tmp_path, *arguments) == (2, expected)
 
 
-@pytest.mark.parametrize("arguments", [["attach", "blue"]])
-def test_what_needs_kind_says_so(tmp_path: Path, arguments: list[str]) -> None:
-    status, line = said(tmp_path, *arguments)
+def test_what_needs_docker_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+
+    status, line = said(tmp_path, "attach", "blue")
 
     assert status == 1
-    assert "needs the kind backend" in line
+    assert "Docker's daemon is not running: 'sudo systemctl start docker'" in line
+
+
+def test_a_kubeconfig_that_does_not_exist_yet_cannot_be_merged(tmp_path: Path) -> None:
+    status, line = said(tmp_path, "kubeconfig", "-c", "blue", "--merge")
+
+    assert status == 1
+    assert "there is no cluster 'blue'" in line
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The judge on a real cluster: every exercise unsolved, solved, and done in each wrong way.
+"""The judge on a real cluster of every backend: each exercise unsolved, solved, and done in each wrong way.
 
 One cluster serves them all, one after the other: starting an exercise must work from whatever state the
 attempt before has left behind.
@@ -28,8 +28,8 @@ ATTEMPTS = [
 
 
 @pytest.fixture(scope="module")
-def cluster(shared_cluster: Cluster) -> Cluster:
-    return shared_cluster
+def cluster(each_backend: Cluster) -> Cluster:
+    return each_backend
 
 
 @pytest.mark.parametrize("exercise", catalogue(), ids=lambda exercise: exercise.id)

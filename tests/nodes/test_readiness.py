@@ -65,7 +65,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        assert self.path == "/api/v1/namespaces/kube-system/pods?watch=true"
+        assert self.path == "/api/v1/namespaces/kube-system/pods?watch=true&resourceVersion=0"
         subject = self.connection.getpeercert()["subject"]  # type: ignore[attr-defined]
         self.server.users.append(dict(part for entry in subject for part in entry)["commonName"])
         events = self.server.rounds.pop(0) if len(self.server.rounds) > 1 else self.server.rounds[0]

@@ -9,6 +9,7 @@ Each step is an image, cks-labs/STEP:VARIANT, labelled with a digest of what wen
 when that has changed.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import BuildError, ImageNotFound
+from docker.errors import APIError, BuildError, ImageNotFound
 from docker.models.images import Image as DockerImage
 
 from labs.kubelet.__main__ import VERSION
@@ -27,6 +28,7 @@ from labs.nodes.image.context import DOCKERFILE, Context, sources
 from labs.nodes.image.debian import debian_base, debian_recipe
 from labs.nodes.image.errors import ImageBuildError, explained
 from labs.nodes.image.filling import fill_store
+from labs.nodes.image.lock import one_at_a_time
 from labs.nodes.image.pull import pull_kindest
 from labs.nodes.image.real import RealPrograms
 from labs.nodes.image.wheels import QUESTION, NodePython, fetch
@@ -44,6 +46,10 @@ _STORE_SOURCES = (
 
 def build(client: docker.DockerClient, tell: Tell, *, debian: bool, real: Path | None = None) -> DockerImage:
     """The node image over Debian's packages or over kind's image; an error says why there is none."""
+    if not LOCK.exists():
+        raise ImageBuildError(
+            f"{LOCK.name} is not beside the package: build the image from the project's sources"
+        )
     variant = names.DEBIAN if debian else names.OF_KIND
     recipe = debian_recipe() if debian else names.KINDEST
     return _Builder(client, tell, variant, recipe, RealPrograms.of(real)).node()
@@ -51,6 +57,8 @@ def build(client: docker.DockerClient, tell: Tell, *, debian: bool, real: Path |
 
 def refresh(client: docker.DockerClient, tell: Tell, image: DockerImage) -> DockerImage:
     """`image`, or when the project has changed since, the same built again: its base, its real programs."""
+    if not LOCK.exists():
+        return image  # an installed package has not what it takes
     labels = image.labels
     real = RealPrograms(labels[names.REAL], RealPrograms.of_environment().files)
     return _Builder(client, tell, labels[names.VARIANT], labels[names.BASE_RECIPE], real).node()
@@ -58,10 +66,9 @@ def refresh(client: docker.DockerClient, tell: Tell, image: DockerImage) -> Dock
 
 def newest(client: docker.DockerClient) -> DockerImage | None:
     """The node image that was built last, on this machine."""
-    found = [
-        image for variant in (names.DEBIAN, names.OF_KIND) if (image := _find(client, names.NODE, variant))
-    ]
-    return max(found, key=lambda image: str(image.attrs["Created"]), default=None)
+    found = [_find(client, names.NODE, variant) for variant in (names.DEBIAN, names.OF_KIND)]
+    known = [image for image in found if image and names.VARIANT in image.labels]
+    return max(known, key=lambda image: str(image.attrs["Created"]), default=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,20 +86,36 @@ class _Builder:
         recipe = _digest(self._store_recipe, *_contents(sources()))
         if image := self._have(names.NODE, recipe):
             return image
-        with explained(self.client):
-            store = self._store()
-            self.tell("adding the project")
-            project = self._docker_build(str(store.id), self._add_project)
-            labels = {
-                names.RECIPE: recipe,
-                names.BASE_RECIPE: self.base,
-                names.VARIANT: self.variant,
-                names.REAL: self.real.digest,
-                names.KUBERNETES: self._kubernetes(store),
-            }
-            entrypoint = files.DEBIAN_ENTRYPOINT if self.variant == names.DEBIAN else files.KIND_ENTRYPOINT
-            changes = [*_label(labels), f"ENTRYPOINT {json.dumps([entrypoint, '/sbin/init'])}", "CMD []"]
-            return fill_store(project, f"{names.NODE}:{self.variant}", changes)
+        with one_at_a_time(self.tell), explained(self.client):
+            # somebody else may have built it while this one waited
+            return self._have(names.NODE, recipe) or self._build(recipe)
+
+    def _build(self, recipe: str) -> DockerImage:
+        steps = (names.NODE, names.STORE, names.LIBRARIES, names.BASE)
+        before = [_find(self.client, step, self.variant) for step in steps]
+        store = self._store()
+        self.tell("adding the project")
+        project = self._docker_build(str(store.id), self._add_project)
+        labels = {
+            names.RECIPE: recipe,
+            names.BASE_RECIPE: self.base,
+            names.VARIANT: self.variant,
+            names.REAL: self.real.digest,
+            names.KUBERNETES: self._kubernetes(store),
+        }
+        entrypoint = files.DEBIAN_ENTRYPOINT if self.variant == names.DEBIAN else files.KIND_ENTRYPOINT
+        changes = [*_label(labels), f"ENTRYPOINT {json.dumps([entrypoint, '/sbin/init'])}", "CMD []"]
+        node = fill_store(project, f"{names.NODE}:{self.variant}", changes)
+        self._forget([image for image in before if image])
+        return node
+
+    def _forget(self, before: list[DockerImage]) -> None:
+        """Remove those images that have lost their names to new ones."""
+        for image in before:
+            # gone with one that was made from it, or kept by a node
+            with contextlib.suppress(APIError):
+                if not self.client.images.get(image.id).tags:
+                    self.client.images.remove(image.id)
 
     def _kubernetes(self, store: DockerImage) -> str:
         """The version of the base's or the given Kubernetes, else of the one that ours behaves like."""

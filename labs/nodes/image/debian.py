@@ -54,7 +54,7 @@ def debian_base(client: docker.DockerClient, tell: Callable[[str], None]) -> Doc
             return image
     except ImageNotFound:
         pass
-    _require()
+    require_tools()
     tell("installing Debian's packages, which takes a minute or two")
     with tempfile.TemporaryDirectory(prefix="cks-labs-") as directory:
         archive = Path(directory) / "base.tar"
@@ -66,7 +66,10 @@ def debian_base(client: docker.DockerClient, tell: Callable[[str], None]) -> Doc
 
 
 def _suite() -> str:
-    release = platform.freedesktop_os_release()
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        release = {"ID": "", "NAME": platform.system()}
     suite = release.get("VERSION_CODENAME", "")
     if "debian" not in (release["ID"], *release.get("ID_LIKE", "").split()) or not suite:
         name = release["NAME"]
@@ -76,7 +79,8 @@ def _suite() -> str:
     return suite
 
 
-def _require() -> None:
+def require_tools() -> None:
+    """`ImageBuildError` when this user, or this machine, cannot make a base."""
     if os.geteuid() != 0:
         raise ImageBuildError("--from-debian needs root, to unpack packages: run it with sudo")
     if shutil.which("mmdebstrap") is None:

@@ -22,6 +22,12 @@ class NoImageError(LabsError):
     """There is no node image."""
 
 
+def reason(error: Exception) -> str:
+    """What Docker says, on one line."""
+    said = (error.explanation if isinstance(error, APIError) else None) or str(error)
+    return " ".join(said.split())
+
+
 @contextmanager
 def explained(client: docker.DockerClient) -> Iterator[None]:
     """Wait for Docker as long as a build may take, and say in one line what it says when it fails."""
@@ -34,7 +40,6 @@ def explained(client: docker.DockerClient) -> Iterator[None]:
             raise ImageBuildError(
                 "the disk is full: make room (docker system prune), then build again"
             ) from None
-        said = (error.explanation if isinstance(error, APIError) else "") or str(error)
-        raise ImageBuildError(f"Docker could not build the node image: {' '.join(said.split())}") from None
+        raise ImageBuildError(f"Docker could not build the node image: {reason(error)}") from None
     finally:
         client.api.timeout = timeout

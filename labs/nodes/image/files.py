@@ -123,32 +123,19 @@ DEBIAN = {
     "etc/systemd/system/kubelet.service.d/10-kubeadm.conf": units.KUBELET_DROP_IN,
     "etc/systemd/journald.conf.d/10-kind.conf": _JOURNALD,
 }
-#: Links of such a base: what kind's image does not start either, and what can do nothing in a container.
-_MASKED = (
-    *("systemd-udevd.service", "systemd-udev-trigger.service", "systemd-binfmt.service"),
-    *("systemd-timesyncd.service", "systemd-networkd.service", "getty.target", "console-getty.service"),
-    *(
-        "apt-daily.timer",
-        "apt-daily-upgrade.timer",
-        "dpkg-db-backup.timer",
-        "e2scrub_all.timer",
-        "fstrim.timer",
-    ),
-    *("systemd-update-utmp.service", "systemd-remount-fs.service", "dev-hugepages.mount", "dev-mqueue.mount"),
-    *(
-        "sys-kernel-debug.mount",
-        "sys-kernel-tracing.mount",
-        "sys-kernel-config.mount",
-        "sys-fs-fuse-connections.mount",
-    ),
-    *(
-        "systemd-logind.service",
-        "systemd-modules-load.service",
-        "modprobe@.service",
-        "kmod-static-nodes.service",
-    ),
-)
-DEBIAN_LINKS = {f"etc/systemd/system/{unit}": "/dev/null" for unit in _MASKED} | {
+#: Units of such a base that kind's image does not start either, or that can do nothing in a container.
+_MASKED = """
+    systemd-udevd.service systemd-udev-trigger.service kmod-static-nodes.service systemd-modules-load.service
+    modprobe@.service systemd-binfmt.service systemd-timesyncd.service systemd-networkd.service
+    systemd-remount-fs.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
+    systemd-ask-password-console.path systemd-ask-password-wall.path
+    systemd-logind.service getty.target console-getty.service
+    dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount
+    sys-kernel-config.mount sys-fs-fuse-connections.mount
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer
+    e2scrub_all.timer e2scrub_reap.service
+"""
+DEBIAN_LINKS = {f"etc/systemd/system/{unit}": "/dev/null" for unit in _MASKED.split()} | {
     "etc/systemd/system/default.target": "/lib/systemd/system/multi-user.target",
 }
 #: Directories that kind's image has and Debian's packages do not make.

@@ -20,6 +20,8 @@ from labs.nodes.image.oci import Layout
 
 STORE = Path("/var/lib/containerd")
 LAYERS = Path("/opt/cks-labs/layers")
+#: In kind's image. Its entry point may choose another snapshotter, which will have to unpack the layers anew.
+KIND = Path("/kind")
 _CONFIG = """\
 version = 2
 root = "{work}/store"
@@ -51,7 +53,8 @@ def fill(work: Path, *, project: bool) -> None:
                 layout.write(stream)
             if importing.wait():
                 raise FillError("ctr could not import the images")
-            _forget_layers(ctr, layout)
+            if not KIND.is_dir():
+                _forget_layers(ctr, layout)
     subprocess.run(["cp", "-a", "--update", f"{work}/store/.", STORE], check=True)
     _keep_layers_out_of_var()
 

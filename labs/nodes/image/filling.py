@@ -32,7 +32,7 @@ def fill_store(
         volumes=[_WORK],
         network_disabled=True,
         cap_add=["SYS_ADMIN"],  # to mount the layers that are unpacked
-        security_opt=["seccomp=unconfined", "apparmor=unconfined"],
+        security_opt=["seccomp=unconfined", "apparmor=unconfined", "label=disable"],
     )
     try:
         container.start()

@@ -1,23 +1,26 @@
 """kind's node image, from its registry."""
 
+import contextlib
 from collections.abc import Callable
 
 import docker
 from docker.errors import DockerException, ImageNotFound
 from docker.models.images import Image as DockerImage
 
-from labs.nodes.image.errors import ImageBuildError
+from labs.nodes.image.errors import ImageBuildError, reason
 from labs.nodes.image.names import KINDEST
 
 
 def pull_kindest(client: docker.DockerClient, tell: Callable[[str], None]) -> DockerImage:
-    """kindest/node by its digest, pulled unless it is here; `ImageBuildError` when it cannot be."""
+    """kindest/node by its digest, pulled unless it is here; `ImageBuildError` when it cannot be.
+
+    One that was brought here as a file (`docker load`) has no digest, only its name.
+    """
     name, _, digest = KINDEST.partition("@")
-    reference = f"{name.partition(':')[0]}@{digest}"
-    try:
-        return client.images.get(reference)
-    except ImageNotFound:
-        pass
+    reference = f"{name.rpartition(':')[0]}@{digest}"
+    for known in (reference, name):
+        with contextlib.suppress(ImageNotFound):
+            return client.images.get(known)
     tell(f"pulling {name}")
     layers: dict[str, tuple[int, int]] = {}
     try:
@@ -31,7 +34,7 @@ def pull_kindest(client: docker.DockerClient, tell: Callable[[str], None]) -> Do
                 tell(f"pulling {name}: {current / 1e6:.0f} of {total / 1e6:.0f} MB")
         return client.images.get(reference)
     except DockerException as error:
-        why = " ".join(str(error).split())
         raise ImageBuildError(
-            f"cannot pull {name} ({why}): on Debian, 'labs node-image build --from-debian' needs no registry"
+            f"cannot pull {name} ({reason(error)}): on Debian, "
+            "'labs node-image build --from-debian' needs no registry"
         ) from None

@@ -70,9 +70,11 @@ def adopt(client: Any, container: Any, layout: Layout, progress: Any) -> Machine
 
 def release(layout: Layout) -> None:
     """Leave an attached cluster to the kind CLI, its API server as that had made it."""
-    container = find(daemon.connect(), layout.cluster)
     kept = layout.directory / "kube-apiserver.yaml"
-    if container is None or container.status != "running" or not kept.exists():
+    if not kept.exists():
+        return
+    container = find(daemon.connect(), layout.cluster)
+    if container is None or container.status != "running":
         return
     machine = Machine.of(container.client, container)
     _replace_manifest(machine, kept.read_text())

@@ -74,8 +74,17 @@ def boot(layout: Layout, spec: Spec, progress: Progress, *, bare: bool = False) 
 
 
 def remove(layout: Layout) -> None:
-    """Remove the container of a cluster, as far as there is one, with its volumes and unused network."""
-    client = daemon.connect()
+    """Remove the container of a cluster, as far as there is one, with its volumes and unused network.
+
+    Where Docker does not answer and no node was ever provisioned whole, there is nothing to remove: what a
+    start may have left that Docker broke off, the next start of that name replaces.
+    """
+    try:
+        client = daemon.connect()
+    except DockerError:
+        if Note.load(layout) is None:
+            return
+        raise
     container = find(client, layout.cluster)
     if container is not None and container.labels.get(DIRECTORY_LABEL) == str(layout.directory):
         remove_container(client, container)

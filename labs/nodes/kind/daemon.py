@@ -227,7 +227,7 @@ def explain(error: Exception, doing: str) -> DockerError:
     for pattern, mend in _REFUSALS:
         if re.search(pattern, said, re.IGNORECASE):
             return DockerError(f"{doing} failed: {mend} (Docker says: {said})")
-    if isinstance(error, RequestException):
+    if isinstance(error, RequestException) and not isinstance(error, APIError):
         return DockerError(
             f"{doing} failed: Docker's daemon hung up ({said}): when it is back, 'labs up' resumes "
             "with all data"
