@@ -6,7 +6,8 @@ It lays out a new node or takes an existing one as it is, starts it, and reports
 line of JSON for each stage: {"stage": "preparing"}, {"stage": "node-up"}, {"stage": "units-started"}, then
 {"ready": true, "port": …} or {"error": "one line"}. When nobody reads them any more before it is ready, it
 stops. SIGTERM and SIGINT stop it, too; so does the end of the node. However it ends, even by kill -9, no
-process of the cluster outlives it (see `labs.nodes.cluster_init`), and its data is kept for the next start.
+process of an embedded cluster outlives it (see `labs.nodes.cluster_init`), and its data is kept for the next
+start. The container of a kind cluster runs on, and the next supervisor takes it over.
 
 The records of the evidence, by source:
 
@@ -16,6 +17,7 @@ The records of the evidence, by source:
     file     "path", "event": written | removed, "sha256", "content": the manifests directory
     shell    "event": started | exited, "argv", "pid", "exit": the student's commands
     lab      "event": start | answer | check | hint: what the judge notes
+    recorder "event": started | ended | gap: whether anybody recorded on a kind node (`labs.nodes.kind.recorder`)
 """
 
 import argparse

@@ -101,6 +101,8 @@ class KindProcess:
         self.master = master
         self._command = command
         self._terminal = descriptors[0] if master is not None else None
+        self._size = termios.tcgetwinsize(descriptors[0]) if master is not None else None
+        self._sizing = threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._alarm = pump.Alarm()
@@ -118,7 +120,7 @@ class KindProcess:
         if self._ended.done():
             return
         if number == signal.SIGWINCH and self._terminal is not None:
-            await threads.blocking(self._resize, *termios.tcgetwinsize(self._terminal))
+            await threads.blocking(self._follow_size)
         else:
             await threads.blocking(self._send, number)
 
@@ -126,13 +128,21 @@ class KindProcess:
         with explained("sending a signal"):
             self._command.send(number)
 
-    def _resize(self, rows: int, columns: int) -> None:
-        with explained("resizing a terminal"):
-            self._command.resize(rows, columns)
+    def _follow_size(self) -> None:
+        """Give the command's terminal the size of the one here, if that has another one now."""
+        if self._terminal is None:
+            return
+        with self._sizing, suppress(termios.error):  # it has been closed, as the command has ended
+            size = termios.tcgetwinsize(self._terminal)
+            if size != self._size:
+                with explained("resizing a terminal"):
+                    self._command.resize(*size)
+                self._size = size
 
     def _carry_input(self) -> None:
-        with suppress(OSError):  # it has ended, or reads no more
+        with suppress(OSError, LabsError):  # it has ended, or reads no more
             while data := pump.read(self._stdin, self._alarm):
+                self._follow_size()  # what is typed after a window was resized is for the resized one
                 self._command.stream.send(data)
             if self._terminal is None:  # of a terminal, whoever sat there has gone: the service hangs up
                 self._command.stream.end_input()

@@ -39,6 +39,7 @@ class Recording:
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[None]] = {}
         self._stream: ExecStream | None = None
+        self._complaint = "it said nothing"
         self._started = asyncio.Event()
 
     async def run(self) -> None:
@@ -50,8 +51,8 @@ class Recording:
             ever = ever or self._started.is_set()
             if not ever:
                 raise RecorderFailedError(
-                    f"{COMMAND} does not run in {self._machine.name}: supervisor.log has its last words; "
-                    "is the node's image of this version? 'labs node-image build' makes a new one"
+                    f"the recorder on {self._machine.name} does not run ({self._complaint}): "
+                    "'labs node-image build' makes an image of this version, if the node's is of another"
                 )
             self._evidence.append("recorder", self._machine.name, event="ended")
             pause = _RESTART_SECONDS if self._started.is_set() else min(2 * pause, _RESTART_LIMIT)
@@ -109,15 +110,21 @@ class Recording:
 
     def _listen(self, stream: ExecStream, loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
         begun = b""
-        for which, data in stream.outputs():
-            if which != STDOUT:
-                sys.stderr.write(data.decode(errors="replace"))
-                sys.stderr.flush()
-                continue
-            *lines, begun = (begun + data).split(b"\n")
-            # one chunk after the other: the recorder shall wait while the evidence is being written
-            asyncio.run_coroutine_threadsafe(self._hear(lines), loop).result()
-        threads.tell(loop, ended.set)
+        try:
+            for which, data in stream.outputs():
+                if which != STDOUT:
+                    self._complain(data.decode(errors="replace"))
+                    continue
+                *lines, begun = (begun + data).split(b"\n")
+                # one chunk after the other: the recorder shall wait while the evidence is being written
+                asyncio.run_coroutine_threadsafe(self._hear(lines), loop).result()
+        finally:  # also when it talked nonsense: then another one may do better
+            threads.tell(loop, ended.set)
+
+    def _complain(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        self._complaint = text.strip().rpartition("\n")[2] or self._complaint
 
     async def _hear(self, lines: Sequence[bytes]) -> None:
         for line in lines:

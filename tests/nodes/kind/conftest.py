@@ -6,11 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from labs.errors import LabsError
+from labs.nodes import removal
 from labs.nodes.kind import container, daemon
 from labs.nodes.layout import Layout
 from labs.nodes.spec import FILE
@@ -40,25 +42,37 @@ class KindStarter(Starter):
         return directory
 
 
-@pytest.fixture(scope="session")
-def start_kind(docker: Any) -> Iterator[Start]:
+@contextmanager
+def starting_containers() -> Iterator[Start]:
     """Starts supervisors of bare kind clusters; all of them, and their containers, are gone afterwards."""
     starter = KindStarter(os.geteuid(), sys.executable)
     started: list[Supervised] = []
-    with starting(starter) as start:
+    try:
+        with starting(starter) as start:
 
-        def remember(*arguments: Any, **options: Any) -> Supervised:
-            started.append(start(*arguments, **options))
-            return started[-1]
+            def remember(*arguments: Any, **options: Any) -> Supervised:
+                started.append(start(*arguments, **options))
+                return started[-1]
 
-        yield remember
-    for cluster in started:
-        container.remove(Layout(cluster.directory, cluster.name))
+            yield remember
+    finally:
+        for cluster in started:
+            container.remove(Layout(cluster.directory, cluster.name))
+        for directory in starter.directories:
+            removal.remove(directory)
+
+
+@pytest.fixture
+def start_kind(docker: Any) -> Iterator[Start]:
+    """Starts supervisors of bare kind clusters for one test."""
+    with starting_containers() as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
-def standing(start_kind: Start) -> Supervised:
+def standing(docker: Any) -> Iterator[Supervised]:
     """A running bare kind cluster for many tests, each of which leaves it as it was."""
-    cluster = start_kind(f"t{os.getpid()}-commands")
-    assert cluster.reports[-1].get("ready"), cluster.reports
-    return cluster
+    with starting_containers() as start:
+        cluster = start(f"t{os.getpid()}-commands")
+        assert cluster.reports[-1].get("ready"), cluster.reports
+        yield cluster

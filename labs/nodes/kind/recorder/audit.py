@@ -99,18 +99,18 @@ class Audit:
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        while True:
-            with Inotify() as inotify:
-                with suppress(FileNotFoundError, NotADirectoryError):
-                    inotify.add_watch(self._directory, _CHANGES)
+        with Inotify() as inotify:
+            watched = False
+            while True:
+                if not watched:
+                    with suppress(FileNotFoundError, NotADirectoryError):
+                        inotify.add_watch(self._directory, _CHANGES)
+                        watched = True
                 self._tell()
                 with suppress(TimeoutError):
-                    while True:
-                        async with asyncio.timeout(_LOOK_SECONDS):
-                            event = await inotify.get()
-                        self._tell()
-                        if event.mask & (Mask.DELETE_SELF | Mask.IGNORED):
-                            break
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        event = await inotify.get()
+                    watched = not event.mask & (Mask.DELETE_SELF | Mask.IGNORED)
 
     async def settle(self) -> None:
         """Return when all that is written by now has been told."""
