@@ -53,17 +53,21 @@ class Docked:
         self.pid = self._read_pid()
 
     def _read_pid(self) -> int:
-        said = b""
+        first = b""
+        complaints: list[tuple[int, bytes]] = []
         for which, data in self._outputs:
-            said += data
-            line, end, rest = said.partition(b"\n")
+            if which == STDERR:  # each output has its own way through Docker, and this one may be the faster
+                complaints.append((which, data))
+                continue
+            first += data
+            line, end, rest = first.partition(b"\n")
             if end and line.strip().isdigit():
-                self._rest = [(which, rest)] if rest else []
+                self._rest = [*complaints, (STDOUT, rest)] if rest else complaints
                 return int(line)
             if end:
                 break
         # it is Docker that speaks: it could not even start the shell
-        said += b"".join(data for _, data in self._outputs)
+        said = b"".join((first, *(data for _, data in (*complaints, *self._outputs))))
         raise OSError(" ".join(said.decode(errors="replace").split()) or "the node's container does not run")
 
     def outputs(self) -> Iterator[tuple[int, bytes]]:
