@@ -49,14 +49,14 @@ def run(arguments: Sequence[str]) -> int:
 def up(
     name: Name = DEFAULT_NAME,
     backend: Annotated[
-        str | None, typer.Option(help="What nodes are made of [default: $CKS_LABS_BACKEND or embedded].")
+        str | None, typer.Option(help="What nodes are made of (default: $CKS_LABS_BACKEND or embedded).")
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="Which kubelet: bundled, or the node's own kubelet [default: bundled].")
+        str | None, typer.Option(help="Which kubelet: bundled, or the node's own kubelet (default: bundled).")
     ] = None,
     control_plane: Annotated[
         str | None,
-        typer.Option(help="Whose control plane: bundled or real [default: real with --engine kubelet]."),
+        typer.Option(help="Whose control plane: bundled or real (default: real with --engine kubelet)."),
     ] = None,
     bare: Annotated[bool, typer.Option("--bare", help="Node and kubelet only, no manifests.")] = False,
     as_json: Json = False,
@@ -82,7 +82,7 @@ def _say_up(cluster: Cluster, *, as_json: bool) -> None:
 
 @app.command()
 def down(
-    name: Annotated[str | None, typer.Argument(help="The cluster's name [default: cks].")] = None,
+    name: Annotated[str | None, typer.Argument(help="The cluster's name (default: cks).")] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every cluster, and what killed ones have left.")
     ] = False,

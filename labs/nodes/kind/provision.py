@@ -2,7 +2,7 @@
 
 Written on this machine into a temporary directory, carried over as one archive while the node's systemd
 still boots, and put to work by one script. On kind's own image the real control plane is kubeadm's work
-(`labs.nodes.kind.kubeadm_phases`).
+(`labs.nodes.kind.phases`).
 """
 
 import io
