@@ -17,7 +17,7 @@ The records of the evidence, by source:
     file     "path", "event": written | removed, "sha256", "content": the manifests directory
     shell    "event": started | exited, "argv", "pid", "exit": the student's commands
     lab      "event": start | answer | check | hint: what the judge notes
-    recorder "event": started | ended | gap: whether anybody recorded on a kind node (`labs.nodes.kind.recorder`)
+    recorder "event": started | ended | gap: whether anybody recorded on a kind node
 """
 
 import argparse
