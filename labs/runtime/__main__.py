@@ -25,6 +25,7 @@ from labs.runtime.evidence import Evidence
 from labs.runtime.execution import Executions
 from labs.runtime.images import ImageStore
 from labs.runtime.images.store import read_catalogue
+from labs.runtime.kernelfs import KernelFiles
 from labs.runtime.launcher import Launcher
 from labs.runtime.monitor import ENVIRONMENT_VARIABLE, Monitor
 from labs.runtime.network import PodNetwork
@@ -46,16 +47,15 @@ def main() -> None:
     parser.add_argument(
         "--node", type=Path, default=Path("/node"), help="the root directory that pods' paths mean"
     )
-    parser.add_argument("--pod-cidr", default="10.244.0.0/24", help="range of the pods' addresses")
     arguments = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, format="level=%(levelname)s msg=%(message)r", level=logging.INFO)
     try:
-        asyncio.run(serve(arguments.address, Places(arguments.state, arguments.node), arguments.pod_cidr))
+        asyncio.run(serve(arguments.address, Places(arguments.state, arguments.node)))
     except LabsError as failure:
         sys.exit(f"containerd: {failure}")
 
 
-async def serve(address: str, places: Places, pod_cidr: str) -> None:
+async def serve(address: str, places: Places) -> None:
     """Serve until told to stop (TERM, INT) or until process 1 is gone."""
     if ENVIRONMENT_VARIABLE not in os.environ:
         raise CriError(f"{ENVIRONMENT_VARIABLE} is not set: the runtime is started by a node's process 1")
@@ -68,10 +68,11 @@ async def serve(address: str, places: Places, pod_cidr: str) -> None:
     launcher = Launcher(monitor, processes, places.bwrap)
     files = NodeFiles(places.node)
     images = ImageStore(places.state / "images", read_catalogue(SOURCE, places.variables))
-    network = PodNetwork(pod_cidr, places.state / "last-address")
+    network = PodNetwork(files, places.state / "last-address")
+    kernel = KernelFiles(monitor, processes, network, places.state)
     sandbox_records = Records(places.state / "sandboxes", "sandbox", Sandbox, cri.PodSandboxConfig)
     container_records = Records(places.state / "containers", "container", Container, cri.ContainerConfig)
-    sandboxes = Sandboxes(sandbox_records, launcher, processes, images, network, files, evidence)
+    sandboxes = Sandboxes(sandbox_records, launcher, processes, images, network, files, kernel, evidence)
     containers = Containers(
         container_records,
         sandbox_records,
@@ -79,11 +80,12 @@ async def serve(address: str, places: Places, pod_cidr: str) -> None:
         processes,
         images,
         files,
+        kernel,
         evidence,
         overlay=overlay.works(places.bwrap, places.state),
     )
     pods = Pods(sandboxes, containers, processes, monitor)
-    sandboxes.adopt()
+    await sandboxes.adopt()
     containers.adopt()
     executions = Executions(monitor)
 

@@ -20,6 +20,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from labs.runtime.errors import CriError
 from labs.runtime.monitor import FIRST_FD, Monitor
@@ -58,7 +59,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Log:
-    """Where the output of a container goes, and whether it has an input or a terminal."""
+    """Where the output of a container goes, and whether it has an input or a terminal.
+
+    An empty path: it can be attached to, but nothing is kept. None: it has no output at all.
+    """
 
     path: str | None = None
     stdin: bool = False
@@ -90,12 +94,14 @@ class Launcher:
             argv = [*_become(command.user), *argv]
         try:
             try:
-                await self._monitor.run(
+                bubblewrap = await self._monitor.run(
                     name, argv, command.fds, log=log.path, stdin=log.stdin, tty=log.tty, join=command.join
                 )
             finally:
                 command.close()
             pid = await _child(info)
+            if "pid" in command.join:  # it was told as that namespace numbers it
+                pid = only_child(bubblewrap)
             if command.own_users:
                 _give_users(pid)
                 _send(ready)
@@ -118,6 +124,13 @@ class Launcher:
         finally:
             for task in (closed, ended):
                 task.cancel()
+
+
+def only_child(pid: int) -> int:
+    """The process that a bubblewrap watches over; 0 when it has ended."""
+    with suppress(OSError, IndexError):
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+    return 0
 
 
 def _become(user: User) -> list[str]:

@@ -11,6 +11,7 @@ from cri_api.v1 import api_pb2 as cri
 from cri_api.v1 import api_pb2_grpc
 
 from labs.runtime import details, messages, stats
+from labs.runtime.cni import NOT_INITIALIZED, NoNetworkError
 from labs.runtime.containers import Containers
 from labs.runtime.errors import CriError, UnsupportedError
 from labs.runtime.execution import Executions
@@ -77,11 +78,20 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
 
     @answered
     async def Status(self, request: Any) -> Any:
-        conditions = [
-            cri.RuntimeCondition(type=kind, status=True) for kind in ("RuntimeReady", "NetworkReady")
-        ]
-        info = details.of_runtime(self._network) if request.verbose else {}
-        return cri.StatusResponse(status=cri.RuntimeStatus(conditions=conditions), info=info)
+        network = cri.RuntimeCondition(type="NetworkReady", status=True)
+        configuration = None
+        try:
+            configuration = self._network.configuration
+        except NoNetworkError:
+            network.status, network.reason = False, "NetworkPluginNotReady"
+            network.message = f"Network plugin returns error: {NOT_INITIALIZED}"
+        ready = cri.RuntimeCondition(type="RuntimeReady", status=True)
+        features = cri.RuntimeHandlerFeatures(recursive_read_only_mounts=True)
+        return cri.StatusResponse(
+            status=cri.RuntimeStatus(conditions=[ready, network]),
+            runtime_handlers=[cri.RuntimeHandler(name=name, features=features) for name in ("", "runc")],
+            info=details.of_runtime(configuration) if request.verbose else {},
+        )
 
     @answered
     async def RunPodSandbox(self, request: Any) -> Any:
@@ -90,7 +100,9 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
 
     @answered
     async def StopPodSandbox(self, request: Any) -> Any:
-        await self._pods.stop(self._sandboxes.get(request.pod_sandbox_id))
+        sandbox = self._sandboxes.find(request.pod_sandbox_id)
+        if sandbox is not None:
+            await self._pods.stop(sandbox)
         return cri.StopPodSandboxResponse()
 
     @answered
@@ -128,9 +140,9 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
 
     @answered
     async def StopContainer(self, request: Any) -> Any:
-        await self._containers.stop(
-            self._containers.records.get(request.container_id), float(request.timeout)
-        )
+        container = self._containers.records.find(request.container_id)
+        if container is not None:
+            await self._containers.stop(container, float(request.timeout))
         return cri.StopContainerResponse()
 
     @answered
@@ -159,10 +171,11 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
 
     @answered
     async def UpdateContainerResources(self, request: Any) -> Any:
-        """Noted and shown; nothing here enforces a limit, for a node has no cgroups of its own."""
+        """Noted and shown; of memory it is the limit from now on, a node has no cgroups for the others."""
         container = self._containers.records.get(request.container_id)
         container.config.linux.resources.MergeFrom(request.linux)
         self._containers.records.save_config(container)
+        self._containers.memory.started(container)
         return cri.UpdateContainerResourcesResponse()
 
     @answered

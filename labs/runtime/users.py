@@ -46,6 +46,10 @@ def run_as(security: Any, image_user: str, passwd: str) -> User:
 
     Raises `InvalidArgumentError` for one that the node cannot have.
     """
+    if security.HasField("run_as_group") and not (
+        security.HasField("run_as_user") or security.run_as_username
+    ):
+        raise InvalidArgumentError("failed to generate user string: user group is specified without user")
     name, _, group = image_user.partition(":")
     if security.HasField("run_as_user"):
         name, group = str(security.run_as_user.value), ""

@@ -53,6 +53,9 @@ class Launch:
         self.join_pids: int | None = None
         #: Make and enter one more user namespace below the joined ones, with the same users.
         self.below = False
+        #: Be somebody in the joined namespaces: (uid, gid, groups) and the bits of the capabilities to keep.
+        self.user: tuple[int, int, list[int]] | None = None
+        self.capabilities: int | None = None
         #: Mount points to take away in a private mount namespace.
         self.without: list[str] = []
         #: Say on stderr what is wrong with argv[0] and exit 126 or 127, as a shell does; else it is an error.
@@ -226,6 +229,8 @@ def _prepare(launch: Launch, report: socket.socket, proc: int, highest: int) -> 
     if launch.terminal is not None:
         master, slave = open_terminal("/dev/pts/ptmx", *launch.terminal)
         socket.send_fds(report, [b"terminal"], [master])
+        if launch.user is not None:
+            os.fchown(slave, launch.user[0], -1)
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
         stdio = [slave] * 3
     if launch.below:
@@ -236,6 +241,19 @@ def _prepare(launch: Launch, report: socket.socket, proc: int, highest: int) -> 
         os.chdir(launch.cwd)
     except OSError as failure:
         raise OSError(f"cannot change to directory {launch.cwd}: {os.strerror(failure.errno or 0)}") from None
+    _become_user(launch)
+
+
+def _become_user(launch: Launch) -> None:
+    """What a program may do follows at execve(2): root gets the capabilities that are left, others none."""
+    if launch.capabilities is not None:
+        syscalls.limit_capabilities(launch.capabilities)
+        syscalls.set_no_new_privileges()
+    if launch.user is not None:
+        uid, gid, groups = launch.user
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
 
 
 def _execute(launch: Launch) -> None:
