@@ -74,6 +74,12 @@ class Assembly:
                 raise InvalidArgumentError(
                     f'mount "{mount.container_path}": the path in the container must be absolute'
                 )
+            if mount.recursive_read_only and (
+                not mount.readonly or mount.propagation != cri.PROPAGATION_PRIVATE
+            ):
+                raise InvalidArgumentError(
+                    f'mount "{mount.container_path}": read-only recursively must be read-only and private'
+                )
         capabilities.granted(self._security)
 
     @functools.cached_property
@@ -97,9 +103,10 @@ class Assembly:
             undo.callback(command.close)
             command.user = self.user
             self._join(command, own_users=trusted or command.user != ROOT)
-            proc = await self._kernel.proc(self._sandbox) if "pid" in command.join else None
+            if "pid" in command.join:
+                command.proc = str(await self._kernel.proc(self._sandbox))
             sysfs = await self._kernel.sys(self._sandbox)
-            self._mount(command, overlay, proc, sysfs)
+            self._mount(command, overlay, sysfs)
             if trusted or self._security.readonly_rootfs:
                 command.options += ["--dir", self._directory, "--remount-ro", "/"]
             if trusted:
@@ -144,14 +151,14 @@ class Assembly:
                 "a container in another container's process namespace is not supported by this runtime"
             )
 
-    def _mount(self, command: Command, overlay: bool, proc: Path | None, sysfs: Path | None) -> None:
+    def _mount(self, command: Command, overlay: bool, sysfs: Path | None) -> None:
         rootfs = self._images.rootfs(self._image)
         shown = self._images.mounts(self._image)
         tree = {"/": str(rootfs), **{mount.destination: str(mount.source) for mount in shown}}
         tree |= {"/proc": "/proc", **({"/sys": str(sysfs)} if sysfs else {})}
         bubble.root(command, rootfs, self._container.directory, shown, overlay=overlay)
         own_ipc = "ipc" in command.join and not command.own_users
-        bubble.system(command, own_ipc=own_ipc, proc=proc, sysfs=sysfs)
+        bubble.system(command, own_ipc=own_ipc, sysfs=sysfs)
         given = {os.path.normpath(mount.container_path) for mount in self._config.mounts}
         for name in ("hosts", "hostname", "resolv.conf"):
             if f"/etc/{name}" not in given:

@@ -69,13 +69,12 @@ def root(command: Command, rootfs: Path, directory: Path, mounts: Iterable[Mount
         command.options += ["--ro-bind", str(mount.source), mount.destination]
 
 
-def system(command: Command, *, own_ipc: bool, proc: Path | None, sysfs: Path | None) -> None:
+def system(command: Command, *, own_ipc: bool, sysfs: Path | None) -> None:
     """/proc, /dev and /sys, as every container has them; POSIX queues if its users own the ipc namespace.
 
-    `proc` and `sysfs` are mounted already, see `kernelfs`; without the first a new /proc is made.
+    `sysfs` is mounted already, see `kernelfs`.
     """
-    command.options += ["--bind", str(proc), "/proc"] if proc else ["--proc", "/proc"]
-    command.options += ["--dev", "/dev"]
+    command.options += ["--proc", "/proc", "--dev", "/dev"]
     command.options += ["--mqueue", "/dev/mqueue"] if own_ipc else ["--dir", "/dev/mqueue"]
     command.options += ["--ro-bind", str(sysfs), "/sys"] if sysfs else []
 

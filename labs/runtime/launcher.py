@@ -41,6 +41,8 @@ class Command:
     fds: list[int] = field(default_factory=list)
     #: Namespaces to enter before anything else: kind to number in the started process.
     join: dict[str, int] = field(default_factory=dict)
+    #: The /proc of the pid namespace to enter, which bubblewrap then takes for its own.
+    proc: str | None = None
     #: The sandbox has a user namespace of its own, rather than one of `fds`.
     own_users: bool = False
     #: Who runs it; anybody but root makes the sandbox as that user, with a user namespace of its own.
@@ -95,7 +97,14 @@ class Launcher:
         try:
             try:
                 bubblewrap = await self._monitor.run(
-                    name, argv, command.fds, log=log.path, stdin=log.stdin, tty=log.tty, join=command.join
+                    name,
+                    argv,
+                    command.fds,
+                    log=log.path,
+                    stdin=log.stdin,
+                    tty=log.tty,
+                    join=command.join,
+                    proc=command.proc,
                 )
             finally:
                 command.close()

@@ -74,10 +74,23 @@ class Monitor:
         stdin: bool = False,
         tty: bool = False,
         join: dict[str, int] | None = None,
+        proc: str | None = None,
     ) -> int:
-        """Start `argv` with `fds` at 10, 11, … and say its pid; `join`: which are namespaces to enter."""
+        """Start `argv` with `fds` at 10, 11, … and say its pid; `join`: which are namespaces to enter.
+
+        `proc` is a mounted /proc that it has for its own.
+        """
         answer, _ = await self._call(
-            "run", fds, name=name, argv=argv, env=env or {}, log=log, stdin=stdin, tty=tty, join=join or {}
+            "run",
+            fds,
+            name=name,
+            argv=argv,
+            env=env or {},
+            log=log,
+            stdin=stdin,
+            tty=tty,
+            join=join or {},
+            proc=proc,
         )
         return int(answer["pid"])
 

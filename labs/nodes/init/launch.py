@@ -58,6 +58,8 @@ class Launch:
         self.capabilities: int | None = None
         #: Mount points to take away in a private mount namespace.
         self.without: list[str] = []
+        #: The /proc to see in a private mount namespace, for who joins another pid namespace.
+        self.proc: str | None = None
         #: Say on stderr what is wrong with argv[0] and exit 126 or 127, as a shell does; else it is an error.
         self.like_a_shell = False
 
@@ -220,10 +222,12 @@ def _prepare(launch: Launch, report: socket.socket, proc: int, highest: int) -> 
     joins = [(high(fd), kinds) for fd, kinds in launch.join]
     extra = [(FIRST_EXTRA + i, high(fd)) for i, fd in enumerate(launch.extra) if fd is not None]
     stdio = [high(fd) for fd in launch.stdio]
-    if launch.without:
+    if launch.without or launch.proc:
         syscalls.unshare(syscalls.CLONE_NEWNS)
-        for place in launch.without:
-            syscalls.unmount(place)
+    for place in launch.without:
+        syscalls.unmount(place)
+    if launch.proc:
+        syscalls.mount(launch.proc, "/proc", syscalls.MS_BIND)
     for fd, kinds in joins:
         syscalls.setns(fd, kinds)
     if launch.terminal is not None:

@@ -121,6 +121,7 @@ class Monitor:
             raise BadRequest(f"{name} exists already")
         launch = Launch(texts(message, "argv"), environment(message), text(message, "cwd", "/"))
         _join(launch, message.get("join") or {}, fds)
+        launch.proc = text(message, "proc", "") or None
         process = Process(name, None if path is None else ContainerLog(self._files, text(message, "log")))
         ours, theirs = _pipes(process, bool(message.get("stdin")), bool(message.get("tty")))
         launch.stdio = theirs
