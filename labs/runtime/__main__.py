@@ -36,6 +36,8 @@ from labs.runtime.processes import Processes
 from labs.runtime.records import Container, Records, Sandbox
 from labs.runtime.sandboxes import Sandboxes
 from labs.runtime.service import ImageService, RuntimeService
+from labs.runtime.sessions import Sessions
+from labs.runtime.streaming import StreamServer
 
 log = logging.getLogger("containerd")
 
@@ -90,7 +92,8 @@ async def serve(address: str, places: Places) -> None:
     executions = Executions(monitor)
 
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    runtime = RuntimeService(pods, containers, executions, images, network)
+    streams = StreamServer(container_records, sandbox_records, Sessions(executions, monitor, network))
+    runtime = RuntimeService(pods, containers, executions, images, network, streams)
     api_pb2_grpc.add_RuntimeServiceServicer_to_server(runtime, server)
     api_pb2_grpc.add_ImageServiceServicer_to_server(ImageService(images, containers), server)
     directory = Path(address).parent
@@ -107,6 +110,7 @@ async def serve(address: str, places: Places) -> None:
         loop.add_signal_handler(number, monitor.lose)
     await monitor.lost
     terminals.close()
+    streams.close()
     await server.stop(None)
 
 

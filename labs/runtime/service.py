@@ -13,22 +13,18 @@ from cri_api.v1 import api_pb2_grpc
 from labs.runtime import details, messages, stats
 from labs.runtime.cni import NOT_INITIALIZED, NoNetworkError
 from labs.runtime.containers import Containers
-from labs.runtime.errors import CriError, UnsupportedError
+from labs.runtime.errors import CriError
 from labs.runtime.execution import Executions
 from labs.runtime.images import ImageStore
 from labs.runtime.network import PodNetwork
 from labs.runtime.pods import Pods
+from labs.runtime.streaming import StreamServer
 
 log = logging.getLogger("containerd")
 
 NAME, VERSION = "containerd", "1.6.20"
 #: Of this runtime's own interface, as containerd says.
 KUBELET_API_VERSION, API_VERSION = "0.1.0", "v1"
-
-_STREAMING = (
-    "streaming over HTTP is not served by this runtime yet: "
-    "use `crictl exec` on the node, or ExecSync (`crictl exec -s`)"
-)
 
 Method = Callable[[Any, Any], Awaitable[Any]]
 
@@ -59,6 +55,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
         executions: Executions,
         images: ImageStore,
         network: PodNetwork,
+        streams: StreamServer,
     ) -> None:
         self._pods = pods
         self._sandboxes = pods.sandboxes.records
@@ -66,6 +63,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
         self._executions = executions
         self._images = images
         self._network = network
+        self._streams = streams
 
     @answered
     async def Version(self, _: Any) -> Any:
@@ -190,16 +188,16 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
         return cri.ExecSyncResponse(stdout=out, stderr=err, exit_code=code)
 
     @answered
-    async def Exec(self, _: Any) -> Any:
-        raise UnsupportedError(f"exec: {_STREAMING}")
+    async def Exec(self, request: Any) -> Any:
+        return cri.ExecResponse(url=await self._streams.exec(request))
 
     @answered
-    async def Attach(self, _: Any) -> Any:
-        raise UnsupportedError(f"attach: {_STREAMING}")
+    async def Attach(self, request: Any) -> Any:
+        return cri.AttachResponse(url=await self._streams.attach(request))
 
     @answered
-    async def PortForward(self, _: Any) -> Any:
-        raise UnsupportedError(f"port-forward: {_STREAMING}")
+    async def PortForward(self, request: Any) -> Any:
+        return cri.PortForwardResponse(url=await self._streams.port_forward(request))
 
     @answered
     async def ContainerStats(self, request: Any) -> Any:
