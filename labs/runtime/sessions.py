@@ -151,7 +151,7 @@ class Sessions:
             raise ConnectionError(
                 f'failed to execute portforward in network namespace "{where}": '
                 f'failed to connect to localhost:{port} inside namespace "{sandbox.id}", '
-                f"IPv4: dial tcp4 127.0.0.1:{port}: connect: {(failure.strerror or str(failure)).lower()}"
+                f"IPv4: dial tcp4 127.0.0.1:{port}: connect: {os.strerror(failure.errno or 0).lower()}"
             ) from failure
 
 

@@ -48,6 +48,8 @@ class Connection:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    #: What carries it, when that is not the kernel alone: it lives as long as the connection.
+    carrier: object = None
 
     async def close(self) -> None:
         """Close after all that was written."""

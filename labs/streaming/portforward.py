@@ -101,7 +101,7 @@ class Tunnel:
     async def open(self) -> Connection:
         """The wire. It ends with the WebSocket, and the WebSocket with it."""
         ours, theirs = socket.socketpair()
-        near = Connection(*await asyncio.open_connection(sock=theirs))
+        near = Connection(*await asyncio.open_connection(sock=theirs), carrier=self)
         far = Connection(*await asyncio.open_connection(sock=ours))
         self._tasks = [asyncio.create_task(self._inwards(far)), asyncio.create_task(self._outwards(far))]
         return near

@@ -65,6 +65,7 @@ class WebSocket:
         self._connection = connection
         self._client = client
         self._close_sent = False
+        self._close_received = False
 
     async def receive(self) -> Message | None:
         """The next message; None when the other side has closed, or has gone."""
@@ -78,6 +79,7 @@ class WebSocket:
             if kind == _PING:
                 await self._send(_PONG, data)
             elif kind == _CLOSE:
+                self._close_received = True
                 await self._send_close(data[:2])
                 return None
             elif kind in (TEXT, BINARY, _CONTINUATION):
@@ -140,14 +142,17 @@ class WebSocket:
             self._close_sent = True
 
     async def close(self) -> None:
-        """Say goodbye, wait for the other side to do so, and close."""
+        """Say goodbye, wait for the other side to do so, and close; the server closes first.
+
+        Closing with something unread would take from the other side what was sent.
+        """
         await self._send_close(struct.pack("!H", _NORMAL))
-        try:
+        with suppress(TimeoutError, OSError, RuntimeError):  # silent, gone, or still being read by a task
             async with asyncio.timeout(_FAREWELL):
-                while await self._reader.read(1 << 16):
-                    pass  # closing with something unread would take what was sent from the other side
-        except (TimeoutError, OSError, RuntimeError):  # gone, silent, or still being read by a task
-            pass
+                while not self._close_received and await self.receive() is not None:
+                    pass
+                while self._client and await self._reader.read(1 << 16):
+                    pass
         await self._connection.close()
 
 

@@ -15,10 +15,13 @@ from cri_api.v1 import api_pb2 as cri
 from cri_api.v1 import api_pb2_grpc
 
 import labs
+from labs.nodes import views
 from tests.nodes.init.harness import Node
 
 BUSYBOX = "busybox:1.36"
 PATIENCE = 30.0
+#: Before each script of `RuntimeNode.python`.
+PREFACE = f"import sys; sys.path.insert(0, '{views.PROJECT}/src')\n"
 
 
 class RuntimeNode(Node):
@@ -71,6 +74,24 @@ class RuntimeNode(Node):
         if self.cluster is not None and hasattr(self, "channel"):
             self.channel.close()
         super().down()
+
+    def python(self, script: str, *arguments: str) -> Any:
+        """The JSON that a Python script prints which runs beside the runtime, with our packages."""
+        command = [*views.NodePython.own().command, "-c", PREFACE + script, *arguments]
+        code, text = self.run(*command, view="trusted")
+        assert code == 0, text
+        return json.loads(text)
+
+    def info(self, container: str) -> dict[str, Any]:
+        """The verbose status of a container."""
+        request = cri.ContainerStatusRequest(container_id=container, verbose=True)
+        info: dict[str, Any] = json.loads(self.cri.ContainerStatus(request).info["info"])
+        return info
+
+    def address(self, sandbox: str) -> str:
+        """The IP address of a pod."""
+        request = cri.PodSandboxStatusRequest(pod_sandbox_id=sandbox)
+        return str(self.cri.PodSandboxStatus(request).status.network.ip)
 
     # evidence
 
