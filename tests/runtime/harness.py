@@ -181,6 +181,8 @@ def sandbox_config(name: str, **options: Any) -> Any:
         ipc=options.pop("ipc", cri.POD),
     )
     uid = options.pop("uid", f"{name}-uid")
+    linux = options.pop("linux", cri.LinuxPodSandboxConfig())
+    linux.security_context.namespace_options.CopyFrom(namespaces)
     return cri.PodSandboxConfig(
         metadata=cri.PodSandboxMetadata(
             name=name, uid=uid, namespace="default", attempt=options.pop("attempt", 0)
@@ -193,9 +195,7 @@ def sandbox_config(name: str, **options: Any) -> Any:
             "io.kubernetes.pod.uid": uid,
         }
         | options.pop("labels", {}),
-        linux=cri.LinuxPodSandboxConfig(
-            security_context=cri.LinuxSandboxSecurityContext(namespace_options=namespaces)
-        ),
+        linux=linux,
         **options,
     )
 
@@ -205,6 +205,11 @@ def container_config(name: str, image: str, command: tuple[str, ...], **options:
     security = options.pop("security", {})
     env = options.pop("env", {})
     pid = options.pop("pid", cri.CONTAINER)
+    linux = options.pop("linux", cri.LinuxContainerConfig())
+    linux = cri.LinuxContainerConfig(resources=linux.resources)
+    linux.security_context.MergeFrom(
+        cri.LinuxContainerSecurityContext(namespace_options=cri.NamespaceOption(pid=pid), **security)
+    )
     return cri.ContainerConfig(
         metadata=cri.ContainerMetadata(name=name, attempt=attempt),
         image=cri.ImageSpec(image=image),
@@ -212,11 +217,7 @@ def container_config(name: str, image: str, command: tuple[str, ...], **options:
         envs=[cri.KeyValue(key=key, value=value) for key, value in env.items()],
         log_path=f"{name}/{attempt}.log",
         labels={"io.kubernetes.container.name": name} | options.pop("labels", {}),
-        linux=cri.LinuxContainerConfig(
-            security_context=cri.LinuxContainerSecurityContext(
-                namespace_options=cri.NamespaceOption(pid=pid), **security
-            )
-        ),
+        linux=linux,
         **options,
     )
 
