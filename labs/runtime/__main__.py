@@ -69,7 +69,9 @@ async def serve(address: str, places: Places) -> None:
     await processes.load()
     launcher = Launcher(monitor, processes, places.bwrap)
     files = NodeFiles(places.node)
-    images = ImageStore(places.state / "images", read_catalogue(SOURCE, places.variables))
+    images = ImageStore(
+        places.state / "images", read_catalogue(SOURCE, places.state / "catalogue", places.variables)
+    )
     network = PodNetwork(files, places.state / "last-address")
     kernel = KernelFiles(monitor, processes, network, places.state)
     sandbox_records = Records(places.state / "sandboxes", "sandbox", Sandbox, cri.PodSandboxConfig)

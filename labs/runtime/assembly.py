@@ -17,7 +17,7 @@ from labs.runtime.launcher import Command
 from labs.runtime.lookup import Tree
 from labs.runtime.nodefs import NodeFiles
 from labs.runtime.records import Container, Sandbox
-from labs.runtime.users import ROOT, User, run_as
+from labs.runtime.users import ROOT, Accounts, User, run_as
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -74,6 +74,8 @@ class Assembly:
                 raise InvalidArgumentError(
                     f'mount "{mount.container_path}": the path in the container must be absolute'
                 )
+            if mount.HasField("image"):
+                self._image_volume(mount)
             if mount.recursive_read_only and (
                 not mount.readonly or mount.propagation != cri.PROPAGATION_PRIVATE
             ):
@@ -85,8 +87,8 @@ class Assembly:
     @functools.cached_property
     def user(self) -> User:
         """Whom the container runs as; `InvalidArgumentError` when the node cannot have that user."""
-        passwd = self._images.rootfs(self._image) / "etc/passwd"
-        return run_as(self._security, self._image.user, passwd.read_text() if passwd.exists() else "")
+        accounts = Accounts.of(self._images.rootfs(self._image))
+        return run_as(self._security, self._image.user, accounts)
 
     @property
     def trusted(self) -> bool:
@@ -173,7 +175,11 @@ class Assembly:
         program.program(self._container.argv[0], self._container.environment["PATH"], self._directory)
 
     def _mount_one(self, command: Command, mount: Any) -> str:
-        """Show a volume; what is now seen there."""
+        """Show a volume, or an image as one; what is now seen there."""
+        if mount.HasField("image"):
+            source = self._image_volume(mount)
+            command.options += ["--ro-bind", str(source), mount.container_path]
+            return str(source)
         fd = self._open(mount)
         bubble.bind(
             command,
@@ -183,6 +189,19 @@ class Assembly:
             recursively=mount.recursive_read_only,
         )
         return str(Path(f"/proc/self/fd/{fd}").readlink())
+
+    def _image_volume(self, mount: Any) -> Path:
+        """The files of another image, or those below a path in it."""
+        if not mount.readonly:
+            raise InvalidArgumentError(f'mount "{mount.container_path}": an image volume must be read-only')
+        image = self._images.get(mount.image.image)
+        shown = {each.destination: str(each.source) for each in self._images.mounts(image)}
+        rootfs = self._images.rootfs(image)
+        source = Tree({"/": str(rootfs), **shown}).resolve(mount.image_sub_path)
+        if source is None or not source.is_dir():
+            path = mount.image_sub_path
+            raise InvalidArgumentError(f'mount "{mount.container_path}": no directory "{path}" in the image')
+        return source
 
     def _protect(self, command: Command, tree: Tree, mounted: Collection[str]) -> None:
         """Hide and write-protect what is asked for, of what is there; volumes come on top of it."""

@@ -88,6 +88,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
         return cri.StatusResponse(
             status=cri.RuntimeStatus(conditions=[ready, network]),
             runtime_handlers=[cri.RuntimeHandler(name=name, features=features) for name in ("", "runc")],
+            features=cri.RuntimeFeatures(supplemental_groups_policy=True),
             info=details.of_runtime(configuration) if request.verbose else {},
         )
 
@@ -236,6 +237,11 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
     async def UpdateRuntimeConfig(self, _: Any) -> Any:
         """Ignored, as by a containerd without a template for CNI: the addresses are the node's own matter."""
         return cri.UpdateRuntimeConfigResponse()
+
+    @answered
+    async def UpdatePodSandboxResources(self, _: Any) -> Any:
+        """Nothing to do, as for a containerd without plug-ins: a pod as a whole has no limits here."""
+        return cri.UpdatePodSandboxResourcesResponse()
 
     @answered
     async def RuntimeConfig(self, _: Any) -> Any:
