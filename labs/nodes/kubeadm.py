@@ -60,7 +60,7 @@ def write(root: Path, node: NodeIdentity, *, bare: bool = False) -> None:
 
     A `bare` node has an empty manifests directory: a kubelet with no control plane.
     """
-    rootfs.write(root, hostname=node.name, address=node.address)
+    rootfs.write(root, hostname=node.name, address=node.address, pod_cidr=node.pod_cidr)
     initialize(root, node, BARE if bare else Setup())
 
 

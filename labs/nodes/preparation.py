@@ -86,7 +86,7 @@ def _prepare(layout: Layout, port: int, say_bootable: int, *, bare: bool) -> Non
     directory, root = layout.nodes / name, layout.rootfs(name)
     removal.delete(directory)  # what an interrupted start left
     address = node_address(0)
-    rootfs.write(root, name, address)
+    rootfs.write(root, name, address, pod_cidr(0))
     rootfs.write_trusted_etc(directory / "etc", name, address)
     rootfs.write_tools(directory / "tools", views.NodePython.own().student_command)
     (directory / "trusted").mkdir(mode=0o755)

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from labs.nodes import etc, units
+from labs.nodes import cni, etc, units
 from labs.nodes.files import link, make_directory, write_file
 
 #: The environment of every student shell, beside TERM.
@@ -69,7 +69,7 @@ BINARIES = {"kubectl": "kubectl", "k": "kubectl", "etcdctl": "etcdctl", "etcdutl
 BOOT = "/opt/cks-labs/src/labs/nodes/boot.py"
 
 
-def write(root: Path, hostname: str, address: str) -> None:
+def write(root: Path, hostname: str, address: str, pod_cidr: str = "10.244.0.0/24") -> None:
     """Lay out a new node's root directory: the links to /usr, empty directories, /etc and root's home."""
     make_directory(root)
     _link_to_usr(root)
@@ -79,6 +79,7 @@ def write(root: Path, hostname: str, address: str) -> None:
     link(root / "var/lock", "/run/lock")
     _write_etc(root / "etc", hostname, address)
     units.write(root)
+    cni.write(root, pod_cidr)
     for name, text in {
         "shadow": etc.SHADOW,
         "profile": etc.PROFILE,

@@ -25,6 +25,7 @@ from labs.runtime.evidence import Evidence
 from labs.runtime.execution import Executions
 from labs.runtime.images import ImageStore
 from labs.runtime.images.store import read_catalogue
+from labs.runtime.kernelfs import KernelFiles
 from labs.runtime.launcher import Launcher
 from labs.runtime.monitor import ENVIRONMENT_VARIABLE, Monitor
 from labs.runtime.network import PodNetwork
@@ -35,6 +36,8 @@ from labs.runtime.processes import Processes
 from labs.runtime.records import Container, Records, Sandbox
 from labs.runtime.sandboxes import Sandboxes
 from labs.runtime.service import ImageService, RuntimeService
+from labs.runtime.sessions import Sessions
+from labs.runtime.streaming import StreamServer
 
 log = logging.getLogger("containerd")
 
@@ -46,16 +49,15 @@ def main() -> None:
     parser.add_argument(
         "--node", type=Path, default=Path("/node"), help="the root directory that pods' paths mean"
     )
-    parser.add_argument("--pod-cidr", default="10.244.0.0/24", help="range of the pods' addresses")
     arguments = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, format="level=%(levelname)s msg=%(message)r", level=logging.INFO)
     try:
-        asyncio.run(serve(arguments.address, Places(arguments.state, arguments.node), arguments.pod_cidr))
+        asyncio.run(serve(arguments.address, Places(arguments.state, arguments.node)))
     except LabsError as failure:
         sys.exit(f"containerd: {failure}")
 
 
-async def serve(address: str, places: Places, pod_cidr: str) -> None:
+async def serve(address: str, places: Places) -> None:
     """Serve until told to stop (TERM, INT) or until process 1 is gone."""
     if ENVIRONMENT_VARIABLE not in os.environ:
         raise CriError(f"{ENVIRONMENT_VARIABLE} is not set: the runtime is started by a node's process 1")
@@ -67,11 +69,14 @@ async def serve(address: str, places: Places, pod_cidr: str) -> None:
     await processes.load()
     launcher = Launcher(monitor, processes, places.bwrap)
     files = NodeFiles(places.node)
-    images = ImageStore(places.state / "images", read_catalogue(SOURCE, places.variables))
-    network = PodNetwork(pod_cidr, places.state / "last-address")
+    images = ImageStore(
+        places.state / "images", read_catalogue(SOURCE, places.state / "catalogue", places.variables)
+    )
+    network = PodNetwork(files, places.state / "last-address")
+    kernel = KernelFiles(monitor, processes, network, places.state)
     sandbox_records = Records(places.state / "sandboxes", "sandbox", Sandbox, cri.PodSandboxConfig)
     container_records = Records(places.state / "containers", "container", Container, cri.ContainerConfig)
-    sandboxes = Sandboxes(sandbox_records, launcher, processes, images, network, files, evidence)
+    sandboxes = Sandboxes(sandbox_records, launcher, processes, images, network, files, kernel, evidence)
     containers = Containers(
         container_records,
         sandbox_records,
@@ -79,16 +84,18 @@ async def serve(address: str, places: Places, pod_cidr: str) -> None:
         processes,
         images,
         files,
+        kernel,
         evidence,
         overlay=overlay.works(places.bwrap, places.state),
     )
     pods = Pods(sandboxes, containers, processes, monitor)
-    sandboxes.adopt()
+    await sandboxes.adopt()
     containers.adopt()
     executions = Executions(monitor)
 
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    runtime = RuntimeService(pods, containers, executions, images, network)
+    streams = StreamServer(container_records, sandbox_records, Sessions(executions, monitor, network))
+    runtime = RuntimeService(pods, containers, executions, images, network, streams)
     api_pb2_grpc.add_RuntimeServiceServicer_to_server(runtime, server)
     api_pb2_grpc.add_ImageServiceServicer_to_server(ImageService(images, containers), server)
     directory = Path(address).parent
@@ -105,6 +112,7 @@ async def serve(address: str, places: Places, pod_cidr: str) -> None:
         loop.add_signal_handler(number, monitor.lose)
     await monitor.lost
     terminals.close()
+    streams.close()
     await server.stop(None)
 
 

@@ -1,6 +1,8 @@
 """A container as a bubblewrap command: its image, its mounts, its user, in the namespaces of its sandbox."""
 
+import functools
 import os
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ from cri_api.v1 import api_pb2 as cri
 from labs.runtime import apiserver, bubble, capabilities
 from labs.runtime.errors import CriError, InvalidArgumentError
 from labs.runtime.images import Image, ImageStore
+from labs.runtime.kernelfs import KernelFiles
 from labs.runtime.launcher import Command
 from labs.runtime.lookup import Tree
 from labs.runtime.nodefs import NodeFiles
 from labs.runtime.records import Container, Sandbox
-from labs.runtime.users import ROOT, User, run_as
+from labs.runtime.users import ROOT, Accounts, User, run_as
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -44,9 +47,17 @@ def environment_of(image: Image, sandbox: Sandbox, config: Any) -> dict[str, str
 class Assembly:
     """Puts one container together."""
 
-    def __init__(self, images: ImageStore, files: NodeFiles, sandbox: Sandbox, container: Container) -> None:
+    def __init__(
+        self,
+        images: ImageStore,
+        files: NodeFiles,
+        kernel: KernelFiles,
+        sandbox: Sandbox,
+        container: Container,
+    ) -> None:
         self._images = images
         self._files = files
+        self._kernel = kernel
         self._sandbox = sandbox
         self._container = container
         self._config = container.config
@@ -63,12 +74,21 @@ class Assembly:
                 raise InvalidArgumentError(
                     f'mount "{mount.container_path}": the path in the container must be absolute'
                 )
-        self._user()
+            if mount.HasField("image"):
+                self._image_volume(mount)
+            if mount.recursive_read_only and (
+                not mount.readonly or mount.propagation != cri.PROPAGATION_PRIVATE
+            ):
+                raise InvalidArgumentError(
+                    f'mount "{mount.container_path}": read-only recursively must be read-only and private'
+                )
         capabilities.granted(self._security)
 
-    def _user(self) -> User:
-        passwd = self._images.rootfs(self._image) / "etc/passwd"
-        return run_as(self._security, self._image.user, passwd.read_text() if passwd.exists() else "")
+    @functools.cached_property
+    def user(self) -> User:
+        """Whom the container runs as; `InvalidArgumentError` when the node cannot have that user."""
+        accounts = Accounts.of(self._images.rootfs(self._image))
+        return run_as(self._security, self._image.user, accounts)
 
     @property
     def trusted(self) -> bool:
@@ -76,26 +96,34 @@ class Assembly:
         destinations = [mount.container_path for mount in self._config.mounts]
         return apiserver.is_trusted(self._image, self._container.argv, destinations)
 
-    def command(self, *, overlay: bool, evidence: int | None) -> Command:
+    async def command(self, *, overlay: bool, evidence: int | None) -> Command:
         """The command to launch. `evidence` is the socket that nobody but the API server gets."""
         argv, environment = list(self._container.argv), dict(self._container.environment)
         trusted = self.trusted
         command = Command(argv)
         with ExitStack() as undo:
             undo.callback(command.close)
-            command.user = self._user()
+            command.user = self.user
             self._join(command, own_users=trusted or command.user != ROOT)
-            self._mount(command, overlay, read_only_root=trusted or self._security.readonly_rootfs)
+            if "pid" in command.join:
+                command.proc = str(await self._kernel.proc(self._sandbox))
+            sysfs = await self._kernel.sys(self._sandbox)
+            self._mount(command, overlay, sysfs)
+            if trusted or self._security.readonly_rootfs:
+                command.options += ["--dir", self._directory, "--remount-ro", "/"]
             if trusted:
                 argv[0] = str(self._image.evidence)
                 environment = apiserver.environment(self._image, environment)
                 if evidence is not None:
                     environment[apiserver.ENVIRONMENT_VARIABLE] = command.pass_fd(os.dup(evidence))
             powers = capabilities.granted(self._security) if command.user.uid == 0 else []
-            directory = self._config.working_dir or self._image.working_dir
-            bubble.process(command, environment, directory, powers, own_pids=self._own_pids)
+            bubble.process(command, environment, self._directory, powers, own_pids=self._own_pids)
             undo.pop_all()
         return command
+
+    @property
+    def _directory(self) -> str:
+        return self._config.working_dir or self._image.working_dir
 
     @property
     def _own_pids(self) -> bool:
@@ -110,43 +138,83 @@ class Assembly:
 
         kinds = ["ipc"] if self._sandbox.namespaces.ipc != cri.NODE else []
         kinds += [] if self._sandbox.host_network else ["net", "uts"]
+        pids = self._security.namespace_options.pid
+        kinds += ["pid"] if pids == cri.POD and own_users else []
         command.join = {kind: int(namespace(kind)) for kind in kinds}
         if own_users:
             command.own_users = True
         else:
             # stays open in the container, where it gives no power: it is the namespace that it is in
             command.options += ["--userns", namespace("user")]
-        pids = self._security.namespace_options.pid
-        if pids == cri.POD:
+        if pids == cri.POD and not own_users:
             command.options += ["--pidns", namespace("pid")]
         elif pids == cri.TARGET:
             raise CriError(
                 "a container in another container's process namespace is not supported by this runtime"
             )
 
-    def _mount(self, command: Command, overlay: bool, *, read_only_root: bool) -> None:
+    def _mount(self, command: Command, overlay: bool, sysfs: Path | None) -> None:
         rootfs = self._images.rootfs(self._image)
         shown = self._images.mounts(self._image)
         tree = {"/": str(rootfs), **{mount.destination: str(mount.source) for mount in shown}}
+        tree |= {"/proc": "/proc", **({"/sys": str(sysfs)} if sysfs else {})}
         bubble.root(command, rootfs, self._container.directory, shown, overlay=overlay)
         own_ipc = "ipc" in command.join and not command.own_users
-        bubble.system(command, own_ipc=own_ipc, sysfs=Path("/sys/class").is_dir())
+        bubble.system(command, own_ipc=own_ipc, sysfs=sysfs)
         given = {os.path.normpath(mount.container_path) for mount in self._config.mounts}
         for name in ("hosts", "hostname", "resolv.conf"):
             if f"/etc/{name}" not in given:
                 command.options += ["--bind", str(self._sandbox.directory / name), f"/etc/{name}"]
         if "/dev/shm" not in given:
             command.options += ["--bind", str(self._sandbox.directory / "shm"), "/dev/shm"]
+        self._protect(command, Tree(tree), given)
         for mount in sorted(self._config.mounts, key=lambda mount: mount.container_path.count("/")):
-            fd = self._open(mount)
-            tree[mount.container_path] = str(Path(f"/proc/self/fd/{fd}").readlink())
-            bubble.bind(command, fd, mount.container_path, readonly=mount.readonly)
-        if not self._security.privileged:
-            bubble.mask(command, self._security.masked_paths)
-        directory = self._config.working_dir or self._image.working_dir
-        Tree(tree).program(self._container.argv[0], self._container.environment["PATH"], directory)
-        if read_only_root:
-            command.options += ["--dir", directory, "--remount-ro", "/"]
+            destination = mount.container_path
+            tree[destination] = self._mount_one(command, mount)
+        program = Tree(tree)
+        program.program(self._container.argv[0], self._container.environment["PATH"], self._directory)
+
+    def _mount_one(self, command: Command, mount: Any) -> str:
+        """Show a volume, or an image as one; what is now seen there."""
+        if mount.HasField("image"):
+            source = self._image_volume(mount)
+            command.options += ["--ro-bind", str(source), mount.container_path]
+            return str(source)
+        fd = self._open(mount)
+        bubble.bind(
+            command,
+            fd,
+            mount.container_path,
+            readonly=mount.readonly,
+            recursively=mount.recursive_read_only,
+        )
+        return str(Path(f"/proc/self/fd/{fd}").readlink())
+
+    def _image_volume(self, mount: Any) -> Path:
+        """The files of another image, or those below a path in it."""
+        if not mount.readonly:
+            raise InvalidArgumentError(f'mount "{mount.container_path}": an image volume must be read-only')
+        image = self._images.get(mount.image.image)
+        shown = {each.destination: str(each.source) for each in self._images.mounts(image)}
+        rootfs = self._images.rootfs(image)
+        source = Tree({"/": str(rootfs), **shown}).resolve(mount.image_sub_path)
+        if source is None or not source.is_dir():
+            path = mount.image_sub_path
+            raise InvalidArgumentError(f'mount "{mount.container_path}": no directory "{path}" in the image')
+        return source
+
+    def _protect(self, command: Command, tree: Tree, mounted: Collection[str]) -> None:
+        """Hide and write-protect what is asked for, of what is there; volumes come on top of it."""
+        if self._security.privileged:
+            return
+        for path in self._security.readonly_paths:
+            real = tree.resolve(path)
+            if real is not None and os.path.normpath(path) not in mounted:
+                command.options += ["--ro-bind", str(real), path]
+        for path in self._security.masked_paths:
+            real = tree.resolve(path)
+            if real is not None:
+                bubble.mask(command, path, directory=real.is_dir())
 
     def _open(self, mount: Any) -> int:
         try:

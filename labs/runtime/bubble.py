@@ -69,25 +69,29 @@ def root(command: Command, rootfs: Path, directory: Path, mounts: Iterable[Mount
         command.options += ["--ro-bind", str(mount.source), mount.destination]
 
 
-def system(command: Command, *, own_ipc: bool, sysfs: bool) -> None:
-    """/proc, /dev and /sys, as every container has them; POSIX queues if its users own the ipc namespace."""
+def system(command: Command, *, own_ipc: bool, sysfs: Path | None) -> None:
+    """/proc, /dev and /sys, as every container has them; POSIX queues if its users own the ipc namespace.
+
+    `sysfs` is mounted already, see `kernelfs`.
+    """
     command.options += ["--proc", "/proc", "--dev", "/dev"]
     command.options += ["--mqueue", "/dev/mqueue"] if own_ipc else ["--dir", "/dev/mqueue"]
-    command.options += ["--ro-bind", "/sys", "/sys"] if sysfs else []
+    command.options += ["--ro-bind", str(sysfs), "/sys"] if sysfs else []
 
 
-def mask(command: Command, masked: Iterable[str]) -> None:
-    """Cover what a container shall not see below /proc and /sys; it has no power to change anything there."""
-    for path in masked:
-        if Path(path).is_dir():
-            command.options += ["--tmpfs", path, "--remount-ro", path]
-        elif Path(path).exists():
-            command.options += ["--ro-bind", "/dev/null", path]
+def mask(command: Command, path: str, *, directory: bool) -> None:
+    """Cover a path that a container shall not look into."""
+    if directory:
+        command.options += ["--tmpfs", path, "--remount-ro", path]
+    else:
+        command.options += ["--ro-bind", "/dev/null", path]
 
 
-def bind(command: Command, fd: int, destination: str, *, readonly: bool) -> None:
-    """Show an open file or directory."""
-    command.options += ["--ro-bind-fd" if readonly else "--bind-fd", command.pass_fd(fd), destination]
+def bind(command: Command, fd: int, destination: str, *, readonly: bool, recursively: bool) -> None:
+    """Show an open file or directory; read-only itself, or with all that is mounted in it."""
+    whole = readonly and recursively
+    command.options += ["--ro-bind-fd" if whole else "--bind-fd", command.pass_fd(fd), destination]
+    command.options += ["--remount-ro", destination] if readonly and not whole else []
 
 
 def process(

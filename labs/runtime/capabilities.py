@@ -35,5 +35,10 @@ def granted(security: Any) -> list[str]:
     return [name for name in ALL if (name in base or name in add) and name not in drop]
 
 
+def of_user(security: Any, uid: int) -> int:
+    """The capabilities of a process as the kernel writes them, one bit each: only root has any."""
+    return sum(1 << ALL.index(name) for name in granted(security)) if uid == 0 else 0
+
+
 def _names(listed: Any) -> list[str]:
     return [name.upper().removeprefix("CAP_") for name in listed]

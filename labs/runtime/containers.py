@@ -4,8 +4,6 @@ import os
 import shutil
 import signal
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from cri_api.v1 import api_pb2 as cri
@@ -14,7 +12,9 @@ from labs.runtime.assembly import Assembly, argv_of, environment_of
 from labs.runtime.errors import CriError, InvalidArgumentError
 from labs.runtime.evidence import Evidence
 from labs.runtime.images import ImageStore
-from labs.runtime.launcher import Launcher, Log, SetUpError
+from labs.runtime.kernelfs import KernelFiles
+from labs.runtime.launcher import Launcher, Log, SetUpError, only_child
+from labs.runtime.memory import MemoryWatch
 from labs.runtime.nodefs import NodeFiles
 from labs.runtime.processes import Processes
 from labs.runtime.records import Container, Records, Sandbox, state_name
@@ -35,6 +35,7 @@ class Containers:
         processes: Processes,
         images: ImageStore,
         files: NodeFiles,
+        kernel: KernelFiles,
         evidence: Evidence,
         *,
         overlay: bool,
@@ -45,8 +46,10 @@ class Containers:
         self._processes = processes
         self._images = images
         self._files = files
+        self._kernel = kernel
         self._evidence = evidence
         self._overlay = overlay
+        self.memory = MemoryWatch(records, lambda container: processes.kill(container.id, container.pid))
 
     def adopt(self) -> None:
         """After a start: which containers are still alive, and how did the others end?"""
@@ -61,11 +64,12 @@ class Containers:
                 self._ended(container, process.exit, process.finished)
             elif not container.started_at:  # killed between its start and the note about it
                 container.started_at = process.started
-                container.pid = _only_child(process.pid)
+                container.pid = only_child(process.pid)
                 self.records.save(container)
                 self._evidence.container(
                     "ContainerStarted", container, self._sandboxes.find(container.sandbox_id)
                 )
+            self.memory.started(container)
 
     def create(self, sandbox: Sandbox, config: Any, sandbox_config: Any) -> Container:
         """Note a container and lay out its files; nothing runs yet."""
@@ -89,12 +93,17 @@ class Containers:
             directory = sandbox.config.log_directory or sandbox_config.log_directory
             container.log_path = f"{directory}/{config.log_path}"
             os.close(self._files.open_or_make_directory(container.log_path.rpartition("/")[0]))
-        Assembly(self._images, self._files, sandbox, container).check()
+        assembly = self._assembly(sandbox, container)
+        assembly.check()
+        container.user = [assembly.user.uid, assembly.user.gid, *assembly.user.groups]
         container.directory.mkdir(mode=0o711)
         self._lay_out(container)
         self.records.add(container)
         self._evidence.container("ContainerCreated", container, sandbox)
         return container
+
+    def _assembly(self, sandbox: Sandbox, container: Container) -> Assembly:
+        return Assembly(self._images, self._files, self._kernel, sandbox, container)
 
     def _lay_out(self, container: Container) -> None:
         """The layer that the container writes to; where overlays are refused, a copy of the image."""
@@ -133,10 +142,10 @@ class Containers:
             raise
 
     async def _start(self, sandbox: Sandbox, container: Container) -> None:
-        assembly = Assembly(self._images, self._files, sandbox, container)
-        command = assembly.command(overlay=self._overlay, evidence=self._evidence.fd)
+        assembly = self._assembly(sandbox, container)
+        command = await assembly.command(overlay=self._overlay, evidence=self._evidence.fd)
         container.evidence = assembly.trusted
-        log = Log(container.log_path or None, container.config.stdin, container.config.tty)
+        log = Log(container.log_path, container.config.stdin, container.config.tty)
         try:
             container.pid = await self._launcher.start(container.id, command, log)
         except SetUpError as failure:
@@ -149,6 +158,7 @@ class Containers:
         container.started_at = time.time_ns()
         self.records.save(container)
         self._evidence.container("ContainerStarted", container, sandbox)
+        self.memory.started(container)
         if self._processes.ended(container.id):  # faster than our note of its start
             self.exited(container, *self._processes.end_of(container.id))
 
@@ -194,13 +204,8 @@ class Containers:
         container.finished_at = finished
         container.exit_code = code
         container.reason = reason or ("Completed" if code == 0 else "Error")
+        if container.out_of_memory:
+            container.reason = "OOMKilled"
         container.pid = 0
         self.records.save(container)
         self._evidence.container("ContainerExited", container, self._sandboxes.find(container.sandbox_id))
-
-
-def _only_child(pid: int) -> int:
-    """The process that a bubblewrap watches over."""
-    with suppress(OSError, IndexError):
-        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
-    return 0

@@ -5,9 +5,10 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
+from labs.runtime import cni
 from labs.runtime.capabilities import granted
+from labs.runtime.cni import Configuration
 from labs.runtime.images import Image
-from labs.runtime.network import BRIDGE, PodNetwork
 from labs.runtime.records import Container, Sandbox
 
 _RUNTIME_TYPE = "io.containerd.runc.v2"
@@ -106,9 +107,9 @@ def _spec(container: Container, sandbox: Sandbox | None) -> dict[str, Any]:
         "ociVersion": "1.0.2-dev",
         "process": {
             "user": {
-                "uid": security.run_as_user.value,
-                "gid": security.run_as_group.value,
-                "additionalGids": [0],
+                "uid": container.user[0],
+                "gid": container.user[1],
+                "additionalGids": container.user[2:] or [0],
             },
             "args": container.argv,
             "env": [f"{name}={value}" for name, value in container.environment.items()],
@@ -171,30 +172,27 @@ def of_image(image: Image) -> dict[str, str]:
     )
 
 
-def of_runtime(network: PodNetwork) -> dict[str, str]:
+def of_runtime(network: Configuration | None) -> dict[str, str]:
     """For `crictl info`: what is true of this runtime among the things that containerd tells."""
-    ranges = [[{"subnet": str(network.range)}]]
-    plugin = {
-        "type": "bridge",
-        "bridge": BRIDGE,
-        "isGateway": True,
-        "ipam": {"type": "host-local", "ranges": ranges},
-    }
     configuration = {
         "containerd": {
             "snapshotter": "overlayfs",
             "defaultRuntimeName": "runc",
             "runtimes": {"runc": {"runtimeType": _RUNTIME_TYPE}},
         },
+        "cni": {"binDir": "/opt/cni/bin", "confDir": cni.DIRECTORY, "maxConfNum": 1},
         "sandboxImage": "registry.k8s.io/pause:3.10",
         "containerdEndpoint": "/run/containerd/containerd.sock",
         "systemdCgroup": False,
         "disableCgroup": True,
     }
-    return {
-        "config": json.dumps(configuration),
-        "cniconfig": json.dumps(
-            {"Networks": [{"IFName": "eth0", "Config": {"Plugins": [{"Network": plugin}]}}]}
-        ),
-        "lastCNILoadStatus": "OK",
-    }
+    told = {"config": json.dumps(configuration), "lastCNILoadStatus": "OK"}
+    if network is None:
+        told["lastCNILoadStatus"] = (
+            f"cni config load failed: no network config found in {cni.DIRECTORY}: {cni.NOT_INITIALIZED}: "
+            "failed to load cni config"
+        )
+        return told
+    plugins = [{"Network": plugin} for plugin in network.document.get("plugins", [network.document])]
+    known = {"IFName": "eth0", "Config": {"Name": network.name, "Plugins": plugins}}
+    return told | {"cniconfig": json.dumps({"Networks": [known]})}

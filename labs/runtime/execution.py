@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Sequence
 
+from labs.runtime import capabilities
 from labs.runtime.errors import CriError, TimedOutError
 from labs.runtime.monitor import Execution, Monitor, MonitorError
 from labs.runtime.records import Container
@@ -48,7 +49,15 @@ class Executions:
         directory = container.config.working_dir or "/"
         try:
             return await self._monitor.exec(
-                container.pid, command, fds, env=environment, cwd=directory, tty=tty, below=container.evidence
+                container.pid,
+                command,
+                fds,
+                env=environment,
+                cwd=directory,
+                tty=tty,
+                below=container.evidence,
+                user=container.user,
+                capabilities=capabilities.of_user(container.config.linux.security_context, container.user[0]),
             )
         except MonitorError as refused:
             raise CriError(

@@ -20,6 +20,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from labs.runtime.errors import CriError
 from labs.runtime.monitor import FIRST_FD, Monitor
@@ -40,6 +41,8 @@ class Command:
     fds: list[int] = field(default_factory=list)
     #: Namespaces to enter before anything else: kind to number in the started process.
     join: dict[str, int] = field(default_factory=dict)
+    #: The /proc of the pid namespace to enter, which bubblewrap then takes for its own.
+    proc: str | None = None
     #: The sandbox has a user namespace of its own, rather than one of `fds`.
     own_users: bool = False
     #: Who runs it; anybody but root makes the sandbox as that user, with a user namespace of its own.
@@ -58,7 +61,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Log:
-    """Where the output of a container goes, and whether it has an input or a terminal."""
+    """Where the output of a container goes, and whether it has an input or a terminal.
+
+    An empty path: it can be attached to, but nothing is kept. None: it has no output at all.
+    """
 
     path: str | None = None
     stdin: bool = False
@@ -90,12 +96,21 @@ class Launcher:
             argv = [*_become(command.user), *argv]
         try:
             try:
-                await self._monitor.run(
-                    name, argv, command.fds, log=log.path, stdin=log.stdin, tty=log.tty, join=command.join
+                bubblewrap = await self._monitor.run(
+                    name,
+                    argv,
+                    command.fds,
+                    log=log.path,
+                    stdin=log.stdin,
+                    tty=log.tty,
+                    join=command.join,
+                    proc=command.proc,
                 )
             finally:
                 command.close()
             pid = await _child(info)
+            if "pid" in command.join:  # it was told as that namespace numbers it
+                pid = only_child(bubblewrap)
             if command.own_users:
                 _give_users(pid)
                 _send(ready)
@@ -118,6 +133,13 @@ class Launcher:
         finally:
             for task in (closed, ended):
                 task.cancel()
+
+
+def only_child(pid: int) -> int:
+    """The process that a bubblewrap watches over; 0 when it has ended."""
+    with suppress(OSError, IndexError):
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+    return 0
 
 
 def _become(user: User) -> list[str]:

@@ -74,10 +74,23 @@ class Monitor:
         stdin: bool = False,
         tty: bool = False,
         join: dict[str, int] | None = None,
+        proc: str | None = None,
     ) -> int:
-        """Start `argv` with `fds` at 10, 11, … and say its pid; `join`: which are namespaces to enter."""
+        """Start `argv` with `fds` at 10, 11, … and say its pid; `join`: which are namespaces to enter.
+
+        `proc` is a mounted /proc that it has for its own.
+        """
         answer, _ = await self._call(
-            "run", fds, name=name, argv=argv, env=env or {}, log=log, stdin=stdin, tty=tty, join=join or {}
+            "run",
+            fds,
+            name=name,
+            argv=argv,
+            env=env or {},
+            log=log,
+            stdin=stdin,
+            tty=tty,
+            join=join or {},
+            proc=proc,
         )
         return int(answer["pid"])
 
@@ -91,20 +104,44 @@ class Monitor:
         cwd: str,
         tty: dict[str, int] | None = None,
         below: bool = False,
+        user: Sequence[int] = (0, 0),
+        capabilities: int = 0,
     ) -> Execution:
-        """Run `argv` in all namespaces of `pid`, with `fds` as its three files, or on a new terminal."""
+        """Run `argv` in all namespaces of `pid`, with `fds` as its three files, or on a new terminal.
+
+        `user` is uid, gid and further groups, `capabilities` the bits of those that root has there.
+        """
         loop = asyncio.get_running_loop()
         number = next(self._numbers)
         done: asyncio.Future[int] = loop.create_future()
         self._exits[number] = done
         try:
             answer, received = await self._call(
-                "exec", fds, number, pid=pid, argv=argv, env=env, cwd=cwd, tty=tty, below=below
+                "exec",
+                fds,
+                number,
+                pid=pid,
+                argv=argv,
+                env=env,
+                cwd=cwd,
+                tty=tty,
+                below=below,
+                user=user if any(user) else None,  # a lone root cannot even drop its groups
+                capabilities=capabilities,
             )
         except BaseException:
             del self._exits[number]
             raise
         return Execution(int(answer["pid"]), received[0] if received else None, done)
+
+    async def attach(self, name: str, fds: Sequence[int]) -> int | None:
+        """Have the output of `name` go to the pipes `fds`, too; a descriptor of its input, the caller's."""
+        _, received = await self._call("attach", fds, name=name)
+        return received[0] if received else None
+
+    async def close_stdin(self, name: str) -> None:
+        """Let `name` read to the end of its input."""
+        await self._call("close-stdin", name=name)
 
     async def signal(self, name: str, signal: int, pid: int | None = None) -> None:
         """Send a signal to the process `name`, or to another `pid` (a group when negative) of its making."""

@@ -31,6 +31,8 @@ class Sandbox:
     #: The pause process, as the node numbers it; 0 once it has ended.
     pid: int = 0
     ip: str = ""
+    #: It has a cable to the bridge, and its address is taken.
+    networked: bool = False
     runtime_handler: str = ""
 
     @property
@@ -75,6 +77,10 @@ class Container:
     #: What it was started with, for `exec` in it.
     argv: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
+    #: Whom it runs as: uid, gid, further groups.
+    user: list[int] = field(default_factory=lambda: [0, 0])
+    #: It was found above its memory limit, and killed for that.
+    out_of_memory: bool = False
     #: It holds a connection to the cluster's evidence: nobody else may look into it.
     evidence: bool = False
 

@@ -1,5 +1,6 @@
 """A pod's sandbox: a pause process in namespaces of its own, which the pod's containers join."""
 
+import logging
 import os
 import secrets
 import time
@@ -7,15 +8,20 @@ from typing import Any
 
 from cri_api.v1 import api_pb2 as cri
 
-from labs.runtime import bubble
+from labs.runtime import bubble, sysctls
+from labs.runtime.cni import NoNetworkError
 from labs.runtime.errors import CriError
 from labs.runtime.evidence import Evidence
+from labs.runtime.hostports import HostPorts
 from labs.runtime.images import ImageStore
+from labs.runtime.kernelfs import KernelFiles
 from labs.runtime.launcher import Command, Launcher, SetUpError
-from labs.runtime.network import PodNetwork
+from labs.runtime.network import NetworkError, PodNetwork
 from labs.runtime.nodefs import NodeFiles
 from labs.runtime.processes import Processes
 from labs.runtime.records import Records, Sandbox
+
+log = logging.getLogger("containerd")
 
 PAUSE = "registry.k8s.io/pause:3.10"
 
@@ -36,6 +42,7 @@ class Sandboxes:
         images: ImageStore,
         network: PodNetwork,
         files: NodeFiles,
+        kernel: KernelFiles,
         evidence: Evidence,
     ) -> None:
         self.records = records
@@ -44,15 +51,22 @@ class Sandboxes:
         self._images = images
         self._network = network
         self._files = files
+        self._kernel = kernel
+        self._ports = HostPorts()
         self._evidence = evidence
 
-    def adopt(self) -> None:
+    async def adopt(self) -> None:
         """After a start: which sandboxes are still alive?"""
         self.records.load()
         for sandbox in self.records:
             process = self._processes.find(sandbox.id)
             if sandbox.ready and (process is None or not process.running):
                 self._ended(sandbox)
+            elif sandbox.ready and sandbox.networked:
+                try:
+                    await self._ports.open(sandbox)
+                except CriError as taken:  # by something else, while no runtime was there
+                    log.warning("%s", taken)
 
     async def run(self, config: Any, handler: str) -> Sandbox:
         """Make and start a sandbox; all or nothing."""
@@ -62,6 +76,8 @@ class Sandboxes:
         except BaseException:
             await self._processes.kill(sandbox.id)
             await self._processes.forget(sandbox.id)
+            self._ports.close(sandbox)
+            self._kernel.release(sandbox)
             self.records.remove(sandbox)
             raise
         self._evidence.sandbox("SandboxCreated", sandbox)
@@ -79,14 +95,13 @@ class Sandboxes:
                     f'failed to reserve sandbox name "{sandbox.name}": '
                     f'name "{sandbox.name}" is reserved for "{other.id}"'
                 )
+        sysctls.check(sandbox)
         directory.mkdir(mode=0o711)
         (directory / "shm").mkdir()
         (directory / "shm").chmod(0o1777)
         if config.log_directory:
             os.close(self._files.open_or_make_directory(config.log_directory))
         self._write_files(sandbox)
-        if not sandbox.host_network:
-            sandbox.ip = self._network.allocate(each.ip for each in self.records if each.ready)
         self.records.add(sandbox)
         return sandbox
 
@@ -120,16 +135,43 @@ class Sandboxes:
             raise CriError(
                 f"failed to create containerd task: failed to create shim task: {failure}: unknown"
             ) from failure
-        if sandbox.ip:
-            await self._network.attach(sandbox.id, sandbox.pid, sandbox.ip)
+        if not sandbox.host_network:
+            await self._connect(sandbox)
+        await sysctls.apply(sandbox, self._network)
         self.records.save(sandbox)
 
+    async def _connect(self, sandbox: Sandbox) -> None:
+        try:
+            configuration = self._network.configuration
+        except NoNetworkError as failure:
+            raise NetworkError(sandbox.id, failure) from failure
+        sandbox.ip = self._network.allocate(
+            configuration, (each.ip for each in self.records if each.networked)
+        )
+        sandbox.networked = True
+        await self._network.attach(configuration, sandbox.id, sandbox.pid, sandbox.ip)
+        if configuration.portmap:
+            await self._ports.open(sandbox)
+
     async def stop(self, sandbox: Sandbox) -> None:
-        """End the pause process, and with it the namespaces. Containers are stopped before."""
+        """End the pause process, and with it the namespaces. Containers are stopped before.
+
+        Without a network configuration the last step fails, as a CNI plug-in would have to do it: the pod
+        has ended, but keeps its address until there is a configuration again.
+        """
         await self._processes.kill(sandbox.id)
         await self._processes.wait(sandbox.id)
         if sandbox.ready:
             self._ended(sandbox)
+        if sandbox.networked:
+            try:
+                self._network.configuration  # noqa: B018 - there must be one
+            except NoNetworkError as failure:
+                raise CriError(
+                    f'failed to destroy network for sandbox "{sandbox.id}": {failure}'
+                ) from failure
+            sandbox.networked = False
+            self.records.save(sandbox)
 
     async def remove(self, sandbox: Sandbox) -> None:
         """Forget a stopped sandbox."""
@@ -143,6 +185,8 @@ class Sandboxes:
             self._ended(sandbox)
 
     def _ended(self, sandbox: Sandbox) -> None:
+        self._ports.close(sandbox)
+        self._kernel.release(sandbox)
         sandbox.ready = False
         sandbox.pid = 0
         self.records.save(sandbox)

@@ -11,23 +11,20 @@ from cri_api.v1 import api_pb2 as cri
 from cri_api.v1 import api_pb2_grpc
 
 from labs.runtime import details, messages, stats
+from labs.runtime.cni import NOT_INITIALIZED, NoNetworkError
 from labs.runtime.containers import Containers
-from labs.runtime.errors import CriError, UnsupportedError
+from labs.runtime.errors import CriError
 from labs.runtime.execution import Executions
 from labs.runtime.images import ImageStore
 from labs.runtime.network import PodNetwork
 from labs.runtime.pods import Pods
+from labs.runtime.streaming import StreamServer
 
 log = logging.getLogger("containerd")
 
 NAME, VERSION = "containerd", "1.6.20"
 #: Of this runtime's own interface, as containerd says.
 KUBELET_API_VERSION, API_VERSION = "0.1.0", "v1"
-
-_STREAMING = (
-    "streaming over HTTP is not served by this runtime yet: "
-    "use `crictl exec` on the node, or ExecSync (`crictl exec -s`)"
-)
 
 Method = Callable[[Any, Any], Awaitable[Any]]
 
@@ -58,6 +55,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
         executions: Executions,
         images: ImageStore,
         network: PodNetwork,
+        streams: StreamServer,
     ) -> None:
         self._pods = pods
         self._sandboxes = pods.sandboxes.records
@@ -65,6 +63,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
         self._executions = executions
         self._images = images
         self._network = network
+        self._streams = streams
 
     @answered
     async def Version(self, _: Any) -> Any:
@@ -77,11 +76,21 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
 
     @answered
     async def Status(self, request: Any) -> Any:
-        conditions = [
-            cri.RuntimeCondition(type=kind, status=True) for kind in ("RuntimeReady", "NetworkReady")
-        ]
-        info = details.of_runtime(self._network) if request.verbose else {}
-        return cri.StatusResponse(status=cri.RuntimeStatus(conditions=conditions), info=info)
+        network = cri.RuntimeCondition(type="NetworkReady", status=True)
+        configuration = None
+        try:
+            configuration = self._network.configuration
+        except NoNetworkError:
+            network.status, network.reason = False, "NetworkPluginNotReady"
+            network.message = f"Network plugin returns error: {NOT_INITIALIZED}"
+        ready = cri.RuntimeCondition(type="RuntimeReady", status=True)
+        features = cri.RuntimeHandlerFeatures(recursive_read_only_mounts=True)
+        return cri.StatusResponse(
+            status=cri.RuntimeStatus(conditions=[ready, network]),
+            runtime_handlers=[cri.RuntimeHandler(name=name, features=features) for name in ("", "runc")],
+            features=cri.RuntimeFeatures(supplemental_groups_policy=True),
+            info=details.of_runtime(configuration) if request.verbose else {},
+        )
 
     @answered
     async def RunPodSandbox(self, request: Any) -> Any:
@@ -90,7 +99,9 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
 
     @answered
     async def StopPodSandbox(self, request: Any) -> Any:
-        await self._pods.stop(self._sandboxes.get(request.pod_sandbox_id))
+        sandbox = self._sandboxes.find(request.pod_sandbox_id)
+        if sandbox is not None:
+            await self._pods.stop(sandbox)
         return cri.StopPodSandboxResponse()
 
     @answered
@@ -128,9 +139,9 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
 
     @answered
     async def StopContainer(self, request: Any) -> Any:
-        await self._containers.stop(
-            self._containers.records.get(request.container_id), float(request.timeout)
-        )
+        container = self._containers.records.find(request.container_id)
+        if container is not None:
+            await self._containers.stop(container, float(request.timeout))
         return cri.StopContainerResponse()
 
     @answered
@@ -159,10 +170,11 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
 
     @answered
     async def UpdateContainerResources(self, request: Any) -> Any:
-        """Noted and shown; nothing here enforces a limit, for a node has no cgroups of its own."""
+        """Noted and shown; of memory it is the limit from now on, a node has no cgroups for the others."""
         container = self._containers.records.get(request.container_id)
         container.config.linux.resources.MergeFrom(request.linux)
         self._containers.records.save_config(container)
+        self._containers.memory.started(container)
         return cri.UpdateContainerResourcesResponse()
 
     @answered
@@ -177,16 +189,16 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
         return cri.ExecSyncResponse(stdout=out, stderr=err, exit_code=code)
 
     @answered
-    async def Exec(self, _: Any) -> Any:
-        raise UnsupportedError(f"exec: {_STREAMING}")
+    async def Exec(self, request: Any) -> Any:
+        return cri.ExecResponse(url=await self._streams.exec(request))
 
     @answered
-    async def Attach(self, _: Any) -> Any:
-        raise UnsupportedError(f"attach: {_STREAMING}")
+    async def Attach(self, request: Any) -> Any:
+        return cri.AttachResponse(url=await self._streams.attach(request))
 
     @answered
-    async def PortForward(self, _: Any) -> Any:
-        raise UnsupportedError(f"port-forward: {_STREAMING}")
+    async def PortForward(self, request: Any) -> Any:
+        return cri.PortForwardResponse(url=await self._streams.port_forward(request))
 
     @answered
     async def ContainerStats(self, request: Any) -> Any:
@@ -225,6 +237,11 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
     async def UpdateRuntimeConfig(self, _: Any) -> Any:
         """Ignored, as by a containerd without a template for CNI: the addresses are the node's own matter."""
         return cri.UpdateRuntimeConfigResponse()
+
+    @answered
+    async def UpdatePodSandboxResources(self, _: Any) -> Any:
+        """Nothing to do, as for a containerd without plug-ins: a pod as a whole has no limits here."""
+        return cri.UpdatePodSandboxResourcesResponse()
 
     @answered
     async def RuntimeConfig(self, _: Any) -> Any:

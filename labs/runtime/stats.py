@@ -6,6 +6,7 @@ children that have ended and were waited for.
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,8 @@ class Usage:
     processes: int = 0
 
 
-def usage_of(pid: int) -> Usage:
-    """Of a process and all its descendants; of nothing when it is gone."""
-    total = Usage()
+def _tree(pid: int) -> Iterator[tuple[int, list[str]]]:
+    """A process and its descendants, with what /proc/PID/stat says after the name."""
     pending = [pid] if pid else []
     while pending:
         each = pending.pop()
@@ -38,10 +38,25 @@ def usage_of(pid: int) -> Usage:
             children = Path(f"/proc/{each}/task/{each}/children").read_text().split()
         except OSError:  # it has ended since
             continue
+        yield each, fields
+        pending += [int(child) for child in children]
+
+
+def memory_of(pid: int, enough: int) -> int:
+    """The memory of a process and its descendants; looked at closely only when it may be above `enough`."""
+    resident = {each: int(fields[21]) * _PAGE for each, fields in _tree(pid)}
+    if sum(resident.values()) <= enough:
+        return sum(resident.values())
+    return sum(_proportional(each, size) for each, size in resident.items())
+
+
+def usage_of(pid: int) -> Usage:
+    """Of a process and all its descendants; of nothing when it is gone."""
+    total = Usage()
+    for each, fields in _tree(pid):
         total.cpu += sum(int(ticks) for ticks in fields[11:15]) * _TICK
         total.memory += _proportional(each, int(fields[21]) * _PAGE)
         total.processes += 1
-        pending += [int(child) for child in children]
     return total
 
 

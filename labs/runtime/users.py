@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cri_api.v1 import api_pb2 as cri
+
 from labs.runtime.errors import InvalidArgumentError
 
 _TOO_FEW = (
@@ -41,35 +43,71 @@ class User:
 ROOT = User()
 
 
-def run_as(security: Any, image_user: str, passwd: str) -> User:
-    """The user that a LinuxContainerSecurityContext and the image ask for; `passwd` is the image's file.
+@dataclass(frozen=True)
+class Accounts:
+    """Users and groups by name, as an image's /etc/passwd and /etc/group have them."""
+
+    passwd: str
+    group: str
+
+    @classmethod
+    def of(cls, rootfs: Path) -> "Accounts":
+        """Those of an image; a file that is missing names nobody."""
+        files = (rootfs / "etc/passwd", rootfs / "etc/group")
+        return cls(*(file.read_text() if file.exists() else "" for file in files))
+
+    def user(self, name: str) -> tuple[int, int, str]:
+        """(uid, gid, name) of a name or number; a number that nobody has is a user without a name."""
+        for entry in _entries(self.passwd, 7):
+            if name in (entry[0], entry[2]):
+                return int(entry[2]), int(entry[3]), entry[0]
+        if not name.isdigit():
+            raise InvalidArgumentError(f"failed to apply user option: no users found for {name}")
+        return int(name), 0, ""
+
+    def gid(self, group: str) -> int:
+        """Of a name or number."""
+        for entry in _entries(self.group, 4):
+            if group in (entry[0], entry[2]):
+                return int(entry[2])
+        if not group.isdigit():
+            raise InvalidArgumentError(f"failed to apply user option: no groups found for {group}")
+        return int(group)
+
+    def memberships(self, user: str) -> set[int]:
+        """The groups that list `user` among their members."""
+        return {int(entry[2]) for entry in _entries(self.group, 4) if user and user in entry[3].split(",")}
+
+
+def _entries(text: str, fields: int) -> list[list[str]]:
+    return [line.split(":") for line in text.splitlines() if line.count(":") == fields - 1]
+
+
+def run_as(security: Any, image_user: str, accounts: Accounts) -> User:
+    """The user that a LinuxContainerSecurityContext and the image ask for.
 
     Raises `InvalidArgumentError` for one that the node cannot have.
     """
+    if security.HasField("run_as_group") and not (
+        security.HasField("run_as_user") or security.run_as_username
+    ):
+        raise InvalidArgumentError("failed to generate user string: user group is specified without user")
     name, _, group = image_user.partition(":")
     if security.HasField("run_as_user"):
         name, group = str(security.run_as_user.value), ""
     elif security.run_as_username:
         name, group = security.run_as_username, ""
-    uid, gid = _look_up(name or "0", passwd)
-    if group.isdigit():
-        gid = int(group)
+    uid, gid, known_as = accounts.user(name or "0")
+    if group:
+        gid = accounts.gid(group)
     if security.HasField("run_as_group"):
         gid = int(security.run_as_group.value)
-    groups = tuple(int(each) for each in security.supplemental_groups)
+    groups = {int(each) for each in security.supplemental_groups}
+    if security.supplemental_groups_policy != cri.Strict:
+        groups |= accounts.memberships(known_as)
     count = sum(int(line.split()[2]) for line in nested_map("uid").splitlines())
-    for kind, number in (("uid", uid), ("gid", gid), *(("gid", each) for each in groups)):
+    for kind, number in (("uid", uid), ("gid", gid), *(("gid", each) for each in sorted(groups))):
         if not _exists(kind, number):
             raise InvalidArgumentError(_TOO_FEW.format(number=number, count=count))
     # without setgroups(2) root has the groups that it has
-    return User(uid, gid, groups if uid or gid or count > 1 else ())
-
-
-def _look_up(name: str, passwd: str) -> tuple[int, int]:
-    entries = [line.split(":") for line in passwd.splitlines() if line.count(":") >= 6]
-    for entry in entries:
-        if name in (entry[0], entry[2]):
-            return int(entry[2]), int(entry[3])
-    if not name.isdigit():
-        raise InvalidArgumentError(f"failed to apply user option: no users found for {name}")
-    return int(name), 0
+    return User(uid, gid, tuple(sorted(groups)) if uid or gid or count > 1 else ())

@@ -15,10 +15,13 @@ from cri_api.v1 import api_pb2 as cri
 from cri_api.v1 import api_pb2_grpc
 
 import labs
+from labs.nodes import views
 from tests.nodes.init.harness import Node
 
 BUSYBOX = "busybox:1.36"
 PATIENCE = 30.0
+#: Before each script of `RuntimeNode.python`.
+PREFACE = f"import sys; sys.path.insert(0, '{views.PROJECT}/src')\n"
 
 
 class RuntimeNode(Node):
@@ -71,6 +74,39 @@ class RuntimeNode(Node):
         if self.cluster is not None and hasattr(self, "channel"):
             self.channel.close()
         super().down()
+
+    def run_long(self, *argv: str, **options: Any) -> tuple[int, str]:
+        """As `run`, for what makes the runtime give more evidence than a socket holds."""
+        request, output = self.start(*argv, **options)
+        text = b""
+        with os.fdopen(output, "rb", buffering=0) as stream:
+            while True:
+                ready, _, _ = select.select([stream, self.evidence], [], [])
+                self.drain()
+                if stream in ready:
+                    piece = stream.read(65536)
+                    if not piece:
+                        break
+                    text += piece
+        return int(self.reply(request, "exit")[0]["exit"]), text.decode(errors="replace")
+
+    def python(self, script: str, *arguments: str) -> Any:
+        """The JSON that a Python script prints which runs beside the runtime, with our packages."""
+        command = [*views.NodePython.own().command, "-c", PREFACE + script, *arguments]
+        code, text = self.run(*command, view="trusted")
+        assert code == 0, text
+        return json.loads(text)
+
+    def info(self, container: str) -> dict[str, Any]:
+        """The verbose status of a container."""
+        request = cri.ContainerStatusRequest(container_id=container, verbose=True)
+        info: dict[str, Any] = json.loads(self.cri.ContainerStatus(request).info["info"])
+        return info
+
+    def address(self, sandbox: str) -> str:
+        """The IP address of a pod."""
+        request = cri.PodSandboxStatusRequest(pod_sandbox_id=sandbox)
+        return str(self.cri.PodSandboxStatus(request).status.network.ip)
 
     # evidence
 
@@ -160,6 +196,8 @@ def sandbox_config(name: str, **options: Any) -> Any:
         ipc=options.pop("ipc", cri.POD),
     )
     uid = options.pop("uid", f"{name}-uid")
+    linux = options.pop("linux", cri.LinuxPodSandboxConfig())
+    linux.security_context.namespace_options.CopyFrom(namespaces)
     return cri.PodSandboxConfig(
         metadata=cri.PodSandboxMetadata(
             name=name, uid=uid, namespace="default", attempt=options.pop("attempt", 0)
@@ -172,9 +210,7 @@ def sandbox_config(name: str, **options: Any) -> Any:
             "io.kubernetes.pod.uid": uid,
         }
         | options.pop("labels", {}),
-        linux=cri.LinuxPodSandboxConfig(
-            security_context=cri.LinuxSandboxSecurityContext(namespace_options=namespaces)
-        ),
+        linux=linux,
         **options,
     )
 
@@ -184,6 +220,11 @@ def container_config(name: str, image: str, command: tuple[str, ...], **options:
     security = options.pop("security", {})
     env = options.pop("env", {})
     pid = options.pop("pid", cri.CONTAINER)
+    linux = options.pop("linux", cri.LinuxContainerConfig())
+    linux = cri.LinuxContainerConfig(resources=linux.resources)
+    linux.security_context.MergeFrom(
+        cri.LinuxContainerSecurityContext(namespace_options=cri.NamespaceOption(pid=pid), **security)
+    )
     return cri.ContainerConfig(
         metadata=cri.ContainerMetadata(name=name, attempt=attempt),
         image=cri.ImageSpec(image=image),
@@ -191,11 +232,7 @@ def container_config(name: str, image: str, command: tuple[str, ...], **options:
         envs=[cri.KeyValue(key=key, value=value) for key, value in env.items()],
         log_path=f"{name}/{attempt}.log",
         labels={"io.kubernetes.container.name": name} | options.pop("labels", {}),
-        linux=cri.LinuxContainerConfig(
-            security_context=cri.LinuxContainerSecurityContext(
-                namespace_options=cri.NamespaceOption(pid=pid), **security
-            )
-        ),
+        linux=linux,
         **options,
     )
 

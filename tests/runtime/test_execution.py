@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import grpc
 import pytest
-from cri_api.v1 import api_pb2 as cri
 
 from tests.runtime.harness import RuntimeNode
 
@@ -62,11 +61,3 @@ def test_a_container_that_does_not_run_refuses(node: RuntimeNode) -> None:
         node.exec_sync(created, "true")
 
     assert "not found" in call.value.details()
-
-
-def test_streaming_is_said_to_come_later(node: RuntimeNode, container: str) -> None:
-    with pytest.raises(grpc.RpcError) as call:
-        node.cri.Exec(cri.ExecRequest(container_id=container, cmd=["true"]))
-
-    assert call.value.code() == grpc.StatusCode.UNIMPLEMENTED
-    assert "crictl exec" in call.value.details()

@@ -53,8 +53,13 @@ class Launch:
         self.join_pids: int | None = None
         #: Make and enter one more user namespace below the joined ones, with the same users.
         self.below = False
+        #: Be somebody in the joined namespaces: (uid, gid, groups) and the bits of the capabilities to keep.
+        self.user: tuple[int, int, list[int]] | None = None
+        self.capabilities: int | None = None
         #: Mount points to take away in a private mount namespace.
         self.without: list[str] = []
+        #: The /proc to see in a private mount namespace, for who joins another pid namespace.
+        self.proc: str | None = None
         #: Say on stderr what is wrong with argv[0] and exit 126 or 127, as a shell does; else it is an error.
         self.like_a_shell = False
 
@@ -217,15 +222,19 @@ def _prepare(launch: Launch, report: socket.socket, proc: int, highest: int) -> 
     joins = [(high(fd), kinds) for fd, kinds in launch.join]
     extra = [(FIRST_EXTRA + i, high(fd)) for i, fd in enumerate(launch.extra) if fd is not None]
     stdio = [high(fd) for fd in launch.stdio]
-    if launch.without:
+    if launch.without or launch.proc:
         syscalls.unshare(syscalls.CLONE_NEWNS)
-        for place in launch.without:
-            syscalls.unmount(place)
+    for place in launch.without:
+        syscalls.unmount(place)
+    if launch.proc:
+        syscalls.mount(launch.proc, "/proc", syscalls.MS_BIND)
     for fd, kinds in joins:
         syscalls.setns(fd, kinds)
     if launch.terminal is not None:
         master, slave = open_terminal("/dev/pts/ptmx", *launch.terminal)
         socket.send_fds(report, [b"terminal"], [master])
+        if launch.user is not None:
+            os.fchown(slave, launch.user[0], -1)
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
         stdio = [slave] * 3
     if launch.below:
@@ -236,6 +245,19 @@ def _prepare(launch: Launch, report: socket.socket, proc: int, highest: int) -> 
         os.chdir(launch.cwd)
     except OSError as failure:
         raise OSError(f"cannot change to directory {launch.cwd}: {os.strerror(failure.errno or 0)}") from None
+    _become_user(launch)
+
+
+def _become_user(launch: Launch) -> None:
+    """What a program may do follows at execve(2): root gets the capabilities that are left, others none."""
+    if launch.capabilities is not None:
+        syscalls.limit_capabilities(launch.capabilities)
+        syscalls.set_no_new_privileges()
+    if launch.user is not None:
+        uid, gid, groups = launch.user
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
 
 
 def _execute(launch: Launch) -> None:

@@ -38,6 +38,8 @@ class Process:
         self.streams: list[Stream] = []
         #: Keeps the other end of a stdin that nobody writes to open.
         self.stdin: int | None = None
+        #: Its one stream is a terminal.
+        self.terminal = False
         self.pid = 0
         self.started = time.time_ns()
         self.finished = 0
@@ -74,6 +76,8 @@ class Monitor:
         self._requests = {
             "run": self._run,
             "exec": self._exec,
+            "attach": self._attach,
+            "close-stdin": self._close_stdin,
             "signal": self._signal,
             "list": self._list,
             "forget": self._forget,
@@ -112,12 +116,13 @@ class Monitor:
             close_all(fds)
 
     def _run(self, message: dict[str, Any], fds: list[int]) -> None:
-        name, path = text(message, "name"), text(message, "log", "")
+        name, path = text(message, "name"), message.get("log")
         if name in self._processes:
             raise BadRequest(f"{name} exists already")
         launch = Launch(texts(message, "argv"), environment(message), text(message, "cwd", "/"))
         _join(launch, message.get("join") or {}, fds)
-        process = Process(name, ContainerLog(self._files, path) if path else None)
+        launch.proc = text(message, "proc", "") or None
+        process = Process(name, None if path is None else ContainerLog(self._files, text(message, "log")))
         ours, theirs = _pipes(process, bool(message.get("stdin")), bool(message.get("tty")))
         launch.stdio = theirs
 
@@ -163,6 +168,11 @@ class Monitor:
         launch.terminal = size
         launch.stdio = [] if size else fds
         launch.below = bool(message.get("below"))
+        if message.get("user") is not None:
+            uid, gid, *groups = (number({"user": each}, "user") for each in message["user"])
+            launch.user = (uid, gid, groups)
+        if message.get("capabilities") is not None:
+            launch.capabilities = number(message, "capabilities")
         process = os.pidfd_open(pid)
         try:
             kinds = _other_namespaces(pid)
@@ -182,6 +192,29 @@ class Monitor:
             )
         finally:
             os.close(process)
+
+    def _attach(self, message: dict[str, Any], fds: list[int]) -> None:
+        """Have what the process prints written to stdout and stderr as well; answered with its stdin, if any.
+
+        A terminal has but one output, and its master is the input.
+        """
+        process = self._named(message)
+        if process.exit is not None or process.log is None:
+            raise BadRequest(f"{process.name} has ended")
+        for stream, fd in zip(process.streams, fds, strict=False):
+            stream.follow(os.dup(fd))
+        inputs = [os.dup(process.stdin)] if process.stdin is not None else []
+        if process.terminal and not process.streams[0].ended:
+            inputs = [process.streams[0].duplicate()]
+        self._answer({"id": message.get("id")}, inputs)
+
+    def _close_stdin(self, message: dict[str, Any], _: list[int]) -> None:
+        """Let the process read to the end of its input: nobody will be attached again."""
+        process = self._named(message)
+        if process.stdin is not None:
+            os.close(process.stdin)
+            process.stdin = None
+        self._answer({"id": message.get("id")})
 
     def _signal(self, message: dict[str, Any], _: list[int]) -> None:
         process = self._named(message)
@@ -240,6 +273,7 @@ def _pipes(process: Process, stdin: bool, tty: bool) -> tuple[list[tuple[str, in
         return [], [null] * 3
     if tty:
         os.close(null)
+        process.terminal = True
         master, slave = open_terminal("/dev/pts/ptmx", 24, 80)
         return [("stdout", master)], [slave] * 3
     if stdin:  # nobody is attached: reading waits

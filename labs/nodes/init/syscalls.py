@@ -38,6 +38,8 @@ TIOCGPTPEER = 0x5441
 TIOCSPTLCK = 0x40045431
 
 _PR_SET_DUMPABLE = 4
+_PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
+_PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_NAME = 15
 _OPENAT2 = 437
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
@@ -93,6 +95,20 @@ def pivot_root_here() -> None:
 def set_dumpable(dumpable: bool) -> None:
     """Whether processes of the same uid may look into this one's memory and descriptors."""
     _call("prctl", _PR_SET_DUMPABLE, int(dumpable), 0, 0, 0)
+
+
+def limit_capabilities(kept: int) -> None:
+    """Have no program executed from here on gain a capability but those whose bits are set in `kept`."""
+    for capability in range(64):
+        if _libc.prctl(_PR_CAPBSET_READ, capability, 0, 0, 0) < 0:  # more than this kernel knows
+            return
+        if not kept >> capability & 1:
+            _call("prctl", _PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def set_no_new_privileges() -> None:
+    """Have no program executed from here on gain anything by a set-uid bit."""
+    _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def set_name(name: str) -> None:
