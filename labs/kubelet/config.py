@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from labs.errors import LabsError
+from labs.kubelet.access import Rules
 from labs.kubelet.pod.decode import load_yaml
 from labs.kubelet.pod.errors import ParseError
 
@@ -46,7 +47,11 @@ class KubeletConfig:
     tls_private_key_file: str = ""
     client_ca_file: str = ""
     anonymous_auth: bool = False
+    webhook_auth: bool = True
     authorization_mode: str = "Webhook"
+    token_ttl: float = 120.0
+    authorized_ttl: float = 300.0
+    unauthorized_ttl: float = 30.0
     healthz_port: int = 10248
     healthz_bind_address: str = "127.0.0.1"
     node_status_update_frequency: float = 10.0
@@ -96,6 +101,12 @@ class KubeletConfig:
             return cls(**_settings(document))
         except ConfigError as error:
             raise ConfigError(_failed(path, str(error))) from None
+
+    @property
+    def rules(self) -> Rules:
+        """Who may use the kubelet's own API."""
+        ttls = (self.token_ttl, self.authorized_ttl, self.unauthorized_ttl)
+        return Rules(self.anonymous_auth, self.webhook_auth, self.authorization_mode, *ttls)
 
     def with_flags(self, settings: Mapping[str, Any]) -> Self:
         """The same with flags on top; None means the flag was not given."""
@@ -152,7 +163,17 @@ def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
     authentication = document.get("authentication") or {}
     settings["client_ca_file"] = (authentication.get("x509") or {}).get("clientCAFile", "")
     settings["anonymous_auth"] = bool((authentication.get("anonymous") or {}).get("enabled", False))
-    settings["authorization_mode"] = (document.get("authorization") or {}).get("mode") or "Webhook"
+    review = authentication.get("webhook") or {}
+    settings["webhook_auth"] = bool(review.get("enabled", True))
+    authorization = document.get("authorization") or {}
+    settings["authorization_mode"] = authorization.get("mode") or "Webhook"
+    asked = authorization.get("webhook") or {}
+    for name, given in (
+        ("token_ttl", review.get("cacheTTL")),
+        ("authorized_ttl", asked.get("cacheAuthorizedTTL")),
+        ("unauthorized_ttl", asked.get("cacheUnauthorizedTTL")),
+    ):
+        settings[name] = duration(given or 0) or None
     restart = (document.get("crashLoopBackOff") or {}).get("maxContainerRestartPeriod")
     if restart:
         settings["max_container_restart_period"] = duration(restart)

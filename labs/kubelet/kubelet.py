@@ -66,7 +66,7 @@ class Kubelet:
         self.config = config
         self.node_name = given.node_name
         self.cri = cri
-        self._api = given.api
+        self.api = given.api
         self._fs = fs
         self._now = now
         self._network = "waiting for the runtime's first status"
@@ -124,8 +124,8 @@ class Kubelet:
             tasks.create_task(self._housekeeping())
             tasks.create_task(self._collect_garbage())
             tasks.create_task(self._watch_runtime())
-            if self._api is not None and self.mirrors is not None and self._statuses is not None:
-                tasks.create_task(self._meet_api(self._api, self.mirrors, self._statuses))
+            if self.api is not None and self.mirrors is not None and self._statuses is not None:
+                tasks.create_task(self._meet_api(self.api, self.mirrors, self._statuses))
 
     def pods(self) -> list[Pod]:
         """The pods the sources ask for."""

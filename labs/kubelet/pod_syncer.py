@@ -7,6 +7,7 @@ tells status, mirror and probes what came of it. Nothing here needs the API.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from labs.kubelet import klog
 from labs.kubelet.actions import compute_actions
@@ -18,13 +19,13 @@ from labs.kubelet.mirror import Json, Mirrors
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.probes import ProbeManager
 from labs.kubelet.runtime_manager import PodRuntime
-from labs.kubelet.runtime_status import ContainerState, PodStatus, Reader, State, read_pod_status
+from labs.kubelet.runtime_status import PodStatus, Reader, State, read_pod_status
 from labs.kubelet.status import Inputs, generate
 from labs.kubelet.status_manager import StatusManager
 from labs.kubelet.sync_errors import SyncError, joined
+from labs.kubelet.termination_message import termination_message
 from labs.kubelet.volumes import VolumeError, Volumes
 
-MAX_MESSAGE = 4096
 #: How long starting a pod waits for an unresponsive API to replace its mirror.
 MIRROR_PATIENCE = 1.0
 #: Dead containers kept per name, for `lastState` and `kubectl logs --previous`.
@@ -138,7 +139,7 @@ class PodSyncer:
                 readiness=self._probes.results["readiness"],
                 startup=self._probes.results["startup"],
                 terminating=terminating,
-                message_of=self._termination_message,
+                message_of=partial(termination_message, self._fs),
                 runtime_name=self._runtime_name,
             ),
         )
@@ -162,14 +163,6 @@ class PodSyncer:
                 for kind, known in (("startup", entry.get("started")), ("readiness", entry.get("ready"))):
                     if known:
                         self._probes.adopt(newest.id, kind)
-
-    def _termination_message(self, container: ContainerState) -> str:
-        if not container.termination_file:
-            return ""
-        try:
-            return self._fs.read_bytes(container.termination_file, MAX_MESSAGE).decode(errors="replace")
-        except OSError:
-            return ""
 
     def mirror(self, pod: Pod) -> None:
         """Have the pod's mirror made, if there is none, without waiting for it."""
