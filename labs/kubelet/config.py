@@ -39,8 +39,10 @@ class KubeletConfig:
 
     static_pod_path: str = ""
     static_pod_url: str = ""
+    static_pod_url_header: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sync_frequency: float = 60.0
     file_check_frequency: float = 20.0
+    http_check_frequency: float = 20.0
     address: str = "0.0.0.0"
     port: int = 10250
     tls_cert_file: str = ""
@@ -129,7 +131,7 @@ IGNORED = frozenset(
     enableProfilingHandler enableServer enableSystemLogHandler enableSystemLogQuery
     enforceNodeAllocatable eventBurst eventRecordQPS evictionHard evictionMaxPodGracePeriod
     evictionMinimumReclaim evictionPressureTransitionPeriod evictionSoft evictionSoftGracePeriod
-    failCgroupV1 failSwapOn featureGates hairpinMode httpCheckFrequency imageGCHighThresholdPercent
+    failCgroupV1 failSwapOn featureGates hairpinMode imageGCHighThresholdPercent
     imageGCLowThresholdPercent imageMaximumGCAge imageMinimumGCAge
     imagePullCredentialsVerificationPolicy iptablesDropBit iptablesMasqueradeBit
     kernelMemcgNotification kind kubeAPIBurst kubeAPIQPS kubeletCgroups kubeReserved
@@ -139,7 +141,7 @@ IGNORED = frozenset(
     podPidsLimit podsPerCore protectKernelDefaults providerID readOnlyPort registerNodeWithTaints
     registerWithTaints registryBurst registryPullQPS reservedMemory reservedSystemCPUs
     rotateCertificates serverTLSBootstrap showHiddenMetricsForVersion shutdownGracePeriod
-    shutdownGracePeriodCriticalPods staticPodURLHeader streamingConnectionIdleTimeout systemCgroups
+    shutdownGracePeriodCriticalPods streamingConnectionIdleTimeout systemCgroups
     systemReserved systemReservedCgroup tlsCipherSuites tlsMinVersion topologyManagerPolicy
     topologyManagerPolicyOptions topologyManagerScope tracing volumePluginDir volumeStatsAggPeriod
     """.split()  # noqa: SIM905 - as a list literal it would be a page
@@ -147,7 +149,11 @@ IGNORED = frozenset(
 
 
 def _camel(name: str) -> str:
-    special = {"static_pod_url": "staticPodURL", "cluster_dns": "clusterDNS"}
+    special = {
+        "static_pod_url": "staticPodURL",
+        "static_pod_url_header": "staticPodURLHeader",
+        "cluster_dns": "clusterDNS",
+    }
     head, *rest = name.split("_")
     return special.get(name, head + "".join(word.capitalize() for word in rest))
 
@@ -193,6 +199,8 @@ def _typed(key: str, kind: object, value: Any) -> Any:
         return value
     if kind is bool and isinstance(value, bool):
         return value
-    if kind not in (float, str, int, bool) and isinstance(value, list):
+    if kind == tuple[str, ...] and isinstance(value, list):
         return tuple(value)
+    if key == "staticPodURLHeader" and isinstance(value, dict):
+        return {name: tuple(values or ()) for name, values in value.items()}
     raise ConfigError(f"json: cannot unmarshal {value!r} into Go struct field KubeletConfiguration.{key}")

@@ -37,6 +37,7 @@ from labs.kubelet.reflector import Reflector
 from labs.kubelet.resources import Machine
 from labs.kubelet.runtime_manager import Host, PodRuntime
 from labs.kubelet.sources.file import FileSource
+from labs.kubelet.sources.http import UrlSource, fetcher
 from labs.kubelet.status_manager import StatusManager
 from labs.kubelet.volumes import Volumes
 
@@ -104,8 +105,9 @@ class Kubelet:
             fs, ips, lambda: self._network, self.pleg.observe, version.runtime_name, now,
         )  # fmt: skip
         self.workers = PodWorkers(self.syncer, config.sync_frequency, self._tidy.set)
-        sources = ["file"] if config.static_pod_path else []
-        self.pod_config = PodConfig(sources, self._configured, now)
+        paths = {"file": config.static_pod_path, "http": config.static_pod_url}
+        sources = [name for name, path in paths.items() if path]
+        self.pod_config = PodConfig(sources, self._configured, now, self.events)
         self._garbage = GarbageCollector(cri, self._volumes, self.logs, cgroups)
 
     async def run(self) -> None:
@@ -120,6 +122,15 @@ class Kubelet:
                     self._fs, path, self.node_name, period, lambda pods: self.pod_config.set("file", pods)
                 )
                 tasks.create_task(source.run())
+            if url := self.config.static_pod_url:
+                fetch, every = (
+                    fetcher(url, self.config.static_pod_url_header),
+                    self.config.http_check_frequency,
+                )
+                served = UrlSource(
+                    fetch, url, self.node_name, every, lambda pods: self.pod_config.set("http", pods)
+                )
+                tasks.create_task(served.run())
             tasks.create_task(self.pleg.run())
             tasks.create_task(self._housekeeping())
             tasks.create_task(self._collect_garbage())
