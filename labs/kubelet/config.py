@@ -72,6 +72,7 @@ class KubeletConfig:
     max_container_restart_period: float = 300.0
     runtime_request_timeout: float = 120.0
     seccomp_default: bool = False
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
     serialize_image_pulls: bool = True
     # What no file holds: flags only.
     root_dir: str = "/var/lib/kubelet"
@@ -123,7 +124,7 @@ def _failed(path: str, why: str) -> str:
 #: Fields of the file that this kubelet accepts and has no use for.
 IGNORED = frozenset(
     """
-    allowedUnsafeSysctls apiVersion authentication authorization cgroupsPerQOS
+    apiVersion authentication authorization cgroupsPerQOS
     configMapAndSecretChangeDetectionStrategy containerLogMaxFiles containerLogMaxSize
     containerLogMaxWorkers containerLogMonitorInterval contentType cpuCFSQuota cpuCFSQuotaPeriod
     cpuManagerPolicy cpuManagerPolicyOptions cpuManagerReconcilePeriod crashLoopBackOff

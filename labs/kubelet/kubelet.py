@@ -7,25 +7,27 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from cri_api.v1 import api_pb2 as api
 
 from labs.kubelet import klog
+from labs.kubelet.admission import Rejection, Room, admit
 from labs.kubelet.api_client import ApiClient
 from labs.kubelet.backoff import Backoff
 from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.config import KubeletConfig
 from labs.kubelet.cri import Cri, CriError
 from labs.kubelet.dns import ClusterDns, Resolver
-from labs.kubelet.events import EventRecorder
+from labs.kubelet.events import WARNING, EventRecorder
 from labs.kubelet.garbage import GarbageCollector
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.images import ImageManager
 from labs.kubelet.lease import NodeLease
 from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.mirror import Mirrors
-from labs.kubelet.node_status import NodeFacts, NodeStatus, default_ip
+from labs.kubelet.node_status import NodeFacts, NodeStatus, default_ip, node_labels
 from labs.kubelet.orphans import orphan
 from labs.kubelet.pleg import Pleg
 from labs.kubelet.pod.model import Pod
@@ -72,11 +74,12 @@ class Kubelet:
         self._now = now
         self._network = "waiting for the runtime's first status"
         self._pods: dict[str, Pod] = {}
+        self._rejected: dict[str, Rejection] = {}
         self._tidy = asyncio.Event()
         ips = (config.node_ip,) if config.node_ip else (default_ip(),)
         self.events = EventRecorder(given.node_name, now)
         self.logs = ContainerLogs(fs, config.pod_logs_dir)
-        self._volumes = Volumes(fs, config.root_dir)
+        self._volumes = Volumes(fs, config.root_dir, config.cluster_domain, now)
         self.pleg = Pleg(cri, self._runtime_changed)
         self.probes = ProbeManager(cri, self.events, self._runtime_changed, now)
         self.mirrors = Mirrors(given.api, given.node_name, self._mirror_changed) if given.api else None
@@ -91,6 +94,11 @@ class Kubelet:
         images = ImageManager(
             cri, self.events, Backoff(CRASH_BACKOFF, 300.0, loop.time), not config.serialize_image_pulls
         )
+        amounts = self.facts
+        self._room = Room(
+            node_labels(amounts), given.node_name, Decimal(amounts.cpus), Decimal(amounts.memory_kib * 1024),
+            Decimal(amounts.storage_kib * 1024), amounts.max_pods, config.allowed_unsafe_sysctls,
+        )  # fmt: skip
         host = Host(
             given.node_name, ips, config.pod_logs_dir, Machine.read(fs, self.facts.memory_kib * 1024),
             self._resolver, ClusterDns(config.cluster_dns, config.cluster_domain), config.seccomp_default,
@@ -102,7 +110,8 @@ class Kubelet:
         )
         self.syncer = PodSyncer(
             cri, self.runtime, images, self._volumes, self.probes, self._statuses, self.mirrors, self.events,
-            fs, ips, lambda: self._network, self.pleg.observe, version.runtime_name, now,
+            fs, ips, lambda: self._network, self.pleg.observe, self._runtime_changed, version.runtime_name,
+            now,
         )  # fmt: skip
         self.workers = PodWorkers(self.syncer, config.sync_frequency, self._tidy.set)
         paths = {"file": config.static_pod_path, "http": config.static_pod_url}
@@ -145,12 +154,39 @@ class Kubelet:
     def _configured(self, changes: Changes) -> None:
         for pod in changes.removed:
             self._pods.pop(pod.uid, None)
+            if self._rejected.pop(pod.uid, None):
+                self.syncer.forget(pod.uid)
             self.workers.remove(pod.uid)
+        others = [pod for pod in self._pods.values() if self._is_active(pod)]
         self._pods |= {pod.uid: pod for pod in (*changes.added, *changes.updated)}
         if self.pod_config.seen_all:
             self._stop_orphans()
-        for pod in (*changes.added, *changes.updated):
+        for pod in changes.added:
+            rejection = admit(pod, others, self._room)
+            if rejection is not None:
+                self._reject(pod, rejection)
+                continue
+            others.append(pod)
             self.workers.update(pod)
+        for pod in changes.updated:
+            if pod.uid not in self._rejected:
+                self.workers.update(pod)
+
+    def _is_active(self, pod: Pod) -> bool:
+        """Whether a pod holds what it was given: it is neither refused nor over."""
+        over = self.syncer.status_of(pod).get("phase") in ("Failed", "Succeeded")
+        return pod.uid not in self._rejected and not over
+
+    def _reject(self, pod: Pod, rejection: Rejection) -> None:
+        """Refuse a pod for as long as its manifest stays as it is."""
+        reason, message = rejection.reason, rejection.message
+        klog.info(
+            "allocation_manager.go:619", "Pod admission denied", podUID=pod.uid, pod=pod.ref, reason=reason,
+            message=message, operation="add",
+        )  # fmt: skip
+        self._rejected[pod.uid] = rejection
+        self.events.pod(pod, WARNING, reason, message)
+        self.syncer.reject(pod, reason, f"Pod was rejected: {message}")
 
     def _runtime_changed(self, uid: str) -> None:
         if self.workers.get(uid) is None:
@@ -222,7 +258,8 @@ class Kubelet:
             await self.mirrors.remove_orphans(self._wanted)
 
     def _wanted(self, full_name: str) -> bool:
-        return self.workers.holds(full_name)
+        configured = any(pod.full_name == full_name for pod in self._pods.values())
+        return configured or self.workers.holds(full_name)
 
     def _stop_orphans(self) -> None:
         """Stop what runs and no source asks for: its manifest changed or went while the kubelet was away."""
@@ -260,8 +297,7 @@ class Kubelet:
             node = await node_status.register()
             mirrors.node_is(node["metadata"]["uid"])
             for pod in self._pods.values():
-                if self.workers.get(pod.uid) is not None:
-                    self.syncer.mirror(pod)
+                self.syncer.mirror(pod)
         klog.info("apiserver.go:51", "Watching apiserver")
         watch_node = Reflector(client, "/api/v1/nodes", f"metadata.name={self.node_name}", self._node_event)
         watch_pods = Reflector(client, "/api/v1/pods", f"spec.nodeName={self.node_name}", mirrors.on_event)
