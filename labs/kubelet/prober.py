@@ -110,7 +110,8 @@ async def execute(
         if error.code == "DeadlineExceeded":
             return -1, f'command timed out: "{" ".join(command)}" timed out after {timeout}s', ""
         raise ProbeError(str(error)) from None
-    return reply.exit_code, *(each.decode(errors="replace") for each in (reply.stdout, reply.stderr))
+    output, errors = (each.decode(errors="replace") for each in (reply.stdout, reply.stderr))
+    return reply.exit_code, output, errors
 
 
 def _port(port: int | str, container: Container) -> int:
