@@ -13,6 +13,7 @@ from labs.errors import LabsError
 from labs.kubelet.access import Rules
 from labs.kubelet.pod.decode import load_yaml
 from labs.kubelet.pod.errors import ParseError
+from labs.kubelet.pod.quantity import quantity_value
 
 API_VERSION, KIND = "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -31,6 +32,15 @@ def duration(text: object) -> float:
     if not parts or "".join(a + b for a, b in parts) != text:
         raise ConfigError(f'time: invalid duration "{text}": write it like 20s or 1m30s')
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+@dataclass(frozen=True)
+class LogLimits:
+    """`containerLogMaxSize` in bytes, `containerLogMaxFiles`, `containerLogMonitorInterval` in seconds."""
+
+    size: int = 10 << 20
+    files: int = 5
+    period: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,9 @@ class KubeletConfig:
     max_container_restart_period: float = 300.0
     runtime_request_timeout: float = 120.0
     seccomp_default: bool = False
+    container_log_max_size: str = "10Mi"
+    container_log_max_files: int = 5
+    container_log_monitor_interval: float = 10.0
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     serialize_image_pulls: bool = True
     # What no file holds: flags only.
@@ -101,8 +114,10 @@ class KubeletConfig:
                 )
             )
         try:
-            return cls(**_settings(document))
-        except ConfigError as error:
+            config = cls(**_settings(document))
+            quantity_value(config.container_log_max_size)
+            return config
+        except (ConfigError, ParseError) as error:
             raise ConfigError(_failed(path, str(error))) from None
 
     @property
@@ -110,6 +125,12 @@ class KubeletConfig:
         """Who may use the kubelet's own API."""
         ttls = (self.token_ttl, self.authorized_ttl, self.unauthorized_ttl)
         return Rules(self.anonymous_auth, self.webhook_auth, self.authorization_mode, *ttls)
+
+    @property
+    def log_limits(self) -> LogLimits:
+        """When container logs are rotated."""
+        size = int(quantity_value(self.container_log_max_size))
+        return LogLimits(size, self.container_log_max_files, self.container_log_monitor_interval)
 
     def with_flags(self, settings: Mapping[str, Any]) -> Self:
         """The same with flags on top; None means the flag was not given."""
@@ -125,8 +146,7 @@ def _failed(path: str, why: str) -> str:
 IGNORED = frozenset(
     """
     apiVersion authentication authorization cgroupsPerQOS
-    configMapAndSecretChangeDetectionStrategy containerLogMaxFiles containerLogMaxSize
-    containerLogMaxWorkers containerLogMonitorInterval contentType cpuCFSQuota cpuCFSQuotaPeriod
+    configMapAndSecretChangeDetectionStrategy containerLogMaxWorkers contentType cpuCFSQuota cpuCFSQuotaPeriod
     cpuManagerPolicy cpuManagerPolicyOptions cpuManagerReconcilePeriod crashLoopBackOff
     enableControllerAttachDetach enableDebugFlagsHandler enableDebuggingHandlers
     enableProfilingHandler enableServer enableSystemLogHandler enableSystemLogQuery

@@ -25,6 +25,7 @@ from labs.kubelet.garbage import GarbageCollector
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.images import ImageManager
 from labs.kubelet.lease import NodeLease
+from labs.kubelet.log_rotation import LogRotation
 from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.mirror import Mirrors
 from labs.kubelet.node_status import NodeFacts, NodeStatus, default_ip, node_labels
@@ -143,6 +144,7 @@ class Kubelet:
             tasks.create_task(self.pleg.run())
             tasks.create_task(self._housekeeping())
             tasks.create_task(self._collect_garbage())
+            tasks.create_task(LogRotation(self.cri, self._fs, self.config.log_limits, self._now).run())
             tasks.create_task(self._watch_runtime())
             if self.api is not None and self.mirrors is not None and self._statuses is not None:
                 tasks.create_task(self._meet_api(self.api, self.mirrors, self._statuses))
