@@ -74,8 +74,10 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(one, text)
 
 
-def environment(pod: Pod, container: Container, runtime: Mapping[str, str]) -> dict[str, str]:
-    """A container's variables, in the manifest's order, references expanded."""
+def environment(
+    pod: Pod, container: Container, runtime: Mapping[str, str], services: Mapping[str, str]
+) -> dict[str, str]:
+    """A container's variables, in the manifest's order, references expanded; then those of services."""
     values: dict[str, str] = {}
     for variable in container.env:
         source = variable.get("valueFrom", {})
@@ -85,6 +87,6 @@ def environment(pod: Pod, container: Container, runtime: Mapping[str, str]) -> d
             owner = pod.container(source["resourceFieldRef"].get("containerName", "")) or container
             value = resource_value(owner, source["resourceFieldRef"])
         else:
-            value = expand(variable.get("value", ""), values)
+            value = expand(variable.get("value", ""), {**services, **values})
         values[variable["name"]] = value
-    return values
+    return {**values, **{name: value for name, value in services.items() if name not in values}}

@@ -39,6 +39,7 @@ from labs.kubelet.probes import ProbeManager
 from labs.kubelet.reflector import Reflector
 from labs.kubelet.resources import Machine
 from labs.kubelet.runtime_manager import Host, PodRuntime
+from labs.kubelet.services import Services
 from labs.kubelet.sources.file import FileSource
 from labs.kubelet.sources.http import UrlSource, fetcher
 from labs.kubelet.status_manager import StatusManager
@@ -96,13 +97,15 @@ class Kubelet:
             cri, self.events, Backoff(CRASH_BACKOFF, 300.0, loop.time), not config.serialize_image_pulls
         )
         amounts = self.facts
+        self._services = Services()
         self._room = Room(
             node_labels(amounts), given.node_name, Decimal(amounts.cpus), Decimal(amounts.memory_kib * 1024),
             Decimal(amounts.storage_kib * 1024), amounts.max_pods, config.allowed_unsafe_sysctls,
         )  # fmt: skip
         host = Host(
             given.node_name, ips, config.pod_logs_dir, Machine.read(fs, self.facts.memory_kib * 1024),
-            self._resolver, ClusterDns(config.cluster_dns, config.cluster_domain), config.seccomp_default,
+            self._resolver, ClusterDns(config.cluster_dns, config.cluster_domain), self._services,
+            config.seccomp_default,
         )  # fmt: skip
         crashes = Backoff(CRASH_BACKOFF, config.max_container_restart_period, lambda: now().timestamp())
         cgroups = Cgroups(fs, config.cgroup_root, config.cgroup_driver)
@@ -309,6 +312,7 @@ class Kubelet:
             tasks.create_task(statuses.run())
             tasks.create_task(watch_pods.run())
             tasks.create_task(watch_node.run())
+            tasks.create_task(Reflector(client, "/api/v1/services", "", self._services.on_event).run())
             tasks.create_task(self.events.run(client, client.up))
             tasks.create_task(lease.run())
             tasks.create_task(node_status.run())

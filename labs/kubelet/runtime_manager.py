@@ -28,6 +28,7 @@ from labs.kubelet.pod.model import Container, Pod
 from labs.kubelet.pod.qos import oom_score_adjust
 from labs.kubelet.resources import Machine
 from labs.kubelet.runtime_status import ContainerState, PodStatus, Reader, State, sandbox_state
+from labs.kubelet.services import Services
 from labs.kubelet.sync_errors import BackoffError, SandboxError, StartError, SyncError
 from labs.kubelet.termination import Order, Terminator
 from labs.kubelet.volumes import VolumeError, Volumes
@@ -60,6 +61,7 @@ class Host:
     machine: Machine
     resolver: Callable[[], Resolver]
     cluster_dns: ClusterDns
+    services: Services
     seccomp_default: bool = False
 
 
@@ -203,7 +205,8 @@ class PodRuntime:
         }
         self._logs.make_directory(pod, container)
         host = self._host
-        env = environment(pod, container, fields)
+        links = pod.object["spec"].get("enableServiceLinks", True)
+        env = environment(pod, container, fields, host.services.variables(pod.namespace, links))
         try:
             verify_non_root(pod, container, image)
             mounts = self._volumes.mounts(pod, container, pod_ips, env)
