@@ -11,9 +11,12 @@ class _Entry:
 
 
 class Backoff:
-    """Doubling delays per key, from `initial` to `maximum` seconds; quiet for twice the maximum resets."""
+    """Doubling delays per key, from `initial` to `maximum` seconds; quiet for `forgotten` seconds resets."""
 
-    def __init__(self, initial: float, maximum: float, now: Callable[[], float]) -> None:
+    def __init__(
+        self, initial: float, maximum: float, now: Callable[[], float], forgotten: float = 600.0
+    ) -> None:
+        self._forgotten = forgotten
         self._initial = initial
         self._maximum = maximum
         self._now = now
@@ -41,9 +44,9 @@ class Backoff:
             entry.since = self._now()
 
     def _expired(self, entry: _Entry, since: float) -> bool:
-        return since - entry.since > 2 * self._maximum
+        return since - entry.since > self._forgotten
 
     def forget_old(self) -> None:
         """Drop entries that no longer matter."""
         now = self._now()
-        self._entries = {k: e for k, e in self._entries.items() if now - e.since <= 2 * self._maximum}
+        self._entries = {k: e for k, e in self._entries.items() if now - e.since <= self._forgotten}

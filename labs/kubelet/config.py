@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from labs.errors import LabsError
+from labs.kubelet.access import Rules
 from labs.kubelet.pod.decode import load_yaml
 from labs.kubelet.pod.errors import ParseError
+from labs.kubelet.pod.quantity import quantity_value
 
 API_VERSION, KIND = "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -33,20 +35,35 @@ def duration(text: object) -> float:
 
 
 @dataclass(frozen=True)
+class LogLimits:
+    """`containerLogMaxSize` in bytes, `containerLogMaxFiles`, `containerLogMonitorInterval` in seconds."""
+
+    size: int = 10 << 20
+    files: int = 5
+    period: float = 10.0
+
+
+@dataclass(frozen=True)
 class KubeletConfig:
     """The settings this kubelet acts on; durations in seconds."""
 
     static_pod_path: str = ""
     static_pod_url: str = ""
+    static_pod_url_header: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sync_frequency: float = 60.0
     file_check_frequency: float = 20.0
+    http_check_frequency: float = 20.0
     address: str = "0.0.0.0"
     port: int = 10250
     tls_cert_file: str = ""
     tls_private_key_file: str = ""
     client_ca_file: str = ""
     anonymous_auth: bool = False
+    webhook_auth: bool = True
     authorization_mode: str = "Webhook"
+    token_ttl: float = 120.0
+    authorized_ttl: float = 300.0
+    unauthorized_ttl: float = 30.0
     healthz_port: int = 10248
     healthz_bind_address: str = "127.0.0.1"
     node_status_update_frequency: float = 10.0
@@ -65,6 +82,10 @@ class KubeletConfig:
     max_container_restart_period: float = 300.0
     runtime_request_timeout: float = 120.0
     seccomp_default: bool = False
+    container_log_max_size: str = "10Mi"
+    container_log_max_files: int = 5
+    container_log_monitor_interval: float = 10.0
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
     serialize_image_pulls: bool = True
     # What no file holds: flags only.
     root_dir: str = "/var/lib/kubelet"
@@ -93,9 +114,23 @@ class KubeletConfig:
                 )
             )
         try:
-            return cls(**_settings(document))
-        except ConfigError as error:
+            config = cls(**_settings(document))
+            quantity_value(config.container_log_max_size)
+            return config
+        except (ConfigError, ParseError) as error:
             raise ConfigError(_failed(path, str(error))) from None
+
+    @property
+    def rules(self) -> Rules:
+        """Who may use the kubelet's own API."""
+        ttls = (self.token_ttl, self.authorized_ttl, self.unauthorized_ttl)
+        return Rules(self.anonymous_auth, self.webhook_auth, self.authorization_mode, *ttls)
+
+    @property
+    def log_limits(self) -> LogLimits:
+        """When container logs are rotated."""
+        size = int(quantity_value(self.container_log_max_size))
+        return LogLimits(size, self.container_log_max_files, self.container_log_monitor_interval)
 
     def with_flags(self, settings: Mapping[str, Any]) -> Self:
         """The same with flags on top; None means the flag was not given."""
@@ -110,15 +145,14 @@ def _failed(path: str, why: str) -> str:
 #: Fields of the file that this kubelet accepts and has no use for.
 IGNORED = frozenset(
     """
-    allowedUnsafeSysctls apiVersion authentication authorization cgroupsPerQOS
-    configMapAndSecretChangeDetectionStrategy containerLogMaxFiles containerLogMaxSize
-    containerLogMaxWorkers containerLogMonitorInterval contentType cpuCFSQuota cpuCFSQuotaPeriod
+    apiVersion authentication authorization cgroupsPerQOS
+    configMapAndSecretChangeDetectionStrategy containerLogMaxWorkers contentType cpuCFSQuota cpuCFSQuotaPeriod
     cpuManagerPolicy cpuManagerPolicyOptions cpuManagerReconcilePeriod crashLoopBackOff
     enableControllerAttachDetach enableDebugFlagsHandler enableDebuggingHandlers
     enableProfilingHandler enableServer enableSystemLogHandler enableSystemLogQuery
     enforceNodeAllocatable eventBurst eventRecordQPS evictionHard evictionMaxPodGracePeriod
     evictionMinimumReclaim evictionPressureTransitionPeriod evictionSoft evictionSoftGracePeriod
-    failCgroupV1 failSwapOn featureGates hairpinMode httpCheckFrequency imageGCHighThresholdPercent
+    failCgroupV1 failSwapOn featureGates hairpinMode imageGCHighThresholdPercent
     imageGCLowThresholdPercent imageMaximumGCAge imageMinimumGCAge
     imagePullCredentialsVerificationPolicy iptablesDropBit iptablesMasqueradeBit
     kernelMemcgNotification kind kubeAPIBurst kubeAPIQPS kubeletCgroups kubeReserved
@@ -128,7 +162,7 @@ IGNORED = frozenset(
     podPidsLimit podsPerCore protectKernelDefaults providerID readOnlyPort registerNodeWithTaints
     registerWithTaints registryBurst registryPullQPS reservedMemory reservedSystemCPUs
     rotateCertificates serverTLSBootstrap showHiddenMetricsForVersion shutdownGracePeriod
-    shutdownGracePeriodCriticalPods staticPodURLHeader streamingConnectionIdleTimeout systemCgroups
+    shutdownGracePeriodCriticalPods streamingConnectionIdleTimeout systemCgroups
     systemReserved systemReservedCgroup tlsCipherSuites tlsMinVersion topologyManagerPolicy
     topologyManagerPolicyOptions topologyManagerScope tracing volumePluginDir volumeStatsAggPeriod
     """.split()  # noqa: SIM905 - as a list literal it would be a page
@@ -136,7 +170,11 @@ IGNORED = frozenset(
 
 
 def _camel(name: str) -> str:
-    special = {"static_pod_url": "staticPodURL", "cluster_dns": "clusterDNS"}
+    special = {
+        "static_pod_url": "staticPodURL",
+        "static_pod_url_header": "staticPodURLHeader",
+        "cluster_dns": "clusterDNS",
+    }
     head, *rest = name.split("_")
     return special.get(name, head + "".join(word.capitalize() for word in rest))
 
@@ -152,7 +190,17 @@ def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
     authentication = document.get("authentication") or {}
     settings["client_ca_file"] = (authentication.get("x509") or {}).get("clientCAFile", "")
     settings["anonymous_auth"] = bool((authentication.get("anonymous") or {}).get("enabled", False))
-    settings["authorization_mode"] = (document.get("authorization") or {}).get("mode") or "Webhook"
+    review = authentication.get("webhook") or {}
+    settings["webhook_auth"] = bool(review.get("enabled", True))
+    authorization = document.get("authorization") or {}
+    settings["authorization_mode"] = authorization.get("mode") or "Webhook"
+    asked = authorization.get("webhook") or {}
+    for name, given in (
+        ("token_ttl", review.get("cacheTTL")),
+        ("authorized_ttl", asked.get("cacheAuthorizedTTL")),
+        ("unauthorized_ttl", asked.get("cacheUnauthorizedTTL")),
+    ):
+        settings[name] = duration(given or 0) or None
     restart = (document.get("crashLoopBackOff") or {}).get("maxContainerRestartPeriod")
     if restart:
         settings["max_container_restart_period"] = duration(restart)
@@ -172,6 +220,8 @@ def _typed(key: str, kind: object, value: Any) -> Any:
         return value
     if kind is bool and isinstance(value, bool):
         return value
-    if kind not in (float, str, int, bool) and isinstance(value, list):
+    if kind == tuple[str, ...] and isinstance(value, list):
         return tuple(value)
+    if key == "staticPodURLHeader" and isinstance(value, dict):
+        return {name: tuple(values or ()) for name, values in value.items()}
     raise ConfigError(f"json: cannot unmarshal {value!r} into Go struct field KubeletConfiguration.{key}")

@@ -74,25 +74,45 @@ def _complete_lines(fd: int, offset: int) -> Iterator[tuple[bytes, int]]:
 async def read_log(
     fs: HostFs, path: str, options: LogOptions, running: Callable[[], bool]
 ) -> AsyncIterator[bytes]:
-    """A log's text; with `follow` until the container has stopped. Raises OSError when there is no log."""
-    fd = fs.open(path, os.O_RDONLY)
+    """A log's text; with `follow` until the container has stopped, also when the log is rotated meanwhile.
+
+    Raises OSError when there is no log.
+    """
+    left, tail = options.limit_bytes, options.tail
+    while True:
+        fd = fs.open(path, os.O_RDONLY)
+        try:
+            own = os.fstat(fd).st_ino
+
+            def current(own: int = own) -> bool:
+                return not _replaced(fs, path, own)
+
+            offset = tail_offset(fd, tail) if tail is not None else 0
+            async for _ in _rounds(fd, options.follow, lambda: running() and current()):
+                for line, after in _complete_lines(fd, offset):
+                    offset = after
+                    text = text_of(line, options)
+                    if text is None:
+                        continue
+                    if left is not None:
+                        text = text[:left]
+                        left -= len(text)
+                    yield text
+                    if left == 0:
+                        return
+        finally:
+            os.close(fd)
+        if not options.follow or not _replaced(fs, path, own):
+            return
+        tail = None
+
+
+def _replaced(fs: HostFs, path: str, inode: int) -> bool:
+    """Whether the log goes on in a new file."""
     try:
-        offset = tail_offset(fd, options.tail) if options.tail is not None else 0
-        left = options.limit_bytes
-        async for _ in _rounds(fd, options.follow, running):
-            for line, after in _complete_lines(fd, offset):
-                offset = after
-                text = text_of(line, options)
-                if text is None:
-                    continue
-                if left is not None:
-                    text = text[:left]
-                    left -= len(text)
-                yield text
-                if left == 0:
-                    return
-    finally:
-        os.close(fd)
+        return fs.stat(path).st_ino != inode
+    except OSError:
+        return False
 
 
 async def _rounds(fd: int, follow: bool, running: Callable[[], bool]) -> AsyncIterator[None]:

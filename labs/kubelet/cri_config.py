@@ -174,6 +174,26 @@ def _security(
     return context
 
 
+class ConfigError(Exception):
+    """A container that may not be made as it is configured."""
+
+
+def verify_non_root(pod: Pod, container: Container, image: Image) -> None:
+    """Raise ConfigError where `runAsNonRoot` is asked for and root, or who knows who, would run."""
+    settings = {**pod.security, **container.security}
+    if not settings.get("runAsNonRoot"):
+        return
+    where = f'(pod: "{pod.described}", container: {container.name})'
+    if "runAsUser" in settings:
+        if settings["runAsUser"] == 0:
+            raise ConfigError(f"container's runAsUser breaks non-root policy {where}")
+    elif image.user_name:
+        who = f"image has non-numeric user ({image.user_name})"
+        raise ConfigError(f"container has runAsNonRoot and {who}, cannot verify user is non-root {where}")
+    elif image.user == 0:
+        raise ConfigError(f"container has runAsNonRoot and image will run as root {where}")
+
+
 def container_config(
     pod: Pod,
     container: Container,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from labs.kubelet.payload import File
 from labs.kubelet.pod.model import Container, Pod
 from labs.kubelet.pod.quantity import milli, quantity_value
 
@@ -46,16 +47,19 @@ def resource_value(container: Container, reference: Mapping[str, Any]) -> str:
     return str(-(-int(quantity_value(amount)) // int(quantity_value(divisor))))
 
 
-def downward_files(pod: Pod, items: Iterable[Mapping[str, Any]]) -> dict[str, bytes]:
-    """The files of a downwardAPI volume."""
-    files: dict[str, bytes] = {}
+def downward_files(pod: Pod, items: Iterable[Mapping[str, Any]], mode: int) -> dict[str, File]:
+    """The files of a downwardAPI volume; `mode` is that of files that have none of their own."""
+    files: dict[str, File] = {}
     for item in items:
+        own = item.get("mode", mode)
         if "fieldRef" in item:
-            files[item["path"]] = field_value(pod, item["fieldRef"]["fieldPath"], {}).encode()
+            text = field_value(pod, item["fieldRef"]["fieldPath"], {})
+            files[item["path"]] = File(text.encode(), own)
         elif "resourceFieldRef" in item:
             container = pod.container(item["resourceFieldRef"].get("containerName", ""))
             if container:
-                files[item["path"]] = resource_value(container, item["resourceFieldRef"]).encode()
+                text = resource_value(container, item["resourceFieldRef"])
+                files[item["path"]] = File(text.encode(), own)
     return files
 
 
@@ -70,8 +74,10 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(one, text)
 
 
-def environment(pod: Pod, container: Container, runtime: Mapping[str, str]) -> dict[str, str]:
-    """A container's variables, in the manifest's order, references expanded."""
+def environment(
+    pod: Pod, container: Container, runtime: Mapping[str, str], services: Mapping[str, str]
+) -> dict[str, str]:
+    """A container's variables, in the manifest's order, references expanded; then those of services."""
     values: dict[str, str] = {}
     for variable in container.env:
         source = variable.get("valueFrom", {})
@@ -81,6 +87,6 @@ def environment(pod: Pod, container: Container, runtime: Mapping[str, str]) -> d
             owner = pod.container(source["resourceFieldRef"].get("containerName", "")) or container
             value = resource_value(owner, source["resourceFieldRef"])
         else:
-            value = expand(variable.get("value", ""), values)
+            value = expand(variable.get("value", ""), {**services, **values})
         values[variable["name"]] = value
-    return values
+    return {**values, **{name: value for name, value in services.items() if name not in values}}

@@ -36,6 +36,15 @@ def _taints(text: str) -> tuple[dict[str, str], ...]:
     return tuple(taints)
 
 
+def _headers(text: str) -> dict[str, tuple[str, ...]]:
+    """`a:hello,b:again,b:world`."""
+    headers: dict[str, tuple[str, ...]] = {}
+    for pair in filter(None, text.split(",")):
+        name, _, value = pair.partition(":")
+        headers[name] = (*headers.get(name, ()), value)
+    return headers
+
+
 def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0", "t", "f"):
         raise ValueError(text)
@@ -58,6 +67,8 @@ FLAGS: dict[str, tuple[str | None, Any, str, str]] = {
     "root-dir": ("root_dir", str, "Directory path for managing kubelet files (volume mounts,etc).", ""),
     "pod-manifest-path": ("static_pod_path", str, "Path to the directory containing static pod files to run, or the path to a single static pod file. Files starting with dots will be ignored.", IN_CONFIG),
     "manifest-url": ("static_pod_url", str, "URL for accessing additional Pod specifications to run.", IN_CONFIG),
+    "manifest-url-header": ("static_pod_url_header", _headers, "Comma-separated list of HTTP headers to use when accessing the url provided to --manifest-url. Multiple headers with the same name will be added in the same order provided. This flag can be repeatedly invoked. For example: --manifest-url-header 'a:hello,b:again,c:world' --manifest-url-header 'b:beautiful'", IN_CONFIG),
+    "http-check-frequency": ("http_check_frequency", duration, "Duration between checking http for new data.", IN_CONFIG),
     "container-runtime-endpoint": ("container_runtime_endpoint", str, "The endpoint of container runtime service.", IN_CONFIG),
     "image-service-endpoint": ("image_service_endpoint", str, "The endpoint of container image service.", IN_CONFIG),
     "pod-infra-container-image": (None, str, "Specified image will not be pruned by the image garbage collector.", REMOVED),
@@ -73,6 +84,10 @@ FLAGS: dict[str, tuple[str | None, Any, str, str]] = {
     "tls-cert-file": ("tls_cert_file", str, "File containing x509 Certificate used for serving HTTPS.", IN_CONFIG),
     "tls-private-key-file": ("tls_private_key_file", str, "File containing x509 private key matching --tls-cert-file.", IN_CONFIG),
     "anonymous-auth": ("anonymous_auth", _boolean, "Enables anonymous requests to the Kubelet server.", IN_CONFIG),
+    "authentication-token-webhook": ("webhook_auth", _boolean, "Use the TokenReview API to determine authentication for bearer tokens.", IN_CONFIG),
+    "authentication-token-webhook-cache-ttl": ("token_ttl", duration, "The duration to cache responses from the webhook token authenticator.", IN_CONFIG),
+    "authorization-webhook-cache-authorized-ttl": ("authorized_ttl", duration, "The duration to cache 'authorized' responses from the webhook authorizer.", IN_CONFIG),
+    "authorization-webhook-cache-unauthorized-ttl": ("unauthorized_ttl", duration, "The duration to cache 'unauthorized' responses from the webhook authorizer.", IN_CONFIG),
     "authorization-mode": ("authorization_mode", str, "Authorization mode for Kubelet server. Valid options are AlwaysAllow or Webhook.", IN_CONFIG),
     "cluster-dns": ("cluster_dns", _list, "Comma-separated list of DNS server IP address.", IN_CONFIG),
     "cluster-domain": ("cluster_domain", str, "Domain for this cluster.", IN_CONFIG),
@@ -128,6 +143,7 @@ def _metavar(kind: object) -> str:
         _boolean: "bool",
         _list: "strings",
         _labels: "mapStringString",
+        _headers: "colonSeparatedMultimapStringString",
     }
     return names.get(kind, "string")
 

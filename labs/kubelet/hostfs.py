@@ -137,6 +137,90 @@ class HostFs:
         except FileNotFoundError:
             return
 
+    def chmod(self, path: str, mode: int) -> None:
+        """Set a mode, whatever the umask. Raises OSError."""
+        fd = self.open(path, os.O_PATH)
+        try:
+            os.chmod(f"/proc/self/fd/{fd}", mode)  # noqa: PTH101 - a descriptor has no Path
+        finally:
+            os.close(fd)
+
+    def give_to_group(self, path: str, group: int, read_only: bool) -> None:
+        """Let a group use a tree: its group, its bits, and what is made in its directories later."""
+        with self._at(path) as (parent, name):
+            self._give(parent, name, group, 0o440 if read_only else 0o660)
+
+    def _give(self, parent: int, name: str, group: int, mask: int) -> None:
+        os.chown(name, -1, group, dir_fd=parent, follow_symlinks=False)
+        mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+        if stat.S_ISLNK(mode):
+            return
+        wanted = stat.S_IMODE(mode) | mask
+        if stat.S_ISDIR(mode):
+            wanted |= stat.S_ISGID | 0o110
+            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+            try:
+                for child in os.listdir(fd):  # noqa: PTH208 - a descriptor has no Path
+                    self._give(fd, child, group, mask)
+                os.fchmod(fd, wanted)
+            finally:
+                os.close(fd)
+        else:
+            os.chmod(name, wanted, dir_fd=parent)
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename within a directory. Raises OSError."""
+        with self._at(old) as (parent, name):
+            os.replace(name, PurePosixPath(new).name, src_dir_fd=parent, dst_dir_fd=parent)
+
+    def readlink(self, path: str) -> str | None:
+        """Where a symlink leads; None when there is none."""
+        try:
+            with self._at(path) as (parent, name):
+                return os.readlink(name, dir_fd=parent)
+        except OSError:
+            return None
+
+    def realpath(self, path: str) -> str:
+        """The path with no symlink left in it, on the node. Raises OSError when nothing is there."""
+        fd = self.open(path, os.O_PATH)
+        try:
+            real = os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115 - a descriptor has no Path
+        finally:
+            os.close(fd)
+        return "/" + real.removeprefix(self.root).lstrip("/")
+
+    def mount_tmpfs(self, path: str, size: int) -> bool:
+        """Put a memory file system there, once; False where mounts of this process are not the node's.
+
+        Raises OSError.
+        """
+        if self.root != "/":
+            return False
+        if not self.is_mount(path):
+            self._mount(path, f"size={size}" if size else "")
+        return True
+
+    def _mount(self, path: str, options: str) -> None:
+        fd = self.open(path, os.O_PATH | os.O_DIRECTORY)
+        try:
+            target = f"/proc/self/fd/{fd}".encode()
+            if _libc.mount(b"tmpfs", target, b"tmpfs", 0, options.encode()):
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), path)
+        finally:
+            os.close(fd)
+
+    def is_mount(self, path: str) -> bool:
+        """Whether another file system begins there."""
+        return self.stat(path).st_dev != self.stat(str(PurePosixPath(path).parent)).st_dev
+
+    def unmount(self, path: str) -> None:
+        """Take a file system away. Raises OSError."""
+        if _libc.umount2(os.fsencode(path), 0):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), path)
+
     def rmdir(self, path: str) -> None:
         """Remove an empty directory. Raises OSError."""
         with self._at(path) as (parent, name):

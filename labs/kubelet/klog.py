@@ -64,18 +64,18 @@ def _write(severity: str, where: str, message: str, fields: Mapping[str, object]
     sys.stderr.flush()
 
 
-def info(where: str, message: str, *, v: int = 0, **fields: object) -> None:
+def info(where: str, message: str, /, *, v: int = 0, **fields: object) -> None:
     """klog.InfoS: `where` is upstream's file:line, `v` the verbosity from which on it is written."""
     if v <= verbosity:
         _write("I", where, message, fields)
 
 
-def warning(where: str, message: str, **fields: object) -> None:
+def warning(where: str, message: str, /, **fields: object) -> None:
     """klog.Warning in structured form."""
     _write("W", where, message, fields)
 
 
-def error(where: str, message: str, err: object = None, **fields: object) -> None:
+def error(where: str, message: str, err: object = None, /, **fields: object) -> None:
     """klog.ErrorS: `err` is shown first, as upstream does, and left out when there is none."""
     _write("E", where, message, ({"err": err} if err is not None else {}) | fields)
 

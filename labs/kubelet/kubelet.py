@@ -7,25 +7,28 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from cri_api.v1 import api_pb2 as api
 
 from labs.kubelet import klog
+from labs.kubelet.admission import Rejection, Room, admit
 from labs.kubelet.api_client import ApiClient
 from labs.kubelet.backoff import Backoff
 from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.config import KubeletConfig
 from labs.kubelet.cri import Cri, CriError
 from labs.kubelet.dns import ClusterDns, Resolver
-from labs.kubelet.events import EventRecorder
+from labs.kubelet.events import WARNING, EventRecorder
 from labs.kubelet.garbage import GarbageCollector
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.images import ImageManager
 from labs.kubelet.lease import NodeLease
+from labs.kubelet.log_rotation import LogRotation
 from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.mirror import Mirrors
-from labs.kubelet.node_status import NodeFacts, NodeStatus, default_ip
+from labs.kubelet.node_status import NodeFacts, NodeStatus, default_ip, node_labels
 from labs.kubelet.orphans import orphan
 from labs.kubelet.pleg import Pleg
 from labs.kubelet.pod.model import Pod
@@ -36,7 +39,9 @@ from labs.kubelet.probes import ProbeManager
 from labs.kubelet.reflector import Reflector
 from labs.kubelet.resources import Machine
 from labs.kubelet.runtime_manager import Host, PodRuntime
+from labs.kubelet.services import Services
 from labs.kubelet.sources.file import FileSource
+from labs.kubelet.sources.http import UrlSource, fetcher
 from labs.kubelet.status_manager import StatusManager
 from labs.kubelet.volumes import Volumes
 
@@ -66,16 +71,17 @@ class Kubelet:
         self.config = config
         self.node_name = given.node_name
         self.cri = cri
-        self._api = given.api
+        self.api = given.api
         self._fs = fs
         self._now = now
         self._network = "waiting for the runtime's first status"
         self._pods: dict[str, Pod] = {}
+        self._rejected: dict[str, Rejection] = {}
         self._tidy = asyncio.Event()
         ips = (config.node_ip,) if config.node_ip else (default_ip(),)
         self.events = EventRecorder(given.node_name, now)
         self.logs = ContainerLogs(fs, config.pod_logs_dir)
-        self._volumes = Volumes(fs, config.root_dir)
+        self._volumes = Volumes(fs, config.root_dir, config.cluster_domain, now)
         self.pleg = Pleg(cri, self._runtime_changed)
         self.probes = ProbeManager(cri, self.events, self._runtime_changed, now)
         self.mirrors = Mirrors(given.api, given.node_name, self._mirror_changed) if given.api else None
@@ -90,9 +96,16 @@ class Kubelet:
         images = ImageManager(
             cri, self.events, Backoff(CRASH_BACKOFF, 300.0, loop.time), not config.serialize_image_pulls
         )
+        amounts = self.facts
+        self._services = Services()
+        self._room = Room(
+            node_labels(amounts), given.node_name, Decimal(amounts.cpus), Decimal(amounts.memory_kib * 1024),
+            Decimal(amounts.storage_kib * 1024), amounts.max_pods, config.allowed_unsafe_sysctls,
+        )  # fmt: skip
         host = Host(
             given.node_name, ips, config.pod_logs_dir, Machine.read(fs, self.facts.memory_kib * 1024),
-            self._resolver, ClusterDns(config.cluster_dns, config.cluster_domain), config.seccomp_default,
+            self._resolver, ClusterDns(config.cluster_dns, config.cluster_domain), self._services,
+            config.seccomp_default,
         )  # fmt: skip
         crashes = Backoff(CRASH_BACKOFF, config.max_container_restart_period, lambda: now().timestamp())
         cgroups = Cgroups(fs, config.cgroup_root, config.cgroup_driver)
@@ -101,11 +114,13 @@ class Kubelet:
         )
         self.syncer = PodSyncer(
             cri, self.runtime, images, self._volumes, self.probes, self._statuses, self.mirrors, self.events,
-            fs, ips, lambda: self._network, self.pleg.observe, version.runtime_name, now,
+            fs, ips, lambda: self._network, self.pleg.observe, self._runtime_changed, version.runtime_name,
+            now,
         )  # fmt: skip
         self.workers = PodWorkers(self.syncer, config.sync_frequency, self._tidy.set)
-        sources = ["file"] if config.static_pod_path else []
-        self.pod_config = PodConfig(sources, self._configured, now)
+        paths = {"file": config.static_pod_path, "http": config.static_pod_url}
+        sources = [name for name, path in paths.items() if path]
+        self.pod_config = PodConfig(sources, self._configured, now, self.events)
         self._garbage = GarbageCollector(cri, self._volumes, self.logs, cgroups)
 
     async def run(self) -> None:
@@ -120,12 +135,22 @@ class Kubelet:
                     self._fs, path, self.node_name, period, lambda pods: self.pod_config.set("file", pods)
                 )
                 tasks.create_task(source.run())
+            if url := self.config.static_pod_url:
+                fetch, every = (
+                    fetcher(url, self.config.static_pod_url_header),
+                    self.config.http_check_frequency,
+                )
+                served = UrlSource(
+                    fetch, url, self.node_name, every, lambda pods: self.pod_config.set("http", pods)
+                )
+                tasks.create_task(served.run())
             tasks.create_task(self.pleg.run())
             tasks.create_task(self._housekeeping())
             tasks.create_task(self._collect_garbage())
+            tasks.create_task(LogRotation(self.cri, self._fs, self.config.log_limits, self._now).run())
             tasks.create_task(self._watch_runtime())
-            if self._api is not None and self.mirrors is not None and self._statuses is not None:
-                tasks.create_task(self._meet_api(self._api, self.mirrors, self._statuses))
+            if self.api is not None and self.mirrors is not None and self._statuses is not None:
+                tasks.create_task(self._meet_api(self.api, self.mirrors, self._statuses))
 
     def pods(self) -> list[Pod]:
         """The pods the sources ask for."""
@@ -134,12 +159,39 @@ class Kubelet:
     def _configured(self, changes: Changes) -> None:
         for pod in changes.removed:
             self._pods.pop(pod.uid, None)
+            if self._rejected.pop(pod.uid, None):
+                self.syncer.forget(pod.uid)
             self.workers.remove(pod.uid)
+        others = [pod for pod in self._pods.values() if self._is_active(pod)]
         self._pods |= {pod.uid: pod for pod in (*changes.added, *changes.updated)}
         if self.pod_config.seen_all:
             self._stop_orphans()
-        for pod in (*changes.added, *changes.updated):
+        for pod in changes.added:
+            rejection = admit(pod, others, self._room)
+            if rejection is not None:
+                self._reject(pod, rejection)
+                continue
+            others.append(pod)
             self.workers.update(pod)
+        for pod in changes.updated:
+            if pod.uid not in self._rejected:
+                self.workers.update(pod)
+
+    def _is_active(self, pod: Pod) -> bool:
+        """Whether a pod holds what it was given: it is neither refused nor over."""
+        over = self.syncer.status_of(pod).get("phase") in ("Failed", "Succeeded")
+        return pod.uid not in self._rejected and not over
+
+    def _reject(self, pod: Pod, rejection: Rejection) -> None:
+        """Refuse a pod for as long as its manifest stays as it is."""
+        reason, message = rejection.reason, rejection.message
+        klog.info(
+            "allocation_manager.go:619", "Pod admission denied", podUID=pod.uid, pod=pod.ref, reason=reason,
+            message=message, operation="add",
+        )  # fmt: skip
+        self._rejected[pod.uid] = rejection
+        self.events.pod(pod, WARNING, reason, message)
+        self.syncer.reject(pod, reason, f"Pod was rejected: {message}")
 
     def _runtime_changed(self, uid: str) -> None:
         if self.workers.get(uid) is None:
@@ -211,7 +263,8 @@ class Kubelet:
             await self.mirrors.remove_orphans(self._wanted)
 
     def _wanted(self, full_name: str) -> bool:
-        return self.workers.holds(full_name)
+        configured = any(pod.full_name == full_name for pod in self._pods.values())
+        return configured or self.workers.holds(full_name)
 
     def _stop_orphans(self) -> None:
         """Stop what runs and no source asks for: its manifest changed or went while the kubelet was away."""
@@ -249,8 +302,7 @@ class Kubelet:
             node = await node_status.register()
             mirrors.node_is(node["metadata"]["uid"])
             for pod in self._pods.values():
-                if self.workers.get(pod.uid) is not None:
-                    self.syncer.mirror(pod)
+                self.syncer.mirror(pod)
         klog.info("apiserver.go:51", "Watching apiserver")
         watch_node = Reflector(client, "/api/v1/nodes", f"metadata.name={self.node_name}", self._node_event)
         watch_pods = Reflector(client, "/api/v1/pods", f"spec.nodeName={self.node_name}", mirrors.on_event)
@@ -260,6 +312,7 @@ class Kubelet:
             tasks.create_task(statuses.run())
             tasks.create_task(watch_pods.run())
             tasks.create_task(watch_node.run())
+            tasks.create_task(Reflector(client, "/api/v1/services", "", self._services.on_event).run())
             tasks.create_task(self.events.run(client, client.up))
             tasks.create_task(lease.run())
             tasks.create_task(node_status.run())

@@ -44,9 +44,9 @@ class _CommandError(Exception):
 
 
 async def _execute(runtime: Execer, container_id: str, command: tuple[str, ...]) -> None:
-    code, output = await execute(runtime, container_id, command, 0)
+    code, output, errors = await execute(runtime, container_id, command, 0)
     if code:
-        raise _CommandError(f"command '{' '.join(command)}' exited with {code}: {output}", output)
+        raise _CommandError(f"command '{' '.join(command)}' exited with {code}: {errors}", output + errors)
 
 
 def _shown(hook: Action) -> str:

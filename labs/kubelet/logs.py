@@ -49,9 +49,16 @@ class ContainerLogs:
         )
 
     def remove(self, pod: Pod, container: ContainerState) -> None:
-        """Take a removed container's log and link away."""
+        """Take a removed container's log away, with what was rotated of it, and its link."""
         self._fs.remove(self._link(pod, container.name, container.id))
-        self._fs.remove(self.path(pod, container.name, container.restart_count))
+        folder, _, base = self.path(pod, container.name, container.restart_count).rpartition("/")
+        try:
+            names = self._fs.listdir(folder)
+        except OSError:
+            return
+        for name in names:
+            if name == base or name.startswith(f"{base}."):
+                self._fs.remove(f"{folder}/{name}")
 
     def directories(self) -> dict[str, str]:
         """The UIDs that have a log directory, with its path."""

@@ -126,6 +126,18 @@ def conditions(ready: bool, why_not: str, at: datetime, before: Mapping[str, Jso
     return result
 
 
+def node_labels(facts: NodeFacts) -> Json:
+    """What a kubelet labels its node with."""
+    return {
+        "beta.kubernetes.io/arch": facts.arch,
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": facts.arch,
+        "kubernetes.io/hostname": facts.name,
+        "kubernetes.io/os": "linux",
+        **facts.labels,
+    }
+
+
 def node_object(facts: NodeFacts, images: list[Json], state: list[Json]) -> Json:
     """The Node as this kubelet registers it."""
     amounts = {
@@ -136,21 +148,13 @@ def node_object(facts: NodeFacts, images: list[Json], state: list[Json]) -> Json
         "memory": f"{facts.memory_kib}Ki",
         "pods": str(facts.max_pods),
     }
-    labels = {
-        "beta.kubernetes.io/arch": facts.arch,
-        "beta.kubernetes.io/os": "linux",
-        "kubernetes.io/arch": facts.arch,
-        "kubernetes.io/hostname": facts.name,
-        "kubernetes.io/os": "linux",
-        **facts.labels,
-    }
     addresses = [{"type": "InternalIP", "address": ip} for ip in facts.ips]
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {
             "name": facts.name,
-            "labels": labels,
+            "labels": node_labels(facts),
             "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
         },
         "spec": {"taints": [dict(t) for t in facts.taints]} if facts.taints else {},

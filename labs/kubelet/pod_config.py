@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from labs.kubelet import klog
+from labs.kubelet.events import WARNING, EventRecorder
 from labs.kubelet.pod.identity import SEEN_ANNOTATION, SOURCE_ANNOTATION
 from labs.kubelet.pod.model import Pod
 
@@ -64,12 +66,30 @@ class PodConfig:
     """The sources' lists side by side; `seen_all` once each source has spoken."""
 
     def __init__(
-        self, sources: Iterable[str], deliver: Callable[[Changes], None], now: Callable[[], datetime]
+        self,
+        sources: Iterable[str],
+        deliver: Callable[[Changes], None],
+        now: Callable[[], datetime],
+        events: EventRecorder,
     ) -> None:
+        self._events = events
         self._pods: dict[str, dict[str, Pod]] = {source: {} for source in sources}
         self._silent = set(self._pods)
         self._deliver = deliver
         self._now = now
+
+    def _without_duplicates(self, source: str, pods: Iterable[Pod]) -> list[Pod]:
+        """The first pod of each name; a file source never has two (`filterInvalidPods`)."""
+        kept: dict[str, Pod] = {}
+        for index, pod in enumerate(pods):
+            if kept.setdefault(pod.full_name, pod) is pod:
+                continue
+            message = "Pod failed validation due to duplicate pod name, ignoring"
+            klog.info("config.go:269", message, index=index, pod=pod.ref, source=source)
+            why = f'due to duplicate pod name "{pod.name}", ignoring'
+            text = f"Error validating pod {pod.described} from {source} {why}"
+            self._events.pod(pod, WARNING, "FailedValidation", text)
+        return list(kept.values())
 
     @property
     def seen_all(self) -> bool:
@@ -77,7 +97,9 @@ class PodConfig:
 
     def set(self, source: str, pods: Iterable[Pod]) -> None:
         """A source's complete list."""
-        self._pods[source], changes = difference(self._pods[source], pods, source, rfc3339_nano(self._now()))
+        seen = rfc3339_nano(self._now())
+        wanted = self._without_duplicates(source, pods)
+        self._pods[source], changes = difference(self._pods[source], wanted, source, seen)
         self._silent.discard(source)
         if changes:
             self._deliver(changes)

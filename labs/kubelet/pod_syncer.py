@@ -7,26 +7,29 @@ tells status, mirror and probes what came of it. Nothing here needs the API.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from labs.kubelet import klog
 from labs.kubelet.actions import compute_actions
 from labs.kubelet.cri import CriError
-from labs.kubelet.events import WARNING, EventRecorder
+from labs.kubelet.events import NORMAL, WARNING, EventRecorder
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.images import ImageManager
 from labs.kubelet.mirror import Json, Mirrors
+from labs.kubelet.mounting import Mounter
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.probes import ProbeManager
 from labs.kubelet.runtime_manager import PodRuntime
-from labs.kubelet.runtime_status import ContainerState, PodStatus, Reader, State, read_pod_status
+from labs.kubelet.runtime_status import PodStatus, Reader, State, read_pod_status
 from labs.kubelet.status import Inputs, generate
 from labs.kubelet.status_manager import StatusManager
-from labs.kubelet.sync_errors import SyncError, joined
-from labs.kubelet.volumes import VolumeError, Volumes
+from labs.kubelet.sync_errors import NetworkError, SyncError, joined
+from labs.kubelet.termination_message import termination_message
+from labs.kubelet.volumes import Volumes
 
-MAX_MESSAGE = 4096
 #: How long starting a pod waits for an unresponsive API to replace its mirror.
 MIRROR_PATIENCE = 1.0
+DEADLINE = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 #: Dead containers kept per name, for `lastState` and `kubectl logs --previous`.
 KEPT_DEAD = 1
 
@@ -48,13 +51,14 @@ class PodSyncer:
         host_ips: tuple[str, ...],
         network_ready: Callable[[], str],
         observed: Callable[[PodStatus], None],
+        wake: Callable[[str], None],
         runtime_name: str,
         now: Callable[[], datetime],
     ) -> None:
         self._cri = cri
         self._runtime = runtime
         self._images = images
-        self._volumes = volumes
+        self._mounter = Mounter(volumes, events, now)
         self._probes = probes
         self._statuses = statuses
         self._mirrors = mirrors
@@ -63,11 +67,13 @@ class PodSyncer:
         self._host_ips = host_ips
         self._why_no_network = network_ready
         self._observed = observed
+        self._wake = wake
         self._runtime_name = runtime_name
         self._now = now
         self._reasons: dict[str, dict[str, tuple[str, str]]] = {}
         self._mirroring: dict[str, asyncio.Task[None]] = {}
-        self._latest: dict[str, dict[str, object]] = {}
+        self._latest: dict[str, Json] = {}
+        self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._started_at = now()
         #: The last runtime status of each pod, for logs and `/pods`.
         self.runtime_statuses: dict[str, PodStatus] = {}
@@ -76,17 +82,17 @@ class PodSyncer:
         """Bring the pod to its spec. Raises SyncError."""
         status = await self._read(pod)
         self._adopt(pod, status)
-        self._publish(pod, status)
+        self._publish(pod, status, evicted=self._deadline(pod))
+        if self.status_of(pod)["phase"] in ("Failed", "Succeeded"):
+            await self._end(pod, status)
+            return
         await self._replace_mirror(pod)
         why = "" if pod.host_network else self._why_no_network()
         if why:
             message = f"network is not ready: container runtime network not ready: {why}"
             self._events.pod(pod, WARNING, "NetworkNotReady", message)
-            raise SyncError(message)
-        try:
-            self._volumes.prepare(pod)
-        except (VolumeError, OSError) as error:
-            self._mount_failed(pod, error)
+            raise NetworkError(message)
+        await self._mounter.mount(pod)
         actions = compute_actions(
             pod, status, self._probes.results["liveness"], self._probes.results["startup"]
         )
@@ -105,13 +111,40 @@ class PodSyncer:
         if errors:
             raise joined(errors)
 
-    def _mount_failed(self, pod: Pod, error: Exception) -> None:
-        message = f"MountVolume.SetUp failed for volume : {error}"
-        self._events.pod(pod, WARNING, "FailedMount", message)
-        klog.error(
-            "kubelet.go:2218", "Unable to attach or mount volumes for pod; skipping pod", error, pod=pod.ref
-        )
-        raise SyncError(str(error)) from None
+    async def _end(self, pod: Pod, status: PodStatus) -> None:
+        """A pod that is over: nothing of it runs on, and it gets no new mirror. Raises SyncError."""
+        if not status.running and not any(s.ready for s in status.sandboxes):
+            return
+        try:
+            await self._runtime.kill(pod, status, pod.grace_period)
+        except CriError as error:
+            raise SyncError(str(error)) from None
+        status = await self._read(pod)
+        self._publish(pod, status)
+        await self._runtime.remove_dead(pod, status, KEPT_DEAD)
+
+    def _deadline(self, pod: Pod) -> tuple[str, str] | None:
+        """(reason, message) when the pod has been active for too long; else have it looked at in time."""
+        allowed = pod.object["spec"].get("activeDeadlineSeconds")
+        started = self._latest.get(pod.uid, {}).get("startTime")
+        if allowed is None:
+            return None
+        begun = datetime.fromisoformat(started) if started else self._now()
+        left = allowed - (self._now() - begun).total_seconds()
+        if left <= 0:
+            self._events.pod(pod, NORMAL, *DEADLINE)
+            return DEADLINE
+        if (timer := self._deadlines.pop(pod.uid, None)) is not None:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._deadlines[pod.uid] = loop.call_later(left, self._wake, pod.uid)
+        return None
+
+    def reject(self, pod: Pod, reason: str, message: str) -> None:
+        """A pod that the node does not take; only this kubelet's own API tells of it."""
+        self._latest[pod.uid] = status = {"message": message, "phase": "Failed", "reason": reason}
+        if self._statuses is not None:
+            self._statuses.set(pod, dict(status))
 
     async def _read(self, pod: Pod) -> PodStatus:
         try:
@@ -122,11 +155,17 @@ class PodSyncer:
         self._observed(status)
         return status
 
-    def _publish(self, pod: Pod, status: PodStatus, terminating: bool = False) -> None:
+    def _publish(
+        self,
+        pod: Pod,
+        status: PodStatus,
+        terminating: bool = False,
+        evicted: tuple[str, str] | None = None,
+    ) -> None:
         """Generate the pod's status, hand it on, and probe what runs."""
         if not terminating:
             self._probes.update(pod, status, self._host_ips[0] if self._host_ips else "127.0.0.1")
-        previous = self._latest.get(pod.uid) or (self._statuses.get(pod) if self._statuses else {})
+        previous = self._latest.get(pod.uid) or self._of_the_mirror(pod)
         generated = generate(
             pod,
             status,
@@ -138,7 +177,8 @@ class PodSyncer:
                 readiness=self._probes.results["readiness"],
                 startup=self._probes.results["startup"],
                 terminating=terminating,
-                message_of=self._termination_message,
+                evicted=evicted,
+                message_of=partial(termination_message, self._fs),
                 runtime_name=self._runtime_name,
             ),
         )
@@ -146,7 +186,12 @@ class PodSyncer:
         if self._statuses is not None:
             self._statuses.set(pod, generated)
 
-    def status_of(self, pod: Pod) -> dict[str, object]:
+    def _of_the_mirror(self, pod: Pod) -> Json:
+        """After a restart of the kubelet: what the mirror says, but whether the pod is over."""
+        status = self._statuses.get(pod) if self._statuses else {}
+        return {key: value for key, value in status.items() if key not in ("phase", "reason", "message")}
+
+    def status_of(self, pod: Pod) -> Json:
         """The status last generated, for the kubelet's own `/pods`."""
         return self._latest.get(pod.uid) or {"phase": "Pending"}
 
@@ -162,14 +207,6 @@ class PodSyncer:
                 for kind, known in (("startup", entry.get("started")), ("readiness", entry.get("ready"))):
                     if known:
                         self._probes.adopt(newest.id, kind)
-
-    def _termination_message(self, container: ContainerState) -> str:
-        if not container.termination_file:
-            return ""
-        try:
-            return self._fs.read_bytes(container.termination_file, MAX_MESSAGE).decode(errors="replace")
-        except OSError:
-            return ""
 
     def mirror(self, pod: Pod) -> None:
         """Have the pod's mirror made, if there is none, without waiting for it."""
@@ -218,9 +255,16 @@ class PodSyncer:
         mirroring = self._mirroring.pop(pod.uid, None)
         if mirroring is not None:
             await asyncio.gather(mirroring, return_exceptions=True)
-        self._reasons.pop(pod.uid, None)
-        self._latest.pop(pod.uid, None)
-        self.runtime_statuses.pop(pod.uid, None)
-        self._images.forget(pod.uid)
+        self.forget(pod.uid)
+
+    def forget(self, uid: str) -> None:
+        """A pod is gone."""
+        self._reasons.pop(uid, None)
+        self._latest.pop(uid, None)
+        if (timer := self._deadlines.pop(uid, None)) is not None:
+            timer.cancel()
+        self.runtime_statuses.pop(uid, None)
+        self._images.forget(uid)
+        self._mounter.forget(uid)
         if self._statuses is not None:
-            self._statuses.forget(pod.uid)
+            self._statuses.forget(uid)

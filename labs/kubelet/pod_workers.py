@@ -1,9 +1,10 @@
 """One task per pod, from its first sync to its last (`pkg/kubelet/pod_workers.go`).
 
 A worker syncs its pod when woken and at least every `syncFrequency` (stretched by up to half, so 60-90 s),
-after an error every 10-15 s. Told to stop, it drops what it is doing, terminates the pod and ends. A pod with
-the same full name as an older one asks every few seconds whether that one has terminated. A pod that comes
-back under the same UID while it is still terminating is started anew afterwards.
+after an error every 10-15 s, or when a crashed container's back-off ends. Told to stop, it drops what it is
+doing, terminates the pod and ends. A pod with the same full name as an older one asks every few seconds
+whether that one has terminated. A pod that comes back under the same UID while it is still terminating is
+started anew afterwards.
 """
 
 import asyncio
@@ -94,7 +95,9 @@ class PodWorker:
             await self._syncer.sync(self.pod)
         except Exception as error:
             self._failed(error)
-            return ERROR_BACKOFF * (1 + JITTER * random.random())
+            wait = error.retry_after if isinstance(error, SyncError) else None
+            wait = ERROR_BACKOFF if wait is None else min(max(0.0, wait), self._period)
+            return wait * (1 + JITTER * random.random())
         return self._period * (1 + JITTER * random.random())
 
     async def _insist(self, step: Callable[[Pod], Awaitable[None]]) -> None:

@@ -86,8 +86,8 @@ async def probe(
     """Try `action` once within `timeout` seconds. Raises ProbeError."""
     match action:
         case Exec(command):
-            code, output = await execute(runtime, container_id, command, timeout)
-            return Result(Outcome.SUCCESS if code == 0 else Outcome.FAILURE, output[:MAX_BODY])
+            code, output, errors = await execute(runtime, container_id, command, timeout)
+            return Result(Outcome.SUCCESS if code == 0 else Outcome.FAILURE, (output + errors)[:MAX_BODY])
         case HttpGet():
             return await _http(action, container, action.host or ip, timeout)
         case TcpSocket(port, host):
@@ -99,15 +99,19 @@ async def probe(
 
 async def execute(
     runtime: Execer, container_id: str, command: tuple[str, ...], timeout: int
-) -> tuple[int, str]:
-    """Exit status (-1 when it took too long) and output of a command in a container. Raises ProbeError."""
+) -> tuple[int, str, str]:
+    """Exit status, output and errors of a command in a container; -1 when it took too long.
+
+    Raises ProbeError.
+    """
     try:
         reply = await runtime.exec_sync(container_id, command, timeout)
     except CriError as error:
         if error.code == "DeadlineExceeded":
-            return -1, f'command timed out: "{" ".join(command)}" timed out after {timeout}s'
+            return -1, f'command timed out: "{" ".join(command)}" timed out after {timeout}s', ""
         raise ProbeError(str(error)) from None
-    return reply.exit_code, (reply.stdout + reply.stderr).decode(errors="replace")
+    output, errors = (each.decode(errors="replace") for each in (reply.stdout, reply.stderr))
+    return reply.exit_code, output, errors
 
 
 def _port(port: int | str, container: Container) -> int:

@@ -17,7 +17,7 @@ from labs.kubelet.actions import Actions, Kill
 from labs.kubelet.backoff import Backoff
 from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.cri import CriError
-from labs.kubelet.cri_config import container_config, sandbox_config
+from labs.kubelet.cri_config import ConfigError, container_config, sandbox_config, verify_non_root
 from labs.kubelet.dns import ClusterDns, Resolver, pod_dns
 from labs.kubelet.downward import environment
 from labs.kubelet.events import NORMAL, WARNING, EventRecorder
@@ -28,9 +28,10 @@ from labs.kubelet.pod.model import Container, Pod
 from labs.kubelet.pod.qos import oom_score_adjust
 from labs.kubelet.resources import Machine
 from labs.kubelet.runtime_status import ContainerState, PodStatus, Reader, State, sandbox_state
+from labs.kubelet.services import Services
 from labs.kubelet.sync_errors import BackoffError, SandboxError, StartError, SyncError
 from labs.kubelet.termination import Order, Terminator
-from labs.kubelet.volumes import Volumes
+from labs.kubelet.volumes import VolumeError, Volumes
 
 
 class Runtime(Reader, Protocol):
@@ -60,6 +61,7 @@ class Host:
     machine: Machine
     resolver: Callable[[], Resolver]
     cluster_dns: ClusterDns
+    services: Services
     seccomp_default: bool = False
 
 
@@ -155,7 +157,8 @@ class PodRuntime:
             self._events.pod(pod, WARNING, "BackOff", message, container)
             which = f"container={container.name} pod={pod.described}"
             text = f"back-off {go_duration(delay)} restarting failed {which}"
-            raise BackoffError(container.name, "CrashLoopBackOff", text, self._backoff.until(key, ended))
+            left = self._backoff.until(key, ended) - self._now().timestamp()
+            raise BackoffError(container.name, "CrashLoopBackOff", text, left)
         self._backoff.next(key, ended)
 
     async def _start(
@@ -173,7 +176,7 @@ class PodRuntime:
         except BackoffError:
             raise
         except StartError as error:
-            short = error.reason if error.reason.startswith(("ErrImage", "ImagePull")) else error.message
+            short = error.reason if "Image" in error.reason else error.message
             if error.reason not in ("PostStartHookError",):
                 self._events.pod(pod, WARNING, "Failed", f"Error: {short}", container)
             what = f"{error.reason}: {error.message}"
@@ -201,12 +204,14 @@ class PodRuntime:
             "status.hostIPs": ",".join(self._host.ips),
         }
         self._logs.make_directory(pod, container)
-        try:
-            mounts = self._volumes.mounts(pod, container, pod_ips, self._host.node_name)
-        except OSError as error:
-            raise StartError(container.name, "CreateContainerConfigError", str(error)) from None
         host = self._host
-        env = environment(pod, container, fields)
+        links = pod.object["spec"].get("enableServiceLinks", True)
+        env = environment(pod, container, fields, host.services.variables(pod.namespace, links))
+        try:
+            verify_non_root(pod, container, image)
+            mounts = self._volumes.mounts(pod, container, pod_ips, env)
+        except (ConfigError, VolumeError, OSError) as error:
+            raise StartError(container.name, "CreateContainerConfigError", str(error)) from None
         oom = oom_score_adjust(pod, container, host.machine.memory)
         wanted = container_config(
             pod, container, count, image, mounts, env, oom, host.machine, host.seccomp_default
@@ -300,6 +305,8 @@ class PodRuntime:
 
 
 def go_duration(seconds: float) -> str:
-    """Whole seconds as Go prints a duration: `10s`, `1m20s`, `5m0s`."""
+    """Seconds as Go prints a duration: `10s`, `1m20s`, `5m0s`; below one in `500ms`."""
+    if 0 < seconds < 1:
+        return f"{round(seconds * 1000)}ms"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -4,10 +4,11 @@ Read from CRI by `read_pod_status`; the pure functions of `actions` and `status`
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from cri_api.v1 import api_pb2 as api
 
@@ -55,6 +56,8 @@ class ContainerState:
     termination_file: str
     termination_policy: str
     log_path: str
+    #: `uid`, `gid` and `supplementalGroups`, where the runtime tells.
+    user: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,15 @@ def container_state(status: api.ContainerStatus) -> ContainerState:
         file,
         status.annotations.get(TERMINATION_POLICY, ""),
         status.log_path,
+        _user(status),
     )
+
+
+def _user(status: api.ContainerStatus) -> dict[str, Any]:
+    if not status.user.HasField("linux"):
+        return {}
+    linux = status.user.linux
+    return {"gid": linux.gid, "supplementalGroups": list(linux.supplemental_groups), "uid": linux.uid}
 
 
 def sandbox_state(status: api.PodSandboxStatus) -> SandboxState:

@@ -1,7 +1,6 @@
 """The kubelet's own servers: `/healthz` on localhost, and the API that `kubectl logs` comes in by.
 
-On 10250 every request needs a client certificate of the cluster's CA; reading is for the API server and for
-`system:masters`.
+On 10250 every request is authenticated and authorized (`access`).
 """
 
 import asyncio
@@ -13,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from labs.kubelet import klog
+from labs.kubelet.access import Access, Denied, User
 from labs.kubelet.container_logs import LogOptions, read_log
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.pod.model import Pod
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from labs.kubelet.kubelet import Kubelet
 
-API_SERVER = "kube-apiserver-kubelet-client"
-MASTERS = "system:masters"
 OK = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Content-Length: 2\r\nConnection: close\r\n\r\nok"
@@ -81,6 +79,7 @@ class KubeletServer:
     def __init__(self, kubelet: "Kubelet", fs: HostFs) -> None:
         self._kubelet = kubelet
         self._fs = fs
+        self._access = Access(kubelet.api, kubelet.node_name, kubelet.config.rules)
 
     def application(self, web: Any) -> "web.Application":
         """The aiohttp application."""
@@ -90,28 +89,18 @@ class KubeletServer:
         async def guard(
             request: "web.Request", handler: Callable[["web.Request"], Awaitable["web.StreamResponse"]]
         ) -> "web.StreamResponse":
-            return self._refusal(request) or await handler(request)
+            try:
+                authorization = request.headers.get("Authorization", "")
+                await self._access.admit(_certified(request), authorization, request.method, request.path)
+            except Denied as denied:
+                return web.Response(status=denied.status, text=str(denied))
+            return await handler(request)
 
         app = web.Application(middlewares=[guard])
         app.router.add_get("/healthz", self._ok)
         app.router.add_get("/pods", self._pods)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
         return app  # type: ignore[no-any-return]
-
-    def _refusal(self, request: "web.Request") -> "web.Response | None":
-        """401 without a certificate, 403 for who may not; None when allowed."""
-        config = self._kubelet.config
-        user, groups = _identity(request)
-        if not user:
-            if not config.anonymous_auth:
-                return self._web.Response(status=401, text="Unauthorized")  # type: ignore[no-any-return]
-            user = "system:anonymous"
-        if config.authorization_mode == "AlwaysAllow" or user == API_SERVER or MASTERS in groups:
-            return None
-        text = (
-            f"Forbidden (user={user}, verb={request.method.lower()}, resource=nodes, subresource(s)=[proxy])"
-        )
-        return self._web.Response(status=403, text=text)  # type: ignore[no-any-return]
 
     async def _ok(self, _: "web.Request") -> "web.Response":
         return self._web.Response(text="ok")  # type: ignore[no-any-return]
@@ -192,12 +181,13 @@ def _metadata_spec(pod: Pod) -> dict[str, Any]:
     return {"metadata": pod.object["metadata"], "spec": pod.object["spec"]}
 
 
-def _identity(request: "web.Request") -> tuple[str, list[str]]:
-    """Common name and organizations of the client's certificate."""
+def _certified(request: "web.Request") -> User | None:
+    """Whom the client's certificate names: its common name, and its organizations as groups."""
     certificate = request.transport.get_extra_info("peercert") if request.transport else None
     subject = [pair for part in (certificate or {}).get("subject", ()) for pair in part]
-    names = [value for key, value in subject if key == "commonName"]
-    return (names[0] if names else ""), [value for key, value in subject if key == "organizationName"]
+    name = next((value for key, value in subject if key == "commonName"), "")
+    groups = tuple(value for key, value in subject if key == "organizationName")
+    return User(name, groups) if name else None
 
 
 def _options(query: Any) -> LogOptions:

@@ -1,4 +1,4 @@
-"""A pod's status as the API shows it (`generateAPIPodStatus` in `kubelet_pods.go`, `status/generate.go`).
+"""A pod's status as the API shows it (`generateAPIPodStatus`, `convertToAPIContainerStatuses`).
 
 Pure: from the pod, what the runtime has, probe results and the previous status to the next one. The result is
 JSON-shaped, fields in the API's names, so that the status manager can compare and send it as it is.
@@ -6,15 +6,16 @@ JSON-shaped, fields in the API's names, so that the status manager can compare a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from labs.kubelet.actions import should_restart
+from labs.kubelet.phase import Json, conditions_of, is_active, phase_of, timestamp
 from labs.kubelet.pod.model import Container, Pod
 from labs.kubelet.pod.quantity import canonical_quantity, quantity_value
 from labs.kubelet.runtime_status import ContainerState, PodStatus, State
 
-Json = dict[str, Any]
+UNKNOWN, LOST_CODE = "ContainerStatusUnknown", 137
 
 
 @dataclass(frozen=True)
@@ -30,86 +31,148 @@ class Inputs:
     readiness: Mapping[str, bool] = field(default_factory=dict)
     startup: Mapping[str, bool] = field(default_factory=dict)
     terminating: bool = False
+    #: Why the pod may not run any more: (reason, message).
+    evicted: tuple[str, str] | None = None
     message_of: Callable[[ContainerState], str] = lambda _: ""
     runtime_name: str = "containerd"
 
 
-def timestamp(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _terminated(container: ContainerState, inputs: Inputs) -> Json:
+    said = (container.message, inputs.message_of(container))
     state: Json = {
         "containerID": f"{inputs.runtime_name}://{container.id}",
         "exitCode": container.exit_code,
         "finishedAt": timestamp(container.finished_at),
+        "message": ": ".join(filter(None, said)),
         "reason": container.reason or ("Completed" if container.exit_code == 0 else "Error"),
         "startedAt": timestamp(container.started_at),
     }
-    message = container.message or inputs.message_of(container)
-    if message:
-        state["message"] = message
-    return {"terminated": dict(sorted(state.items()))}
+    return {"terminated": {key: value for key, value in state.items() if value != ""}}
 
 
-def _state(container: ContainerState, inputs: Inputs, waiting: str) -> Json:
-    if container.state is State.RUNNING:
-        return {"running": {"startedAt": timestamp(container.started_at)}}
-    if container.state is State.EXITED:
-        return _terminated(container, inputs)
-    return {"waiting": {"reason": waiting}}
+def _lost(message: str, reason: str = UNKNOWN, code: int = LOST_CODE) -> Json:
+    """The end of a container that nobody has seen end."""
+    never = {"finishedAt": None, "startedAt": None}
+    return {
+        "terminated": dict(sorted({**never, "exitCode": code, "message": message, "reason": reason}.items()))
+    }
+
+
+def _state(container: ContainerState, inputs: Inputs, old: Json) -> Json:
+    match container.state:
+        case State.RUNNING:
+            return {"running": {"startedAt": timestamp(container.started_at)}}
+        case State.EXITED:
+            return _terminated(container, inputs)
+        case State.UNKNOWN if "running" in old.get("state", {}):
+            return _lost("The container could not be located when the pod was terminated")
+    return {"waiting": {}}
+
+
+def _absent(container: Container, old: Json, waiting: str) -> Json:
+    """The entry of a container that the runtime does not have."""
+    if "terminated" in old.get("state", {}):
+        return {**old, "ready": False, "started": False}
+    last, count = old.get("lastState", {}), old.get("restartCount", 0)
+    if "running" in old.get("state", {}) and "terminated" not in last:
+        where = "The container could not be located when the pod was deleted."
+        last, count = _lost(f"{where}  The container used to be Running"), count + 1
+    return {
+        "image": container.image,
+        "imageID": "",
+        "lastState": last,
+        "restartCount": count,
+        "state": {"waiting": {"reason": waiting}},
+    }
+
+
+def _present(container: Container, generations: list[ContainerState], inputs: Inputs, old: Json) -> Json:
+    """The entry of a container that the runtime has, or had."""
+    newest = generations[0]
+    entry: Json = {
+        "containerID": f"{inputs.runtime_name}://{newest.id}",
+        "image": newest.image,
+        "imageID": newest.image_ref,
+        "lastState": _last_state(generations, inputs, old),
+        "resources": {k: dict(v) for k, v in container.resources.items() if v},
+        "restartCount": max(newest.restart_count, old.get("restartCount", 0)),
+        "state": _state(newest, inputs, old),
+    }
+    ended = "terminated" in old.get("state", {})
+    if newest.state is State.RUNNING and ended and old.get("restartCount", 0) >= newest.restart_count:
+        entry["restartCount"] = old["restartCount"] + 1
+    if newest.state is State.UNKNOWN and "terminated" in entry["state"]:
+        entry["restartCount"] = old.get("restartCount", 0) + 1
+    if newest.user:
+        entry["user"] = {"linux": dict(newest.user)}
+    requests = container.resources.get("requests")
+    if requests:
+        entry["allocatedResources"] = dict(requests)
+    return entry
+
+
+def _last_state(generations: list[ContainerState], inputs: Inputs, old: Json) -> Json:
+    if len(generations) > 1:
+        return _state(generations[1], inputs, {})
+    ended = old.get("state", {}).get("terminated")
+    if ended and old.get("containerID") != f"{inputs.runtime_name}://{generations[0].id}":
+        return {"terminated": ended}
+    return {"terminated": last} if (last := old.get("lastState", {}).get("terminated")) else {}
+
+
+def _mounts(container: Container) -> list[Json]:
+    """`volumeMounts`; recursive read-only mounts are never made here."""
+    shown = []
+    for mount in container.mounts:
+        entry: Json = {"mountPath": mount.path, "name": mount.name}
+        if mount.read_only:
+            entry |= {"readOnly": True, "recursiveReadOnly": "Disabled"}
+        shown.append(entry)
+    return shown
 
 
 def _container_status(
-    pod: Pod, container: Container, status: PodStatus, inputs: Inputs, waiting: str
+    pod: Pod, container: Container, status: PodStatus, inputs: Inputs, init: bool, waiting: str
 ) -> Json:
-    """One entry of containerStatuses (`convertToAPIContainerStatuses`)."""
+    """One entry of containerStatuses or initContainerStatuses."""
+    listed = inputs.previous.get("initContainerStatuses" if init else "containerStatuses", ())
+    old: Json = next((c for c in listed if c["name"] == container.name), {})
     generations = status.generations(container.name)
-    if not generations:
-        entry: Json = {
-            "image": container.image,
-            "imageID": "",
-            "lastState": {},
-            "name": container.name,
-            "ready": False,
-            "restartCount": 0,
-            "started": False,
-            "state": {"waiting": {"reason": waiting}},
-        }
-        before = _previous_entry(inputs.previous, container.name)
-        if before and "terminated" in before.get("state", {}):
-            entry["lastState"], entry["restartCount"] = before["state"], before.get("restartCount", 0)
-    else:
-        newest = generations[0]
-        older = next((c for c in generations[1:] if c.state is State.EXITED), None)
-        entry = {
-            "containerID": f"{inputs.runtime_name}://{newest.id}",
-            "image": newest.image,
-            "imageID": newest.image_ref,
-            "lastState": _terminated(older, inputs) if older else {},
-            "name": container.name,
-            "ready": False,
-            "resources": {k: dict(v) for k, v in container.resources.items() if v},
-            "restartCount": newest.restart_count,
-            "started": False,
-            "state": _state(newest, inputs, waiting),
-        }
-        requests = container.resources.get("requests")
-        if requests:
-            entry["allocatedResources"] = dict(requests)
-    reason = inputs.reasons.get(container.name)
-    if reason and not inputs.terminating and should_restart(container, pod, status):
-        if "terminated" in entry["state"]:
-            entry["lastState"] = entry["state"]
-        entry["state"] = {"waiting": {"message": reason[1], "reason": reason[0]}}
-        if not reason[1]:
-            del entry["state"]["waiting"]["message"]
+    known = _present(container, generations, inputs, old) if generations else None
+    entry = known or _absent(container, old, waiting)
+    entry |= {"name": container.name, "ready": False, "started": False}
+    if mounts := _mounts(container):
+        entry["volumeMounts"] = mounts
+    if not (init and _over(pod, container, status, entry)):
+        _why_waiting(pod, container, status, inputs, entry)
     _probed(container, entry, status, inputs)
+    if init and not container.is_sidecar:
+        entry["ready"] = entry["state"].get("terminated", {}).get("exitCode") == 0
     return dict(sorted(entry.items()))
 
 
-def _previous_entry(previous: Mapping[str, Any], name: str) -> Json | None:
-    return next((c for c in previous.get("containerStatuses", ()) if c["name"] == name), None)
+def _over(pod: Pod, container: Container, status: PodStatus, entry: Json) -> bool:
+    """Whether an init container is done, which need not be seen: the others have been made since."""
+    last = status.newest(container.name)
+    if last is not None:
+        return last.state is State.EXITED and last.exit_code == 0
+    later = any(status.newest(name) for name in pod.container_names)
+    if not later or container.is_sidecar or "waiting" not in entry["state"]:
+        return False
+    why = "Unable to get init container status from container runtime and pod has been initialized"
+    entry["state"] = _lost(f"{why}, treat it as exited normally", "Completed", 0)
+    return True
+
+
+def _why_waiting(pod: Pod, container: Container, status: PodStatus, inputs: Inputs, entry: Json) -> None:
+    """A container that should run and could not be started waits, and says why."""
+    reason = inputs.reasons.get(container.name)
+    if not reason or inputs.terminating or not should_restart(container, pod, status):
+        return
+    if "terminated" in entry["state"]:
+        entry["lastState"] = entry["state"]
+    said = {"message": reason[1], "reason": reason[0]}
+    entry["state"] = {"waiting": {key: value for key, value in said.items() if value}}
 
 
 def _probed(container: Container, entry: Json, status: PodStatus, inputs: Inputs) -> None:
@@ -118,130 +181,43 @@ def _probed(container: Container, entry: Json, status: PodStatus, inputs: Inputs
     if newest is None or "running" not in entry["state"]:
         return
     entry["started"] = inputs.startup.get(newest.id, False) if container.probe("startup") else True
-    if not entry["started"]:
-        return
-    entry["ready"] = inputs.readiness.get(newest.id, False) if container.probe("readiness") else True
-
-
-def phase_of(pod: Pod, entries: list[Json], init: list[Json]) -> str:
-    """`getPhase`."""
-    for entry in init:
-        terminated = entry["state"].get("terminated") or entry["lastState"].get("terminated")
-        done = bool(entry["state"].get("terminated")) and entry["state"]["terminated"]["exitCode"] == 0
-        if done:
-            continue
-        if terminated and terminated["exitCode"] != 0 and pod.restart_policy == "Never":
-            return "Failed"
-        return "Pending"
-    waiting = [e for e in entries if "waiting" in e["state"] and not e["lastState"].get("terminated")]
-    running = [e for e in entries if "running" in e["state"]]
-    stopped = [
-        e for e in entries if "terminated" in e["state"] or ("waiting" in e["state"] and e not in waiting)
-    ]
-    succeeded = [
-        e for e in stopped if (e["state"].get("terminated") or e["lastState"]["terminated"])["exitCode"] == 0
-    ]
-    if waiting:
-        return "Pending"
-    if running:
-        return "Running"
-    if stopped:
-        if pod.restart_policy == "Always":
-            return "Running"
-        if len(succeeded) == len(stopped):
-            return "Succeeded"
-        return "Failed" if pod.restart_policy == "Never" else "Running"
-    return "Pending"
-
-
-def _condition(kind: str, true: bool, reason: str = "", message: str = "") -> Json:
-    condition: Json = {"lastProbeTime": None, "status": "True" if true else "False", "type": kind}
-    if reason:
-        condition["reason"] = reason
-    if message:
-        condition["message"] = message
-    return condition
-
-
-def _readiness(pod: Pod, entries: list[Json], phase: str) -> tuple[bool, str, str]:
-    if phase in ("Succeeded", "Failed"):
-        return False, "PodCompleted" if phase == "Succeeded" else "PodFailed", ""
-    unknown = [e["name"] for e in entries if "containerID" not in e and not e["state"]]
-    unready = [e["name"] for e in entries if not e["ready"]]
-    if unknown:
-        return False, "ContainersNotReady", f"containers with unknown status: [{' '.join(unknown)}]"
-    if unready:
-        return False, "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
-    return True, "", ""
-
-
-def _initialized(init: list[Json], phase: str) -> tuple[bool, str, str]:
-    incomplete = [e["name"] for e in init if e["state"].get("terminated", {}).get("exitCode") != 0]
-    if phase == "Succeeded":
-        return True, "PodCompleted", ""
-    if incomplete:
-        return (
-            False,
-            "ContainersNotInitialized",
-            f"containers with incomplete status: [{' '.join(incomplete)}]",
-        )
-    return True, "", ""
-
-
-def _conditions(pod: Pod, status: PodStatus, entries: list[Json], init: list[Json], phase: str) -> list[Json]:
-    sandbox = status.sandboxes[0] if status.sandboxes else None
-    has_sandbox = sandbox is not None and sandbox.ready and (pod.host_network or bool(sandbox.ips))
-    ready = _readiness(pod, entries, phase)
-    return [
-        _condition("PodReadyToStartContainers", has_sandbox),
-        _condition("Initialized", *_initialized(init, phase)),
-        _condition("Ready", *ready),
-        _condition("ContainersReady", *ready),
-        _condition("PodScheduled", True),
-    ]
-
-
-def _keep_times(conditions: list[Json], previous: Mapping[str, Any], now: datetime) -> list[Json]:
-    """lastTransitionTime moves only when the status does."""
-    before = {c["type"]: c for c in previous.get("conditions", ())}
-    kept = []
-    for condition in conditions:
-        old = before.get(condition["type"])
-        same = old is not None and old["status"] == condition["status"] and old.get("lastTransitionTime")
-        at = old["lastTransitionTime"] if old is not None and same else timestamp(now)
-        kept.append(dict(sorted({**condition, "lastTransitionTime": at}.items())))
-    return kept
+    if entry["started"]:
+        entry["ready"] = inputs.readiness.get(newest.id, False) if container.probe("readiness") else True
 
 
 def generate(pod: Pod, status: PodStatus, inputs: Inputs) -> Json:
     """The pod's status now."""
-    creating = "PodInitializing" if pod.init_containers else "ContainerCreating"
-    init = [_container_status(pod, c, status, inputs, "PodInitializing") for c in pod.init_containers]
-    entries = [_container_status(pod, c, status, inputs, creating) for c in pod.containers]
-    for entry in init:
-        entry["ready"] = entry["state"].get("terminated", {}).get("exitCode") == 0
-    phase = phase_of(pod, entries, init)
-    if inputs.previous.get("phase") in ("Failed", "Succeeded") and not inputs.terminating:
-        phase = inputs.previous["phase"]
+    waiting = "PodInitializing" if pod.init_containers else "ContainerCreating"
+    init = {c.name: _container_status(pod, c, status, inputs, True, waiting) for c in pod.init_containers}
+    entries = {c.name: _container_status(pod, c, status, inputs, False, waiting) for c in pod.containers}
+    previous = inputs.previous
+    phase = phase_of(pod, init, entries, is_active(pod, status))
+    if previous.get("phase") in ("Failed", "Succeeded"):
+        phase = previous["phase"]
+    said = {}
+    if phase == previous.get("phase"):
+        said = {key: previous[key] for key in ("message", "reason") if previous.get(key)}
+    if inputs.evicted is not None:
+        phase = "Failed"
+        said = {"message": inputs.evicted[1], "reason": inputs.evicted[0]}
     ips = inputs.host_ips if pod.host_network and status.sandboxes else status.ips
     if not ips and inputs.terminating:
-        ips = tuple(i["ip"] for i in inputs.previous.get("podIPs", ()))
+        ips = tuple(i["ip"] for i in previous.get("podIPs", ()))
     result: Json = {
-        "conditions": _keep_times(
-            _conditions(pod, status, entries, init, phase), inputs.previous, inputs.now
-        ),
-        "containerStatuses": entries,
+        **said,
+        "conditions": conditions_of(pod, status, init, entries, phase, previous, inputs.now),
+        "containerStatuses": [entries[name] for name in sorted(entries)],
         "hostIPs": [{"ip": ip} for ip in inputs.host_ips],
         "phase": phase,
-        "startTime": inputs.previous.get("startTime") or timestamp(inputs.now),
+        "startTime": previous.get("startTime") or timestamp(inputs.now),
     }
     if inputs.host_ips:
         result["hostIP"] = inputs.host_ips[0]
     if init:
-        result["initContainerStatuses"] = init
+        result["initContainerStatuses"] = list(init.values())
     if ips:
         result["podIP"], result["podIPs"] = ips[0], [{"ip": ip} for ip in ips]
-    if any("containerID" in e for e in entries):
+    if any("containerID" in e for e in (*entries.values(), *init.values())):
         result |= _pod_resources(pod)
     return dict(sorted(result.items()))
 

@@ -1,6 +1,8 @@
 """Why a pod is not as it should be: what a sync ends with.
 
     SyncError              a sync that did not do all; retried after the back-off
+    ├── NetworkError       the node's network is not ready; retried soon
+    ├── SandboxError
     └── StartError         one container could not be started; `reason` becomes `state.waiting.reason`
         └── BackoffError   it may not be started yet; says when
 
@@ -12,6 +14,15 @@ from labs.kubelet.klog import quote
 
 class SyncError(Exception):
     """A sync that has to be tried again."""
+
+    #: Seconds until then, where the error knows.
+    retry_after: float | None = None
+
+
+class NetworkError(SyncError):
+    """Only pods on the node's own network can be started now."""
+
+    retry_after = 1.0
 
 
 class StartError(SyncError):
@@ -25,11 +36,11 @@ class StartError(SyncError):
 
 
 class BackoffError(StartError):
-    """The container's crash-loop or image-pull back-off has not passed."""
+    """The container's crash-loop back-off ends in so many seconds."""
 
-    def __init__(self, container: str, reason: str, message: str, until: float) -> None:
+    def __init__(self, container: str, reason: str, message: str, seconds: float) -> None:
         super().__init__(container, reason, message)
-        self.until = until
+        self.retry_after = seconds
 
 
 class SandboxError(SyncError):
@@ -45,4 +56,7 @@ def joined(errors: list[SyncError]) -> SyncError:
     """Several errors as one (`utilerrors.NewAggregate`)."""
     if len(errors) == 1:
         return errors[0]
-    return SyncError("[" + ", ".join(map(str, errors)) + "]")
+    together = SyncError("[" + ", ".join(map(str, errors)) + "]")
+    waits = [error.retry_after for error in errors if error.retry_after is not None]
+    together.retry_after = min(waits, default=None)
+    return together

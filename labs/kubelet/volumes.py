@@ -5,11 +5,16 @@
 """
 
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from labs.kubelet.downward import downward_files
+from labs.kubelet.dns import domain_of, hostname_of
+from labs.kubelet.downward import downward_files, expand
 from labs.kubelet.hostfs import HostFs
+from labs.kubelet.payload import File, write_payload
 from labs.kubelet.pod.model import Container, Mount, Pod, Volume
+from labs.kubelet.pod.quantity import quantity_value
 
 HOSTS_HEAD = (
     "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -18,10 +23,17 @@ HOSTS_TAIL = (
     "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n"
 )
 HOST_HEAD = "# Kubernetes-managed hosts file (host network).\n"
+#: What the directories of volume plugins are called.
+PLUGINS = {"hostPath": "host-path", "emptyDir": "empty-dir", "downwardAPI": "downward-api"}
 
 
 class VolumeError(Exception):
     """A volume cannot be set up; the pod waits."""
+
+    def __init__(self, why: str, volume: str = "", plugin: str = "") -> None:
+        super().__init__(why)
+        self.volume = volume
+        self.plugin = plugin
 
 
 @dataclass(frozen=True)
@@ -41,9 +53,11 @@ def pod_directory(root: str, uid: str) -> str:
 class Volumes:
     """Makes and finds what a pod's containers mount."""
 
-    def __init__(self, fs: HostFs, root_dir: str) -> None:
+    def __init__(self, fs: HostFs, root_dir: str, cluster_domain: str, now: Callable[[], datetime]) -> None:
         self._fs = fs
         self._root = root_dir
+        self._cluster_domain = cluster_domain
+        self._now = now
 
     def prepare(self, pod: Pod) -> None:
         """Make the pod's directories and set up every volume that a container mounts. Raises VolumeError."""
@@ -51,38 +65,54 @@ class Volumes:
         self._fs.makedirs(base, 0o750)
         for name in ("volumes", "plugins", "containers"):
             self._fs.makedirs(f"{base}/{name}", 0o750)
-        mounted = {m.name for c in (*pod.init_containers, *pod.containers) for m in c.mounts}
+        mounted = {m.name for c in pod.all_containers for m in c.mounts}
         for volume in pod.volumes:
             if volume.name in mounted:
-                self._set_up(pod, volume)
+                plugin = f"kubernetes.io/{PLUGINS.get(volume.kind, volume.kind)}"
+                try:
+                    self._set_up(pod, volume)
+                except VolumeError as error:
+                    raise VolumeError(str(error), volume.name, plugin) from None
+                except OSError as error:
+                    why = f"{error.filename}: {(error.strerror or str(error)).lower()}"
+                    raise VolumeError(why, volume.name, plugin) from None
 
     def _set_up(self, pod: Pod, volume: Volume) -> None:
-        path = self.path_of(pod, volume)
+        path, source = self.path_of(pod, volume), volume.source
         match volume.kind:
             case "hostPath":
-                self._host_path(path, volume.source.get("type", ""))
+                self._host_path(path, source.get("type", ""))
+                return
             case "emptyDir":
                 self._fs.makedirs(path, 0o777)
+                if source.get("medium") == "Memory":
+                    self._fs.mount_tmpfs(path, int(quantity_value(source.get("sizeLimit", "0"))))
             case "downwardAPI":
-                self._write_files(path, downward_files(pod, volume.source.get("items", ())))
+                files = downward_files(pod, source.get("items", ()), source.get("defaultMode", 0o644))
+                self._write(path, files)
             case "projected":
+                mode = source.get("defaultMode", 0o644)
                 items = [
-                    i
-                    for s in volume.source.get("sources", ())
-                    for i in s.get("downwardAPI", {}).get("items", ())
+                    i for s in source.get("sources", ()) for i in s.get("downwardAPI", {}).get("items", ())
                 ]
-                self._write_files(path, downward_files(pod, items))
+                self._write(path, downward_files(pod, items, mode))
             case kind:
                 raise VolumeError(
                     f'unable to find the plugin for volume "{volume.name}": no volume plugin matched {kind}'
                 )
+        if "fsGroup" in pod.security:
+            try:
+                self._fs.give_to_group(path, pod.security["fsGroup"], volume.kind != "emptyDir")
+            except OSError as error:
+                why = (error.strerror or "").lower()
+                raise VolumeError(
+                    f"applyFSGroup failed for vol {volume.name}: lchown {path}: {why}"
+                ) from None
 
-    def _write_files(self, path: str, files: dict[str, bytes]) -> None:
+    def _write(self, path: str, files: Mapping[str, File]) -> None:
         self._fs.makedirs(path, 0o777)
-        for name, content in files.items():
-            target = f"{path}/{name}"
-            self._fs.makedirs(target.rsplit("/", 1)[0])
-            self._fs.write_bytes(target, content)
+        self._fs.mount_tmpfs(path, 0)
+        write_payload(self._fs, path, files, self._now())
 
     def _host_path(self, path: str, wanted: str) -> None:
         """Check, and for the `OrCreate` types make, what a hostPath names (`pkg/volume/hostpath`)."""
@@ -112,15 +142,18 @@ class Volumes:
         """Where on the node a volume's content lies."""
         if volume.kind == "hostPath":
             return str(volume.source["path"])
-        plugin = {"emptyDir": "empty-dir", "downwardAPI": "downward-api"}.get(volume.kind, volume.kind)
+        plugin = PLUGINS.get(volume.kind, volume.kind)
         return f"{pod_directory(self._root, pod.uid)}/volumes/kubernetes.io~{plugin}/{volume.name}"
 
     def mounts(
-        self, pod: Pod, container: Container, ips: tuple[str, ...], node_name: str
+        self, pod: Pod, container: Container, ips: tuple[str, ...], env: Mapping[str, str]
     ) -> list[BoundMount]:
-        """A container's mounts: its volumes, `/etc/hosts`, and a fresh termination log."""
+        """A container's mounts: its volumes, `/etc/hosts`, and a fresh termination log.
+
+        Raises VolumeError for a sub-path that leads nowhere, OSError.
+        """
         volumes = {v.name: v for v in pod.volumes}
-        bound = [self._bind(pod, volumes[m.name], m) for m in container.mounts if m.name in volumes]
+        bound = [self._bind(pod, volumes[m.name], m, env) for m in container.mounts if m.name in volumes]
         if not any(m.path == "/etc/hosts" for m in container.mounts):
             bound.append(BoundMount(self._etc_hosts(pod, ips), "/etc/hosts"))
         if container.termination_message_path:
@@ -129,21 +162,46 @@ class Volumes:
             )
         return bound
 
-    def _bind(self, pod: Pod, volume: Volume, mount: Mount) -> BoundMount:
+    def _bind(self, pod: Pod, volume: Volume, mount: Mount, env: Mapping[str, str]) -> BoundMount:
         path = self.path_of(pod, volume)
-        if mount.sub_path:
-            path = f"{path}/{mount.sub_path}"
-            if self._fs.kind(path) is None:
-                self._fs.makedirs(path)
-        return BoundMount(path, mount.path, mount.read_only, mount.propagation)
+        inside = mount.sub_path
+        if mount.sub_path_expr:
+            inside = expand(mount.sub_path_expr, env)
+            if "$(" in inside:
+                raise VolumeError(f"couldn't find variable of {mount.sub_path_expr} in environment")
+        if inside:
+            path = self._below(path, inside)
+        where = mount.path if mount.path.startswith("/") else f"/{mount.path}"
+        read_only = mount.read_only or volume.kind in ("downwardAPI", "projected")
+        return BoundMount(path, where, read_only, mount.propagation)
+
+    def _below(self, volume: str, inside: str) -> str:
+        """A path in a volume, made where missing; links in it may not lead out. Raises VolumeError."""
+        if inside.startswith("/"):
+            raise VolumeError(f"error SubPath `{inside}` must not be an absolute path")
+        if ".." in inside.split("/"):
+            raise VolumeError(f"unable to provision SubPath `{inside}`: must not contain '..'")
+        path = f"{volume}/{inside}"
+        if self._fs.kind(path) is None:
+            mode = self._fs.stat(volume).st_mode & 0o7777
+            made = volume
+            for part in inside.split("/"):
+                made = f"{made}/{part}"
+                if self._fs.kind(made) is None:
+                    self._fs.makedirs(made, mode)
+        real, base = self._fs.realpath(path), self._fs.realpath(volume)
+        if real != base and not real.startswith(f"{base.rstrip('/')}/"):
+            raise VolumeError(f"error: subpath {inside} is not within volume path {volume}")
+        return real
 
     def _etc_hosts(self, pod: Pod, ips: tuple[str, ...]) -> str:
         path = f"{pod_directory(self._root, pod.uid)}/etc-hosts"
         if pod.host_network:
             text = HOST_HEAD + self._fs.read_text("/etc/hosts")
         else:
-            hostname = pod.hostname or pod.name
-            text = HOSTS_HEAD + HOSTS_TAIL + "".join(f"{ip}\t{hostname}\n" for ip in ips)
+            name, domain = hostname_of(pod), domain_of(pod, self._cluster_domain)
+            names = f"{name}.{domain}\t{name}" if domain else name
+            text = HOSTS_HEAD + HOSTS_TAIL + "".join(f"{ip}\t{names}\n" for ip in ips)
         if pod.host_aliases:
             text += "\n# Entries added by HostAliases.\n"
             text += "".join(
@@ -156,7 +214,8 @@ class Volumes:
         folder = f"{pod_directory(self._root, pod.uid)}/containers/{container.name}"
         self._fs.makedirs(folder, 0o750)
         path = f"{folder}/{secrets.token_hex(4)}"
-        self._fs.write_bytes(path, b"", 0o666)
+        self._fs.write_bytes(path, b"")
+        self._fs.chmod(path, 0o666)
         return path
 
     def known(self) -> list[str]:
@@ -167,5 +226,13 @@ class Volumes:
             return []
 
     def remove(self, uid: str) -> None:
-        """Take a pod's directory away."""
+        """Take a pod's directory away, with the file systems in it."""
+        base = f"{pod_directory(self._root, uid)}/volumes"
+        for plugin in self._names(base):
+            for name in self._names(f"{base}/{plugin}"):
+                if self._fs.is_mount(f"{base}/{plugin}/{name}"):
+                    self._fs.unmount(f"{base}/{plugin}/{name}")
         self._fs.rmtree(pod_directory(self._root, uid))
+
+    def _names(self, folder: str) -> list[str]:
+        return self._fs.listdir(folder) if self._fs.kind(folder) == "dir" else []

@@ -102,3 +102,33 @@ def test_a_node_does_not_touch_another(plane: Plane, node_uid: str) -> None:
     assert answer["message"] == (
         f'nodes "{NODE}" is forbidden: node "worker" is not allowed to modify node "{NODE}"'
     )
+
+
+def _allowed(plane: Plane, user: str, spec: dict[str, object], kind: str = "subjectaccessreviews") -> bool:
+    code, answer = plane.request("POST", f"/apis/authorization.k8s.io/v1/{kind}", {"spec": spec}, user=user)
+    assert code == 201
+    return bool(answer["status"]["allowed"])
+
+
+def test_a_kubelet_asks_what_others_may_do(plane: Plane) -> None:
+    proxy = {"verb": "get", "version": "v1", "resource": "nodes", "subresource": "proxy", "name": NODE}
+
+    assert _allowed(
+        plane, "node", {"user": "a", "groups": ["kubeadm:cluster-admins"], "resourceAttributes": proxy}
+    )
+    assert not _allowed(plane, "node", {"user": "mallory", "groups": ["dev"], "resourceAttributes": proxy})
+
+
+def test_everybody_may_ask_what_they_may_do(plane: Plane) -> None:
+    deleting = {"resourceAttributes": {"verb": "delete", "version": "v1", "resource": "nodes"}}
+
+    assert _allowed(plane, "admin", deleting, "selfsubjectaccessreviews")
+    assert not _allowed(plane, "node", deleting, "selfsubjectaccessreviews")
+
+
+def test_no_token_is_known(plane: Plane) -> None:
+    path = "/apis/authentication.k8s.io/v1/tokenreviews"
+
+    code, answer = plane.request("POST", path, {"spec": {"token": "x"}}, user="node")
+
+    assert (code, answer["status"]) == (201, {"user": {}, "error": "invalid bearer token"})

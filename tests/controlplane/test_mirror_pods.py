@@ -63,7 +63,7 @@ def test_a_mirror_is_stored_as_recorded(created: dict[str, Any]) -> None:
     assert created["metadata"]["generation"] == 1
 
 
-def test_its_uid_is_not_the_hash(created: dict[str, Any]) -> None:
+def test_fact_42_its_uid_is_not_the_hash(created: dict[str, Any]) -> None:
     assert created["metadata"]["uid"] != created["metadata"]["annotations"]["kubernetes.io/config.hash"]
     assert len(created["metadata"]["uid"]) == 36
 
@@ -95,13 +95,15 @@ def test_critical_pods_get_their_priority(plane: Plane, namespace: str, node_uid
     assert _create(plane, critical, expect=201)["spec"]["priority"] == 2000001000
 
 
-def test_a_missing_namespace_refuses_the_mirror(plane: Plane, node_uid: str) -> None:
+def test_fact_47_a_missing_namespace_refuses_the_mirror(plane: Plane, node_uid: str) -> None:
     answer = _create(plane, mirror("web", node_uid, "nowhere"), expect=404)
 
     assert answer["message"] == 'namespaces "nowhere" not found'
 
 
-def test_an_image_may_be_edited_and_stays(plane: Plane, namespace: str, created: dict[str, Any]) -> None:
+def test_fact_45_an_image_may_be_edited_and_stays(
+    plane: Plane, namespace: str, created: dict[str, Any]
+) -> None:
     out = plane.ok("-n", namespace, "set", "image", f"pod/{NAME}", "main=busybox:1.37")
     stored = json.loads(plane.ok("-n", namespace, "get", "pod", NAME, "-o", "json"))
 
@@ -138,7 +140,7 @@ def test_the_environment_may_not_change(plane: Plane, namespace: str) -> None:
 
 @pytest.mark.parametrize("change", ["kubernetes.io/config.mirror-", "kubernetes.io/config.mirror=x"])
 @pytest.mark.usefixtures("created")
-def test_the_mirror_annotation_may_not_change(plane: Plane, namespace: str, change: str) -> None:
+def test_fact_45_the_mirror_annotation_may_not_change(plane: Plane, namespace: str, change: str) -> None:
     result = plane.kubectl("-n", namespace, "annotate", "--overwrite", "pod", NAME, change)
 
     why = f"{MIRROR_ANNOTATION}: Forbidden: may not remove or update mirror pod annotation"
@@ -263,11 +265,15 @@ def test_a_status_for_another_uid_is_refused(plane: Plane, namespace: str, creat
         ),
         (
             {"spec": {"serviceAccountName": "default"}},
-            f'node "{NODE}" can not create pods that reference a service account',
+            f'node "{NODE}" can not create pods that reference serviceaccounts',
+        ),
+        (
+            {"spec": {"resourceClaims": [{"name": "a", "resourceClaimName": "b"}]}},
+            f'node "{NODE}" can not create pods that reference resourceclaims',
         ),
     ],
 )
-def test_a_node_creates_nothing_but_mirrors_of_its_own(
+def test_fact_56_a_node_creates_nothing_but_mirrors_of_its_own(
     plane: Plane, namespace: str, node_uid: str, change: dict[str, Any], why: str
 ) -> None:
     wanted = mirror("web", node_uid, namespace)
@@ -283,7 +289,7 @@ def test_a_node_creates_nothing_but_mirrors_of_its_own(
     assert answer["message"] == f'pods "{NAME}" is forbidden: {why}'
 
 
-def test_a_node_does_not_delete_other_nodes_pods(
+def test_fact_56_a_node_does_not_delete_other_nodes_pods(
     plane: Plane, namespace: str, created: dict[str, Any]
 ) -> None:
     status, answer = plane.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/{NAME}", user="other-node")

@@ -243,6 +243,9 @@ class MemoryRuntime:
         code = self._behaviour(self.containers[container].status).commands.get(tuple(command), 0)
         return api.ExecSyncResponse(exit_code=code)
 
+    async def reopen_log(self, container: str) -> None:
+        self._check("ReopenContainerLog", container)
+
     async def image_status(self, image: str) -> api.Image | None:
         self._check("ImageStatus", image)
         known = f"docker.io/library/{image}" in self.images or image in self.images

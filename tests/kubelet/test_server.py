@@ -129,6 +129,13 @@ def anyone() -> ssl.SSLContext:
     return context
 
 
+class _Nobody:
+    """An API server that allows nobody anything."""
+
+    async def request(self, *_: object) -> dict[str, Any]:
+        return {"status": {"allowed": False}}
+
+
 async def ask(folder: Path, authority: Authority, client: ssl.SSLContext) -> tuple[int, str]:
     """Status and text of GET /healthz on a kubelet's server."""
     import aiohttp
@@ -139,7 +146,8 @@ async def ask(folder: Path, authority: Authority, client: ssl.SSLContext) -> tup
     context.load_cert_chain(folder / "serving.pem")
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(authority.path)
-    kubelet: Any = SimpleNamespace(config=KubeletConfig(client_ca_file=str(authority.path)))
+    config = KubeletConfig(client_ca_file=str(authority.path))
+    kubelet: Any = SimpleNamespace(config=config, api=_Nobody(), node_name="node-1")
     runner = web.AppRunner(KubeletServer(kubelet, HostFs(str(folder))).application(web))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
@@ -156,12 +164,11 @@ async def ask(folder: Path, authority: Authority, client: ssl.SSLContext) -> tup
 @pytest.mark.parametrize(
     ("name", "group", "expected"),
     [
-        ("kube-apiserver-kubelet-client", None, (200, "ok")),
         ("kubernetes-super-admin", "system:masters", (200, "ok")),
         (
             "mallory",
             "system:nodes",
-            (403, "Forbidden (user=mallory, verb=get, resource=nodes, subresource(s)=[proxy])"),
+            (403, "Forbidden (user=mallory, verb=get, resource=nodes, subresource(s)=[healthz proxy])\n"),
         ),
     ],
 )

@@ -26,6 +26,8 @@ _NODE_RULES: dict[tuple[str, str], frozenset[str]] = {
     ("", "serviceaccounts"): frozenset(("get",)),
     ("", "events"): frozenset(("create", "patch", "update")),
     ("events.k8s.io", "events"): frozenset(("create", "patch", "update")),
+    ("authentication.k8s.io", "tokenreviews"): frozenset(("create",)),
+    ("authorization.k8s.io", "subjectaccessreviews"): frozenset(("create",)),
     ("coordination.k8s.io", "leases"): frozenset(("create", "delete", "get", "patch", "update")),
 }
 
@@ -39,6 +41,8 @@ def authorize(user: User, target: Target) -> str:
             return ""
         why = f'User "{user.name}" cannot {target.verb} path "{target.path}"'
         raise status.forbidden("", "", "", why)
+    if target.resource == "selfsubjectaccessreviews" and "system:authenticated" in user.groups:
+        return ""
     if user.name == JUDGE and target.verb in _READ:
         return ""
     reason = _node_refusal(user, target) if user.node else ""

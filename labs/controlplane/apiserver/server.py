@@ -8,7 +8,7 @@ from typing import Any
 
 from labs.controlplane.http import Request, Response
 
-from . import codec, discovery, klog, openapi, status
+from . import codec, discovery, klog, openapi, reviews, status
 from .audit import Audit
 from .authentication import ANONYMOUS, Authenticator
 from .authorization import authorize
@@ -94,6 +94,8 @@ class Server:
 
     async def _object(self, ctx: Context) -> Response:
         target = ctx.target
+        if reviews.is_review(target):
+            return reviews.answer(ctx)
         resource = BY_PATH.get((target.group, target.version, target.resource))
         if (
             resource is None

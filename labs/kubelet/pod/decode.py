@@ -173,6 +173,35 @@ def decode_pod(data: bytes) -> dict[str, Any]:
 
     Raises ParseError with the text that upstream puts into `couldn't parse as pod(…)`.
     """
+    document = _object(data)
+    kind = document["kind"]
+    if kind in LISTS and not document.get("items"):
+        raise ParseError(EMPTY_LIST.format(kind, LISTS[kind]))
+    if kind != "Pod":
+        raise ParseError(f"invalid pod: &core.{kind}{{}}")
+    return _pod(document)
+
+
+def decode_pod_list(data: bytes) -> list[dict[str, Any]]:
+    """The Pods of a PodList. Raises ParseError."""
+    document = _object(data)
+    if document["kind"] != "PodList":
+        raise ParseError(f"invalid pods list: &core.{document['kind']}{{}}")
+    items = document.get("items") or []
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        kind = json_kind(items)
+        raise ParseError(f"json: cannot unmarshal {kind} into Go struct field PodList.items of type []v1.Pod")
+    return [_pod(item) for item in items]
+
+
+def _pod(document: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Pod"} | conform(
+        {k: v for k, v in document.items() if k in ("metadata", "spec", "status")}, "Pod"
+    )
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """A document of a kind that v1 has."""
     document = _load(data)
     if document is None:
         raise ParseError("Object 'Kind' is missing in 'null'")
@@ -183,6 +212,10 @@ def decode_pod(data: bytes) -> dict[str, Any]:
             'type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string '
             '"json:\\"kind,omitempty\\"" }'
         )
+    for field in ("apiVersion", "kind"):
+        if not isinstance(value := document.get(field), str | None):
+            why = f"cannot unmarshal {json_kind(value)} into Go struct field .{field} of type string"
+            raise ParseError(f"couldn't get version/kind; json parse error: json: {why}")
     kind, version = document.get("kind") or "", document.get("apiVersion") or ""
     if not kind:
         raise ParseError(f"Object 'Kind' is missing in '{_compact(document)}'")
@@ -190,10 +223,4 @@ def decode_pod(data: bytes) -> dict[str, Any]:
         raise ParseError(f"Object 'apiVersion' is missing in '{_compact(document)}'")
     if version != "v1" or kind not in {"Pod", "PodList", *CORE_KINDS}:
         raise ParseError(NOT_REGISTERED.format(kind, version))
-    if kind in LISTS and not document.get("items"):
-        raise ParseError(EMPTY_LIST.format(kind, LISTS[kind]))
-    if kind != "Pod":
-        raise ParseError(f"invalid pod: &core.{kind}{{}}")
-    return {"apiVersion": "v1", "kind": "Pod"} | conform(
-        {k: v for k, v in document.items() if k in ("metadata", "spec", "status")}, "Pod"
-    )
+    return document

@@ -47,19 +47,22 @@ def container_hash(name: str, image: str) -> str:
     return fnv32a(f"([]uint8)[{' '.join(map(str, canonical({'image': image, 'name': name})))}]".encode())
 
 
-def static_uid(pod: dict[str, Any], node_name: str, origin: str) -> str:
-    """The UID of a pod whose manifest sets none; `origin` is `file:<path>` or `url:<url>`."""
-    return fnv128a(canonical(pod) + f"host:{node_name}{origin}".encode())
+def static_uid(pod: dict[str, Any], node_name: str, source: str, origin: str) -> str:
+    """The UID of a pod whose manifest sets none: what a URL serves is the same pod on every node."""
+    where = f"host:{node_name}file:{origin}" if source == "file" else f"url:{origin}"
+    return fnv128a(canonical(pod) + where.encode())
 
 
 def give_identity(pod: dict[str, Any], node_name: str, source: str, origin: str) -> None:
-    """Make a decoded, defaulted object this node's static pod. `source` is `file` or `http`.
+    """Make a decoded, defaulted object this node's static pod.
+
+    `source` is `file` or `http`, `origin` the file's path or the URL.
 
     `config.source` and `config.seen` are stamped later, when the pod is delivered.
     """
     metadata, spec = pod["metadata"], pod["spec"]
     if not metadata.get("uid"):
-        metadata["uid"] = static_uid(pod, node_name, origin)
+        metadata["uid"] = static_uid(pod, node_name, source, origin)
     metadata["name"] = f"{metadata['name']}-{node_name.lower()}"
     metadata["namespace"] = metadata.get("namespace") or "default"
     spec["nodeName"] = node_name

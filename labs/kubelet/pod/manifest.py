@@ -1,9 +1,12 @@
-"""A manifest's bytes to a static pod: decode, default, name, validate, in upstream's order.
+"""A manifest's bytes to static pods: decode, default, name, validate, in upstream's order.
 
-Callers: the config sources. Mirrors `extractFromFile` and `tryDecodeSinglePod`.
+Callers: the config sources. Mirrors `extractFromFile`, `extractFromURL`, `tryDecodeSinglePod` and
+`tryDecodePodList`.
 """
 
-from labs.kubelet.pod.decode import decode_pod
+from typing import Any
+
+from labs.kubelet.pod.decode import decode_pod, decode_pod_list
 from labs.kubelet.pod.defaults import set_defaults
 from labs.kubelet.pod.errors import NamelessPodError, ParseError
 from labs.kubelet.pod.identity import give_identity
@@ -20,10 +23,32 @@ def pod_from_file(data: bytes, path: str, node_name: str) -> Pod:
         pod = decode_pod(data[:MAX_SIZE])
     except ParseError as error:
         raise ParseError(f"{path}: couldn't parse as pod({error}), please check config file") from None
+    return _finished(pod, node_name, "file", path)
+
+
+def pods_from_url(data: bytes, url: str, node_name: str) -> list[Pod]:
+    """The static pods that a URL serves, as one Pod or a PodList. Raises ManifestError.
+
+    One that is wrong refuses them all.
+    """
+    try:
+        found = [decode_pod(data)]
+    except ParseError as single:
+        try:
+            found = decode_pod_list(data)
+        except ParseError as many:
+            text = data.decode(errors="replace")
+            raise ParseError(
+                f"{url}: received '{text}', but couldn't parse as single ({single}) or multiple pods ({many})"
+            ) from None
+    return [_finished(pod, node_name, "http", url) for pod in found]
+
+
+def _finished(pod: dict[str, Any], node_name: str, source: str, origin: str) -> Pod:
     set_defaults(pod)
     if not pod["metadata"].get("name"):
         raise NamelessPodError
-    give_identity(pod, node_name, "file", f"file:{path}")
+    give_identity(pod, node_name, source, origin)
     if pod["spec"]["terminationGracePeriodSeconds"] < 0:
         pod["spec"]["terminationGracePeriodSeconds"] = 1
     validate(pod)

@@ -101,6 +101,7 @@ class Mount:
     path: str
     read_only: bool
     sub_path: str
+    sub_path_expr: str
     propagation: str
 
 
@@ -148,6 +149,7 @@ class Container:
                     m.get("mountPath", ""),
                     m.get("readOnly", False),
                     m.get("subPath", ""),
+                    m.get("subPathExpr", ""),
                     m.get("mountPropagation", "None"),
                 )
                 for m in c.get("volumeMounts", ())

@@ -13,14 +13,14 @@ VOLUMES = {
     "secret": "secrets",
     "persistentVolumeClaim": "persistentvolumeclaims",
     "csi": "csidrivers (via CSI volumes)",
-    "glusterfs": "endpoints",
+    "glusterfs": "endpoints (via glusterFS volumes)",
     "ephemeral": "persistentvolumeclaims (via ephemeral volumes)",
     "azureFile": "secrets",
 }
 PROJECTED = {
     "configMap": "configmaps",
     "secret": "secrets",
-    "serviceAccountToken": "serviceaccounts",
+    "serviceAccountToken": "serviceaccounts (via projected volumes)",
     "clusterTrustBundle": "clustertrustbundles",
     "podCertificate": "podcertificates",
 }

@@ -1,51 +1,82 @@
-"""Which API objects a pod refers to: what static pods, and so their mirrors, must not do."""
+"""Which API objects a pod refers to: what static pods, and so their mirrors, must not do.
+
+`HasAPIObjectReference` in `pkg/api/pod/util.go`, in its order and words.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 _VOLUMES = {
-    "secret": "secrets",
-    "configMap": "configmaps",
+    "configMap": "configmaps (via configmap volumes)",
+    "secret": "secrets (via secret volumes)",
+    "csi": "csidrivers (via CSI volumes)",
+    "glusterfs": "endpoints (via glusterFS volumes)",
     "persistentVolumeClaim": "persistentvolumeclaims",
-    "ephemeral": "ephemeral volumes",
+    "ephemeral": "persistentvolumeclaims (via ephemeral volumes)",
+    "azureFile": "secrets (via azureFile volumes)",
 }
 _PROJECTED = {
-    "secret": "secrets",
-    "configMap": "configmaps",
-    "serviceAccountToken": "service account tokens",
+    "configMap": "configmaps (via projected volumes)",
+    "secret": "secrets (via projected volumes)",
+    "serviceAccountToken": "serviceaccounts (via projected volumes)",
     "clusterTrustBundle": "clustertrustbundles",
     "podCertificate": "podcertificates",
-}
-_REFERENCES = {
-    "secretKeyRef": "secrets",
-    "configMapKeyRef": "configmaps",
-    "secretRef": "secrets",
-    "configMapRef": "configmaps",
 }
 
 
 def api_reference(spec: dict[str, Any]) -> str:
-    """The kind of the first object referred to, or ""."""
+    """What the first object referred to is, or ""."""
     if spec.get("serviceAccountName"):
-        return "a service account"
-    if spec.get("imagePullSecrets"):
+        return "serviceaccounts"
+    if any(_secret_names(spec)):
         return "secrets"
+    if any(_configmap_names(spec)):
+        return "configmaps"
     if spec.get("resourceClaims"):
-        return "resource claims"
+        return "resourceclaims"
     for volume in spec.get("volumes") or []:
         for kind, text in _VOLUMES.items():
             if volume.get(kind) is not None:
                 return text
-        for source in (volume.get("projected") or {}).get("sources") or []:
+        for source in _sources(volume):
             for kind, text in _PROJECTED.items():
                 if source.get(kind) is not None:
                     return text
-    for part in ("containers", "initContainers", "ephemeralContainers"):
-        for container in spec.get(part) or []:
-            sources = [variable.get("valueFrom") or {} for variable in container.get("env") or []]
-            for source in sources + (container.get("envFrom") or []):
-                for kind, text in _REFERENCES.items():
-                    if source.get(kind) is not None:
-                        return text
     return ""
+
+
+def _sources(volume: dict[str, Any]) -> list[dict[str, Any]]:
+    return (volume.get("projected") or {}).get("sources") or []
+
+
+def _environment(spec: dict[str, Any], variable: str, source: str) -> Iterator[str]:
+    """Names that containers' variables come from."""
+    for part in ("initContainers", "containers", "ephemeralContainers"):
+        for container in spec.get(part) or []:
+            for each in container.get("envFrom") or []:
+                yield (each.get(source) or {}).get("name", "")
+            for each in container.get("env") or []:
+                yield ((each.get("valueFrom") or {}).get(variable) or {}).get("name", "")
+
+
+def _secret_names(spec: dict[str, Any]) -> Iterator[str]:
+    for reference in spec.get("imagePullSecrets") or []:
+        yield reference.get("name", "")
+    yield from _environment(spec, "secretKeyRef", "secretRef")
+    for volume in spec.get("volumes") or []:
+        for settings in volume.values():
+            if isinstance(settings, dict):
+                yield (settings.get("secretRef") or {}).get("name", "")
+                yield settings.get("secretName", "")
+        for source in _sources(volume):
+            yield (source.get("secret") or {}).get("name", "")
+
+
+def _configmap_names(spec: dict[str, Any]) -> Iterator[str]:
+    yield from _environment(spec, "configMapKeyRef", "configMapRef")
+    for volume in spec.get("volumes") or []:
+        yield (volume.get("configMap") or {}).get("name", "")
+        for source in _sources(volume):
+            yield (source.get("configMap") or {}).get("name", "")

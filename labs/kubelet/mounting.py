@@ -1,0 +1,77 @@
+"""Waiting for a pod's volumes (`volumemanager.WaitForAttachAndMount`, `nestedpendingoperations`).
+
+What fails is tried again after 0.5 s, 1 s, 2 s and so on up to 2m2s; the sync waits 2m3s for it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from labs.kubelet import klog
+from labs.kubelet.events import WARNING, EventRecorder
+from labs.kubelet.pod.model import Pod
+from labs.kubelet.runtime_manager import go_duration
+from labs.kubelet.sync_errors import SyncError
+from labs.kubelet.volumes import VolumeError, Volumes
+
+PATIENCE = 123.0
+FIRST_RETRY, LAST_RETRY = 0.5, 122.0
+
+
+class Mounter:
+    """Sets up volumes of pods, again and again where it fails."""
+
+    def __init__(self, volumes: Volumes, events: EventRecorder, now: Callable[[], datetime]) -> None:
+        self._volumes = volumes
+        self._events = events
+        self._now = now
+        self._began = now()
+        #: UID -> how long the last failure waits, and until when on the loop's clock
+        self._waits: dict[str, tuple[float, float]] = {}
+
+    async def mount(self, pod: Pod) -> None:
+        """Set up every volume that is mounted. Raises SyncError after PATIENCE seconds."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + PATIENCE
+        while True:
+            delay, until = self._waits.get(pod.uid, (0.0, 0.0))
+            await asyncio.sleep(max(0.0, min(until, end) - loop.time()))
+            if until > end:
+                name = self._failing(pod)
+                why = f"unmounted volumes=[{name}], unattached volumes=[], failed to process volumes=[]"
+                raise SyncError(f"{why}: context deadline exceeded")
+            try:
+                self._volumes.prepare(pod)
+            except VolumeError as error:
+                delay = min(delay * 2, LAST_RETRY) or FIRST_RETRY
+                self._waits[pod.uid] = (delay, loop.time() + delay)
+                self._failed(pod, error, delay)
+                continue
+            self.forget(pod.uid)
+            return
+
+    def _failing(self, pod: Pod) -> str:
+        try:
+            self._volumes.prepare(pod)
+        except VolumeError as error:
+            return error.volume
+        return ""
+
+    def _failed(self, pod: Pod, error: VolumeError, delay: float) -> None:
+        what = f'MountVolume.SetUp failed for volume "{error.volume}"'
+        unique = f"{error.plugin}/{pod.uid}-{error.volume}"
+        at = self._now() + timedelta(seconds=delay)
+        clock = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}000 +0000 UTC"
+        mono = (at - self._began).total_seconds()
+        klog.plain(
+            "E",
+            "nestedpendingoperations.go:348",
+            f'Operation for "{{volumeName:{unique} podName:{pod.uid} nodeName:}}" failed. No retries '
+            f"permitted until {clock} m=+{mono:.9f} (durationBeforeRetry {go_duration(delay)}). Error: "
+            f'{what} (UniqueName: "{unique}") pod "{pod.name}" (UID: "{pod.uid}") : {error}',
+        )
+        self._events.pod(pod, WARNING, "FailedMount", f"{what} : {error}")
+
+    def forget(self, uid: str) -> None:
+        """A pod's volumes are there, or the pod is gone."""
+        self._waits.pop(uid, None)

@@ -1,0 +1,152 @@
+"""What the node refuses and what ends by itself: facts 33, 34, 36 and 40."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kubelet.node import Node, manifest, node
+from tests.kubelet.virtual_time import virtual
+
+PORTS = {"ports": [{"containerPort": 80, "hostPort": 8080}]}
+
+
+def own_status(n: Node, pod: str) -> dict[str, Any]:
+    """The status that the kubelet's own `/pods` shows."""
+    assert n.kubelet is not None
+    (it,) = (p for p in n.kubelet.pods() if p.name == f"{pod}-{n.name}")
+    return n.kubelet.syncer.status_of(it)
+
+
+@virtual
+async def test_fact_34_a_host_port_that_is_taken_refuses_the_pod_for_good(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("a.yaml", manifest("first", container=PORTS))
+        await n.runs("first")
+        n.put("b.yaml", manifest("second", container=PORTS))
+        await n.until(lambda: "NodePorts" in n.api.reasons("second-node-1"))
+        n.remove("a.yaml")
+        await asyncio.sleep(200)
+
+        why = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+        assert own_status(n, "second") == {
+            "phase": "Failed",
+            "reason": "NodePorts",
+            "message": f"Pod was rejected: {why}",
+        }
+        assert {e["message"] for e in n.api.events("second-node-1")} == {why}
+        assert not n.runtime.of_pod("second-node-1")
+        assert n.mirror("second") is None
+
+
+@virtual
+async def test_fact_34_a_refused_pod_is_looked_at_again_when_the_kubelet_restarts(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("a.yaml", manifest("first", container=PORTS))
+        await n.runs("first")
+        n.put("b.yaml", manifest("second", container=PORTS))
+        await n.until(lambda: "NodePorts" in n.api.reasons("second-node-1"))
+        n.remove("a.yaml")
+        await n.until(lambda: not n.running("first"))
+
+        await n.stop()
+        await n.start()
+
+        await n.runs("second")
+
+
+@virtual
+async def test_fact_34_an_edit_is_looked_at_again(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest(nodeSelector={"disk": "ssd"}))
+        await n.until(lambda: "NodeAffinity" in n.api.reasons("web-node-1"))
+
+        n.put("web.yaml", manifest())
+
+        await n.runs()
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "message"),
+    [
+        (
+            {"nodeSelector": {"disk": "ssd"}},
+            "NodeAffinity",
+            "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+        ),
+        (
+            {"container": {"resources": {"requests": {"cpu": "5000"}}}},
+            "UnexpectedAdmissionError",
+            "Unexpected error while attempting to recover from admission failure: preemption: error finding "
+            "a set of pods to preempt: no set of running pods found to reclaim resources: [(res: cpu, q: ",
+        ),
+        (
+            {"securityContext": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}},
+            "SysctlForbidden",
+            'forbidden sysctl: "kernel.msgmax" not allowlisted',
+        ),
+        (
+            {"os": {"name": "windows"}},
+            "PodOSNotSupported",
+            "Failed to admit pod as the OS field doesn't match",
+        ),
+    ],
+)
+def test_fact_34_reasons_are_the_real_ones(
+    tmp_path: Path, spec: dict[str, Any], reason: str, message: str
+) -> None:
+    @virtual
+    async def check() -> None:
+        async with node(tmp_path) as n:
+            n.put("web.yaml", manifest(**spec))
+            await n.until(lambda: reason in n.api.reasons("web-node-1"))
+
+            (event,) = n.api.events("web-node-1")
+            assert event["message"].startswith(message)
+            assert event["type"] == "Warning"
+
+    check()
+
+
+@virtual
+async def test_fact_33_a_pod_that_is_done_is_not_mirrored_again(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", lives=[(1, 0)])
+        n.put("web.yaml", manifest(restartPolicy="Never"))
+        await n.until(lambda: (n.mirror() or {}).get("status", {}).get("phase") == "Succeeded")
+
+        await n.api.request("DELETE", "/api/v1/namespaces/default/pods/web-node-1", {"gracePeriodSeconds": 0})
+        await asyncio.sleep(200)
+
+        assert n.mirror() is None
+
+
+@virtual
+async def test_fact_36_a_deadline_ends_the_pod_in_time_and_for_good(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest(activeDeadlineSeconds=30))
+        await n.runs()
+
+        took = await n.until(lambda: not n.running())
+        await n.until(lambda: (n.mirror() or {})["status"]["phase"] == "Failed")
+        await asyncio.sleep(200)
+
+        assert 28 <= took <= 31
+        assert not n.running()
+        status = (n.mirror() or {})["status"]
+        why = "Pod was active on the node longer than the specified deadline"
+        assert (status["reason"], status["message"]) == ("DeadlineExceeded", why)
+        assert "DeadlineExceeded" in n.api.reasons("web-node-1")
+
+
+@virtual
+async def test_fact_40_the_kubelet_lists_its_pods_by_static_uid_while_the_api_is_down(tmp_path: Path) -> None:
+    async with node(tmp_path, api_down=True) as n:
+        n.put("web.yaml", manifest())
+        await n.until(n.running)
+        assert n.kubelet is not None
+        (pod,) = n.kubelet.pods()
+
+        await n.until(lambda: own_status(n, "web").get("phase") == "Running")
+        assert pod.uid == pod.annotations["kubernetes.io/config.hash"]

@@ -1,0 +1,136 @@
+"""Variables of containers: expansion, what a pod knows of itself, services."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labs.kubelet.downward import environment, expand
+from labs.kubelet.pod.manifest import pod_from_file
+from labs.kubelet.services import Services
+from tests.kubelet.node import manifest, node
+from tests.kubelet.virtual_time import virtual
+
+RECORDED = {
+    "KUBERNETES_PORT": "tcp://10.96.0.1:443",
+    "KUBERNETES_PORT_443_TCP": "tcp://10.96.0.1:443",
+    "KUBERNETES_PORT_443_TCP_ADDR": "10.96.0.1",
+    "KUBERNETES_PORT_443_TCP_PORT": "443",
+    "KUBERNETES_PORT_443_TCP_PROTO": "tcp",
+    "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+    "KUBERNETES_SERVICE_PORT": "443",
+    "KUBERNETES_SERVICE_PORT_HTTPS": "443",
+}
+
+
+def service(name: str, namespace: str, address: str, *ports: dict[str, Any]) -> dict[str, Any]:
+    spec = {"clusterIP": address, "ports": list(ports)}
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+KUBERNETES = service("kubernetes", "default", "10.96.0.1", {"name": "https", "port": 443, "protocol": "TCP"})
+
+
+def variables(
+    *env: dict[str, Any], services: dict[str, str] | None = None, **container: Any
+) -> dict[str, str]:
+    text = json.dumps(manifest(container={"env": list(env), **container})).encode()
+    pod = pod_from_file(text, "/m/web.yaml", "node-1")
+    return environment(pod, pod.containers[0], {"status.podIP": "10.244.0.5"}, services or {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("$(A)", "1"),
+        ("$(NOPE)", "$(NOPE)"),
+        ("$$(A)", "$(A)"),
+        ("$$$(A)", "$1"),
+        ("x$(A)y$(A)", "x1y1"),
+        ("$A", "$A"),
+        ("$(A", "$(A"),
+        ("$", "$"),
+        ("$$", "$"),
+    ],
+)
+def test_references_are_expanded_as_upstream_does(text: str, expanded: str) -> None:
+    assert expand(text, {"A": "1"}) == expanded
+
+
+def test_a_variable_may_name_those_before_it() -> None:
+    found = variables(
+        {"name": "A", "value": "1"}, {"name": "B", "value": "$(A)$(C)"}, {"name": "C", "value": "2"}
+    )
+
+    assert found == {"A": "1", "B": "1$(C)", "C": "2"}
+
+
+def test_a_pod_knows_itself() -> None:
+    resources = {"requests": {"memory": "33Mi"}, "limits": {"cpu": "1500m", "memory": "64Mi"}}
+    found = variables(
+        {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "APP", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
+        {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+        {"name": "MEM", "valueFrom": {"resourceFieldRef": {"resource": "requests.memory", "divisor": "1Mi"}}},
+        resources=resources,
+    )
+
+    assert found == {"POD": "web-node-1", "APP": "web", "IP": "10.244.0.5", "CPU": "2", "MEM": "33"}
+
+
+def test_the_api_servers_service_is_told_as_recorded() -> None:
+    services = Services()
+    services.on_event("ADDED", KUBERNETES)
+
+    assert services.variables("anywhere", links=False) == RECORDED
+
+
+def test_services_of_the_pods_own_namespace_are_told_unless_links_are_off() -> None:
+    services = Services()
+    for each in (
+        service("my-db", "default", "10.96.0.7", {"port": 5432}),
+        service("headless", "default", "None", {"port": 1}),
+        service("other", "elsewhere", "10.96.0.8", {"port": 1}),
+    ):
+        services.on_event("ADDED", each)
+
+    assert services.variables("default", links=True)["MY_DB_SERVICE_HOST"] == "10.96.0.7"
+    assert not {n for n in services.variables("default", links=True) if not n.startswith("MY_DB")}
+    assert services.variables("default", links=False) == {}
+    services.on_event("DELETED", service("my-db", "default", "", {}))
+    assert services.variables("default", links=True) == {}
+
+
+def test_the_manifests_own_variables_win_over_services() -> None:
+    found = variables(
+        {"name": "KUBERNETES_PORT", "value": "mine"},
+        {"name": "B", "value": "$(A)"},
+        services={**RECORDED, "A": "1"},
+    )
+
+    assert (found["KUBERNETES_PORT"], found["B"]) == ("mine", "1")
+    assert found["KUBERNETES_SERVICE_HOST"] == "10.96.0.1"
+
+
+@virtual
+async def test_fact_06_static_pods_need_no_service_variables_and_get_them_once_the_api_is_there(
+    tmp_path: Path,
+) -> None:
+    async with node(tmp_path, api_down=True) as n:
+        n.put("early.yaml", manifest("early"))
+        await n.until(lambda: n.running("early"))
+        n.api.objects[("services", "default", "kubernetes")] = {
+            "kind": "Service",
+            **KUBERNETES,
+            "metadata": {**KUBERNETES["metadata"], "resourceVersion": "1", "uid": "s"},
+        }
+        n.api.down = False
+        await n.until(lambda: n.mirror("early"))
+        n.put("late.yaml", manifest("late"))
+        late = await n.runs("late")
+
+        early = n.runtime.config_of(n.running("early")[0].id)
+        assert not list(early.envs)
+        assert {e.key: e.value for e in n.runtime.config_of(late.id).envs} == RECORDED

@@ -1,0 +1,217 @@
+"""The URL source: `staticPodURL`, facts 1, 2, 15, 23, 26 and 53-55."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from labs.kubelet.config import KubeletConfig
+from labs.kubelet.flags import config_fields, parse
+from labs.kubelet.pod.manifest import pods_from_url
+from labs.kubelet.pod.model import Pod
+from labs.kubelet.sources.http import Answer, FetchError, UrlSource, fetcher
+from tests.kubelet.node import manifest, node
+from tests.kubelet.virtual_time import virtual
+
+URL = "http://pods.example/web.yaml"
+
+
+class Server:
+    """What stands behind the URL, and what the source made of it."""
+
+    def __init__(self) -> None:
+        self.answer: Answer | FetchError = Answer(200, "200 OK", b"")
+        self.asked = 0
+        self.published: list[list[Pod]] = []
+        self.source = UrlSource(self.fetch, URL, "node-1", 20, self.published.append)
+
+    async def fetch(self) -> Answer:
+        self.asked += 1
+        if isinstance(self.answer, FetchError):
+            raise self.answer
+        return self.answer
+
+    def serve(self, *pods: dict[str, Any]) -> None:
+        listed = {"apiVersion": "v1", "kind": "PodList", "items": list(pods)}
+        document = pods[0] if len(pods) == 1 else listed
+        self.answer = Answer(200, "200 OK", json.dumps(document).encode())
+
+    def check(self) -> None:
+        asyncio.run(self.source.check())
+
+    @property
+    def names(self) -> list[str]:
+        return [pod.name for pod in self.published[-1]]
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+def test_fact_18_a_url_may_serve_one_pod_or_a_list(server: Server) -> None:
+    server.serve(manifest("one"))
+    server.check()
+    assert server.names == ["one-node-1"]
+
+    server.serve(manifest("one"), manifest("two"))
+    server.check()
+    assert server.names == ["one-node-1", "two-node-1"]
+
+
+def test_fact_23_the_uid_is_the_urls_and_not_the_nodes() -> None:
+    data = json.dumps(manifest("web")).encode()
+
+    here, there = pods_from_url(data, URL, "node-1"), pods_from_url(data, URL, "node-2")
+
+    assert here[0].uid == there[0].uid
+    assert here[0].uid != pods_from_url(data, URL + "?", "node-1")[0].uid
+
+
+def test_fact_26_url_pods_tolerate_nothing_of_themselves() -> None:
+    (pod,) = pods_from_url(json.dumps(manifest("web")).encode(), URL, "node-1")
+
+    assert "tolerations" not in pod.object["spec"]
+
+
+def test_fact_53_without_an_answer_the_pods_stay(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.serve(manifest("web"))
+    server.check()
+    server.answer = Answer(404, "404 Not Found", b"no")
+    server.check()
+    server.answer = FetchError(f'Get "{URL}": EOF')
+    server.check()
+
+    assert len(server.published) == 1
+    assert f'"Failed to read pods from URL" err="{URL}: 404 Not Found"' in capsys.readouterr().err
+
+
+def test_fact_53_an_empty_body_takes_the_pods_away_and_is_an_error(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.serve(manifest("web"))
+    server.check()
+    server.answer = Answer(200, "200 OK", b"")
+    server.check()
+
+    assert server.published[-1] == []
+    assert f'err="zero-length data received from {URL}"' in capsys.readouterr().err
+
+
+def test_fact_53_unchanged_bytes_are_skipped(server: Server) -> None:
+    server.serve(manifest("web"))
+    server.check()
+    server.check()
+
+    assert (server.asked, len(server.published)) == (2, 1)
+
+
+def test_fact_53_what_cannot_be_read_is_quoted_once_and_the_pods_stay(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.serve(manifest("web"))
+    server.check()
+    server.answer = Answer(200, "200 OK", b"{kind: Deployment, apiVersion: v1}")
+    server.check()
+    server.check()
+
+    said = capsys.readouterr().err
+    assert said.count("received '{kind: Deployment, apiVersion: v1}', but couldn't parse as single (") == 1
+    assert ") or multiple pods (" in said
+    assert len(server.published) == 1
+
+
+def test_fact_54_three_failures_are_logged_the_fourth_says_that_more_are_not(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answer = Answer(500, "500 Internal Server Error", b"")
+    for _ in range(6):
+        server.check()
+    said = capsys.readouterr().err
+    assert said.count('"Failed to read pods from URL" err=') == 3
+    assert said.count('"Failed to read pods from URL. Dropping verbosity of this message to V(4)" err=') == 1
+
+    server.serve(manifest("web"))
+    for _ in range(2):
+        server.check()
+    assert capsys.readouterr().err.count('"Successfully read pods from URL"') == 1
+
+
+def test_fact_55_one_bad_pod_refuses_the_whole_list(server: Server) -> None:
+    server.serve(manifest("good"), manifest("bad", container={"image": ""}))
+    server.check()
+
+    assert server.published == []
+
+
+def test_fact_02_headers_are_sent_as_configured() -> None:
+    async def ask() -> tuple[Answer, list[str]]:
+        seen: list[str] = []
+
+        async def answer(request: web.Request) -> web.Response:
+            seen.extend(request.headers.getall("X-Who"))
+            return web.Response(text="body")
+
+        app = web.Application()
+        app.router.add_get("/pods", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        try:
+            return await fetcher(f"http://127.0.0.1:{port}/pods", {"X-Who": ["a", "b"]})(), seen
+        finally:
+            await runner.cleanup()
+
+    answer, seen = asyncio.run(ask())
+
+    assert (answer.code, answer.body) == (200, b"body")
+    assert seen == ["a", "b"]
+
+
+def test_fact_02_url_and_headers_come_from_file_or_flags() -> None:
+    text = (
+        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+        "staticPodURL: http://x\nstaticPodURLHeader: {A: [b, c]}\nhttpCheckFrequency: 5s\n"
+    )
+    config = KubeletConfig.from_file(text.encode(), "/c")
+    flags, _ = parse(["--manifest-url=http://y", "--manifest-url-header=A:b,B:c,A:d"])
+    changed = config.with_flags(config_fields(flags))
+
+    assert (config.static_pod_url, config.static_pod_url_header) == ("http://x", {"A": ("b", "c")})
+    assert config.http_check_frequency == 5
+    assert changed.static_pod_url_header == {"A": ("b", "d"), "B": ("c",)}
+
+
+@virtual
+async def test_fact_01_pods_of_file_and_url_run_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server()
+    server.serve(manifest("served"))
+    monkeypatch.setattr("labs.kubelet.kubelet.fetcher", lambda *_: server.fetch)
+    async with node(tmp_path, static_pod_url=URL) as n:
+        n.put("web.yaml", manifest())
+        await n.runs("web")
+        await n.runs("served")
+
+        sources = {name: n.mirror(name)["metadata"]["annotations"] for name in ("web", "served")}  # type: ignore[index]
+        assert sources["web"]["kubernetes.io/config.source"] == "file"
+        assert sources["served"]["kubernetes.io/config.source"] == "http"
+
+
+@virtual
+async def test_fact_15_of_two_pods_of_one_name_in_a_list_the_first_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server()
+    server.serve(manifest("web"), manifest("web", container={"image": "busybox:1.37"}))
+    monkeypatch.setattr("labs.kubelet.kubelet.fetcher", lambda *_: server.fetch)
+    async with node(tmp_path, static_pod_url=URL) as n:
+        container = await n.runs()
+
+        assert container.image.image.endswith("1.36")
+        await n.until(lambda: "FailedValidation" in n.api.reasons("web-node-1"))

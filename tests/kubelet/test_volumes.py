@@ -1,0 +1,205 @@
+"""Volumes on the node's disk, and waiting for them."""
+
+import asyncio
+import json
+import os
+import stat
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labs.kubelet.hostfs import HostFs
+from labs.kubelet.payload import File, write_payload
+from labs.kubelet.pod.manifest import pod_from_file
+from labs.kubelet.pod.model import Pod
+from labs.kubelet.volumes import BoundMount, VolumeError, Volumes
+from tests.kubelet.node import START, manifest, node
+from tests.kubelet.virtual_time import virtual
+
+
+def pod_with(source: dict[str, Any], mount: dict[str, Any] | None = None, **spec: Any) -> Pod:
+    container = {"volumeMounts": [{"name": "v", "mountPath": "/v", **(mount or {})}]}
+    it = manifest(container=container, volumes=[{"name": "v", **source}], **spec)
+    return pod_from_file(json.dumps(it).encode(), "/m/web.yaml", "node-1")
+
+
+class Disk:
+    """Volumes of one pod."""
+
+    def __init__(self, root: Path) -> None:
+        (root / "etc").mkdir()
+        (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
+        self.root = root
+        self.volumes = Volumes(HostFs(str(root)), "/var/lib/kubelet", "cluster.local", lambda: START)
+
+    def mount(self, pod: Pod, env: dict[str, str] | None = None) -> BoundMount:
+        """The pod's one volume, set up and mounted."""
+        self.volumes.prepare(pod)
+        mounts = self.volumes.mounts(pod, pod.containers[0], ("10.244.0.5",), env or {})
+        return next(m for m in mounts if m.container_path == "/v")
+
+    def path(self, on_node: str) -> Path:
+        return self.root / on_node.lstrip("/")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    return Disk(tmp_path)
+
+
+def test_an_empty_dir_is_for_everybody(disk: Disk) -> None:
+    made = disk.mount(pod_with({"emptyDir": {}}))
+
+    assert made.host_path.endswith("/volumes/kubernetes.io~empty-dir/v")
+    assert stat.S_IMODE(disk.path(made.host_path).stat().st_mode) == 0o777
+
+
+def test_downward_files_change_together_and_are_read_only(disk: Disk) -> None:
+    items = [
+        {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
+        {"path": "deep/name", "fieldRef": {"fieldPath": "metadata.name"}, "mode": 0o400},
+    ]
+    made = disk.mount(pod_with({"downwardAPI": {"items": items}}))
+    folder = disk.path(made.host_path)
+
+    assert made.read_only
+    assert (folder / "labels").read_text() == 'app="web"'
+    assert (folder / "deep/name").read_text() == "web-node-1"
+    assert str((folder / "labels").readlink()) == "..data/labels"
+    assert stat.S_IMODE((folder / "deep/name").stat().st_mode) == 0o400
+    assert stat.S_IMODE((folder / "labels").stat().st_mode) == 0o644
+
+
+def test_a_payload_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    fs, folder = HostFs(str(tmp_path)), tmp_path / "v"
+    folder.mkdir()
+    write_payload(fs, "/v", {"a": File(b"1", 0o644), "b": File(b"1", 0o644)}, START)
+    first = (folder / "..data").readlink()
+    write_payload(fs, "/v", {"a": File(b"1", 0o644)}, START + timedelta(seconds=1))
+    assert (folder / "..data").readlink() == first
+
+    write_payload(fs, "/v", {"a": File(b"2", 0o644)}, START + timedelta(seconds=1))
+
+    assert (folder / "a").read_text() == "2"
+    assert not (folder / "b").exists()
+    assert not (folder / first).exists()
+
+
+def test_a_projected_volume_has_its_downward_files(disk: Disk) -> None:
+    item = {"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}
+    source = {"projected": {"defaultMode": 0o440, "sources": [{"downwardAPI": {"items": [item]}}]}}
+    made = disk.mount(pod_with(source))
+
+    file = disk.path(made.host_path) / "name"
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == ("web-node-1", 0o440)
+
+
+@pytest.mark.parametrize(
+    ("kind", "there", "why"),
+    [
+        ("Directory", None, "is not a directory"),
+        ("Directory", "file", "is not a directory"),
+        ("File", "dir", "is not a file"),
+        ("Socket", "file", "is not a socket file"),
+        ("CharDevice", None, "is not a character device"),
+        ("BlockDevice", None, "is not a block device"),
+        ("DirectoryOrCreate", None, ""),
+        ("FileOrCreate", None, ""),
+        ("", None, ""),
+    ],
+)
+def test_a_host_path_is_what_its_type_says(disk: Disk, kind: str, there: str | None, why: str) -> None:
+    if there == "file":
+        disk.path("/there").touch()
+    elif there == "dir":
+        disk.path("/there").mkdir()
+    pod = pod_with({"hostPath": {"path": "/there", "type": kind}})
+
+    if why:
+        with pytest.raises(VolumeError, match=f"hostPath type check failed: /there {why}"):
+            disk.volumes.prepare(pod)
+    else:
+        disk.volumes.prepare(pod)
+        assert disk.path("/there").exists() == bool(kind)
+
+
+def test_a_group_owns_what_fs_group_says(disk: Disk) -> None:
+    made = disk.mount(pod_with({"emptyDir": {}}, securityContext={"fsGroup": os.getgid()}))
+
+    mode = disk.path(made.host_path).stat().st_mode
+    assert stat.S_IMODE(mode) == 0o2777
+
+
+def test_a_sub_path_is_made_within_the_volume(disk: Disk) -> None:
+    made = disk.mount(pod_with({"emptyDir": {}}, {"subPath": "a/b"}))
+
+    assert made.host_path.endswith("/kubernetes.io~empty-dir/v/a/b")
+    assert disk.path(made.host_path).is_dir()
+
+
+def test_a_sub_path_may_be_made_of_variables(disk: Disk) -> None:
+    pod = pod_with({"emptyDir": {}}, {"subPathExpr": "$(POD)/x"})
+
+    assert disk.mount(pod, {"POD": "web"}).host_path.endswith("/v/web/x")
+
+
+def test_a_sub_path_cannot_lead_out_of_its_volume(disk: Disk) -> None:
+    pod = pod_with({"emptyDir": {}}, {"subPath": "out/secret"})
+    disk.volumes.prepare(pod)
+    disk.path("/secret").mkdir()
+    volume = disk.path(disk.volumes.path_of(pod, pod.volumes[0]))
+    (volume / "out").symlink_to("/")
+
+    with pytest.raises(VolumeError, match="not within volume path"):
+        disk.mount(pod)
+
+
+def test_hosts_name_the_pod_with_its_domain_and_its_aliases(disk: Disk) -> None:
+    pod = pod_with(
+        {"emptyDir": {}},
+        hostname="fancy",
+        subdomain="sub",
+        hostAliases=[{"ip": "1.2.3.4", "hostnames": ["a"]}],
+    )
+    disk.mount(pod)
+
+    text = disk.path(f"/var/lib/kubelet/pods/{pod.uid}/etc-hosts").read_text()
+    assert "10.244.0.5\tfancy.sub.default.svc.cluster.local\tfancy\n" in text
+    assert text.endswith("\n# Entries added by HostAliases.\n1.2.3.4\ta\n")
+
+
+@virtual
+async def test_a_volume_that_cannot_be_had_is_tried_again_with_growing_delays(tmp_path: Path) -> None:
+    container = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    volumes = [{"name": "v", "hostPath": {"path": "/there", "type": "Directory"}}]
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest(container=container, volumes=volumes))
+        await asyncio.sleep(10)
+        tries = [e["count"] for e in n.api.events("web-node-1") if e["reason"] == "FailedMount"]
+        (tmp_path / "there").mkdir()
+        took = await n.until(n.running)
+
+        assert tries == [5]  # at 0, 0.5, 1.5, 3.5 and 7.5 seconds
+        assert took <= 6
+        (event,) = (e for e in n.api.events("web-node-1") if e["reason"] == "FailedMount")
+        why = "hostPath type check failed: /there is not a directory"
+        assert event["message"] == f'MountVolume.SetUp failed for volume "v" : {why}'
+
+
+@virtual
+async def test_after_two_minutes_the_sync_gives_up_and_begins_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    container = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    volumes = [{"name": "v", "hostPath": {"path": "/there", "type": "Directory"}}]
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest(container=container, volumes=volumes))
+        await asyncio.sleep(130)
+
+        said = capsys.readouterr().err
+        why = "unmounted volumes=[v], unattached volumes=[], failed to process volumes=[]"
+        assert f'"Error syncing pod, skipping" err="{why}: context deadline exceeded"' in said
+        assert "durationBeforeRetry 500ms" in said
+        assert "durationBeforeRetry 1m4s" in said
