@@ -38,7 +38,8 @@ class Bundle:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self._places = Places(Path("/nowhere"), Path("/nowhere"))
+        places = Places(Path("/nowhere"), Path("/nowhere"))
+        self._own, self._variables = places.state / "catalogue", places.variables
         self._python: Blob | None = None
         self._libraries: Blob | None = None
 
@@ -47,7 +48,7 @@ class Bundle:
 
         Without a pause program, the base brings a pause image of its own.
         """
-        for image in read_catalogue(SOURCE, self._places.state, self._places.variables):
+        for image in read_catalogue(SOURCE, self._own, self._variables):
             if project != any(mount.source.is_relative_to(SOURCE) for mount in image.mounts):
                 continue
             if image.entrypoint != ("/pause",):
