@@ -63,7 +63,6 @@ def container_status(container: Container) -> Any:
         image=cri.ImageSpec(image=container.image_name),
         image_ref=container.image_id,
         image_id=container.image_id,
-        user=_user(container),
         reason=container.reason,
         message=container.message,
         labels=dict(container.config.labels),
@@ -72,12 +71,6 @@ def container_status(container: Container) -> Any:
         log_path=container.log_path,
         resources=cri.ContainerResources(linux=container.config.linux.resources),
     )
-
-
-def _user(container: Container) -> Any:
-    uid, gid, *groups = container.user
-    own = {gid, *groups}  # a process' groups are told with its own among them
-    return cri.ContainerUser(linux=cri.LinuxContainerUser(uid=uid, gid=gid, supplemental_groups=sorted(own)))
 
 
 def image(image_: Image, size: int) -> Any:
