@@ -129,6 +129,8 @@ class ApiClient:
             why = f"dial tcp {parts.hostname}:{parts.port or 443}: connect: connection refused"
         elif isinstance(error, asyncio.TimeoutError):
             why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        elif type(error).__name__ == "ServerDisconnectedError":
+            why = "EOF"
         else:
             why = str(error) or type(error).__name__
         return ApiError(0, f'{verb} "{self._server}{path}": {why}')

@@ -88,6 +88,7 @@ class KubeletConfig:
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     serialize_image_pulls: bool = True
     # What no file holds: flags only.
+    kubernetes_version: tuple[int, int] = (1, 36)
     root_dir: str = "/var/lib/kubelet"
     kubeconfig: str = ""
     hostname_override: str = ""
@@ -207,7 +208,7 @@ def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in settings.items() if v is not None}
 
 
-_FLAG_FIELDS_FROM = [f.name for f in fields(KubeletConfig)].index("root_dir")
+_FLAG_FIELDS_FROM = [f.name for f in fields(KubeletConfig)].index("kubernetes_version")
 
 
 def _typed(key: str, kind: object, value: Any) -> Any:

@@ -45,6 +45,11 @@ def _headers(text: str) -> dict[str, tuple[str, ...]]:
     return headers
 
 
+def _version(text: str) -> tuple[int, int]:
+    major, minor = text.removeprefix("v").split(".")[:2]
+    return int(major), int(minor)
+
+
 def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0", "t", "f"):
         raise ValueError(text)
@@ -100,6 +105,7 @@ FLAGS: dict[str, tuple[str | None, Any, str, str]] = {
     "runtime-cgroups": (None, str, "Optional absolute name of cgroups to create and run the runtime in.", ""),
     "cloud-provider": (None, str, "The provider for cloud services.", ""),
     "provider-id": (None, str, "Unique identifier for identifying the node in a machine database.", IN_CONFIG),
+    "kubernetes-version": ("kubernetes_version", _version, "Treat manifests as the kubelet of this version does, for instance v1.33.", ""),
     "v": (None, int, "number for the log level verbosity", ""),
 }  # fmt: skip
 
@@ -143,6 +149,7 @@ def _metavar(kind: object) -> str:
         _boolean: "bool",
         _list: "strings",
         _labels: "mapStringString",
+        _version: "version",
         _headers: "colonSeparatedMultimapStringString",
     }
     return names.get(kind, "string")

@@ -132,7 +132,12 @@ class Kubelet:
             if self.config.static_pod_path:
                 path, period = self.config.static_pod_path, self.config.file_check_frequency
                 source = FileSource(
-                    self._fs, path, self.node_name, period, lambda pods: self.pod_config.set("file", pods)
+                    self._fs,
+                    path,
+                    self.node_name,
+                    period,
+                    lambda pods: self.pod_config.set("file", pods),
+                    self.config.kubernetes_version,
                 )
                 tasks.create_task(source.run())
             if url := self.config.static_pod_url:
@@ -141,7 +146,12 @@ class Kubelet:
                     self.config.http_check_frequency,
                 )
                 served = UrlSource(
-                    fetch, url, self.node_name, every, lambda pods: self.pod_config.set("http", pods)
+                    fetch,
+                    url,
+                    self.node_name,
+                    every,
+                    lambda pods: self.pod_config.set("http", pods),
+                    self.config.kubernetes_version,
                 )
                 tasks.create_task(served.run())
             tasks.create_task(self.pleg.run())

@@ -17,6 +17,7 @@ from labs.kubelet.hostfs import HostFs
 from labs.kubelet.images import ImageManager
 from labs.kubelet.mirror import Json, Mirrors
 from labs.kubelet.mounting import Mounter
+from labs.kubelet.pleg import RELIST_PERIOD
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.probes import ProbeManager
 from labs.kubelet.runtime_manager import PodRuntime
@@ -109,6 +110,9 @@ class PodSyncer:
         await self._runtime.remove_dead(pod, status, KEPT_DEAD)
         errors: list[SyncError] = [e for e in outcome.values() if e is not None]
         if errors:
+            if actions.create_sandbox:
+                # a relist of the runtime shows the new sandbox, which is a reason to look again
+                asyncio.get_running_loop().call_later(RELIST_PERIOD, self._wake, pod.uid)
             raise joined(errors)
 
     async def _end(self, pod: Pod, status: PodStatus) -> None:

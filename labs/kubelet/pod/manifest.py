@@ -11,22 +11,26 @@ from labs.kubelet.pod.defaults import set_defaults
 from labs.kubelet.pod.errors import NamelessPodError, ParseError
 from labs.kubelet.pod.identity import give_identity
 from labs.kubelet.pod.model import Pod
-from labs.kubelet.pod.references import refuse_references
+from labs.kubelet.pod.references import refuse_new_references, refuse_references
 from labs.kubelet.pod.validation import validate
 
 MAX_SIZE = 10 << 20
+Version = tuple[int, int]
+LATEST = (1, 36)
+#: From this version on the kubelet refuses what only the mirror was refused for before.
+REFERENCES_REFUSED = (1, 34)
 
 
-def pod_from_file(data: bytes, path: str, node_name: str) -> Pod:
+def pod_from_file(data: bytes, path: str, node_name: str, version: Version = LATEST) -> Pod:
     """The static pod that a file holds. Raises ManifestError with upstream's text."""
     try:
         pod = decode_pod(data[:MAX_SIZE])
     except ParseError as error:
         raise ParseError(f"{path}: couldn't parse as pod({error}), please check config file") from None
-    return _finished(pod, node_name, "file", path)
+    return _finished(pod, node_name, "file", path, version)
 
 
-def pods_from_url(data: bytes, url: str, node_name: str) -> list[Pod]:
+def pods_from_url(data: bytes, url: str, node_name: str, version: Version = LATEST) -> list[Pod]:
     """The static pods that a URL serves, as one Pod or a PodList. Raises ManifestError.
 
     One that is wrong refuses them all.
@@ -41,10 +45,10 @@ def pods_from_url(data: bytes, url: str, node_name: str) -> list[Pod]:
             raise ParseError(
                 f"{url}: received '{text}', but couldn't parse as single ({single}) or multiple pods ({many})"
             ) from None
-    return [_finished(pod, node_name, "http", url) for pod in found]
+    return [_finished(pod, node_name, "http", url, version) for pod in found]
 
 
-def _finished(pod: dict[str, Any], node_name: str, source: str, origin: str) -> Pod:
+def _finished(pod: dict[str, Any], node_name: str, source: str, origin: str, version: Version) -> Pod:
     set_defaults(pod)
     if not pod["metadata"].get("name"):
         raise NamelessPodError
@@ -52,5 +56,8 @@ def _finished(pod: dict[str, Any], node_name: str, source: str, origin: str) -> 
     if pod["spec"]["terminationGracePeriodSeconds"] < 0:
         pod["spec"]["terminationGracePeriodSeconds"] = 1
     validate(pod)
-    refuse_references(pod["spec"])
+    if version < REFERENCES_REFUSED:
+        refuse_new_references(pod["spec"])
+    else:
+        refuse_references(pod["spec"])
     return Pod.of(pod)

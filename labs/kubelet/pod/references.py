@@ -6,7 +6,7 @@ A static pod runs without an API server, so nothing in it may need one.
 from collections.abc import Iterator
 from typing import Any
 
-from labs.kubelet.pod.errors import ReferenceRefusedError
+from labs.kubelet.pod.errors import ManifestError, ReferenceRefusedError
 
 VOLUMES = {
     "configMap": "configmaps",
@@ -42,6 +42,15 @@ def _uses(spec: dict[str, Any], variable: str, source: str) -> bool:
 
 def _secret_of_volume(volume: dict[str, Any]) -> bool:
     return any(isinstance(s, dict) and "secretRef" in s for s in volume.values())
+
+
+def refuse_new_references(spec: dict[str, Any]) -> None:
+    """What kubelets before 1.34 refused themselves; the rest ran, and its mirror was refused."""
+    for volume in spec.get("volumes", []):
+        if any("clusterTrustBundle" in s for s in volume.get("projected", {}).get("sources", [])):
+            raise ManifestError("static pods may not use ClusterTrustBundle projected volume sources")
+    if spec.get("resourceClaims"):
+        raise ManifestError("static pods may not use ResourceClaims")
 
 
 def refuse_references(spec: dict[str, Any]) -> None:

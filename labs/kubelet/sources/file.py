@@ -13,10 +13,12 @@ from enum import Enum
 from labs.kubelet import klog
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.pod.errors import ManifestError
-from labs.kubelet.pod.manifest import MAX_SIZE, pod_from_file
+from labs.kubelet.pod.manifest import LATEST, MAX_SIZE, Version, pod_from_file
 from labs.kubelet.pod.model import Pod
 
 RETRY_WATCH = 1.0
+#: From this version on, of two files with the same pod the first by name counts, always (k/k#142028).
+FIRST_WINS = (1, 37)
 
 
 class Change(Enum):
@@ -30,8 +32,15 @@ class FileSource:
     """Watches `path` on the node and calls `publish` with the list of its pods."""
 
     def __init__(
-        self, fs: HostFs, path: str, node_name: str, period: float, publish: Callable[[list[Pod]], None]
+        self,
+        fs: HostFs,
+        path: str,
+        node_name: str,
+        period: float,
+        publish: Callable[[list[Pod]], None],
+        version: Version = LATEST,
     ) -> None:
+        self._version = version
         self._fs = fs
         self.path = path.rstrip("/") or "/"
         self._node_name = node_name
@@ -81,7 +90,8 @@ class FileSource:
         except (OSError, ManifestError) as error:
             klog.error("file.go:100", "Unable to read config path", _go_error(error), path=self.path)
             return
-        self._pods = {pod.full_name: pod for pod in pods}
+        first_wins = self._version >= FIRST_WINS
+        self._pods = {pod.full_name: pod for pod in (reversed(pods) if first_wins else pods)}
         self._publish(list(self._pods.values()))
 
     def _scan_directory(self) -> list[Pod]:
@@ -116,12 +126,15 @@ class FileSource:
         return pods
 
     def _extract(self, path: str) -> Pod:
-        pod = pod_from_file(self._fs.read_bytes(path, MAX_SIZE), path, self._node_name)
+        pod = pod_from_file(self._fs.read_bytes(path, MAX_SIZE), path, self._node_name, self._version)
         self._produced[path] = pod.full_name
         return pod
 
     def apply(self, path: str, change: Change) -> None:
         """What one inotify event does to the store; the touched file wins until the next scan."""
+        if self._version >= FIRST_WINS:
+            self.scan()
+            return
         if change is Change.GONE:
             key = self._produced.pop(path, None)
             if key is not None and self._pods.pop(key, None) is not None:

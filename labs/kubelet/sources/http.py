@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from labs.kubelet import klog
 from labs.kubelet.pod.errors import ManifestError
-from labs.kubelet.pod.manifest import MAX_SIZE, pods_from_url
+from labs.kubelet.pod.manifest import LATEST, MAX_SIZE, Version, pods_from_url
 from labs.kubelet.pod.model import Pod
 
 TIMEOUT = 10.0
@@ -42,8 +42,15 @@ class UrlSource:
     """Asks `fetch` and calls `publish` with the list of its pods."""
 
     def __init__(
-        self, fetch: Fetch, url: str, node_name: str, period: float, publish: Callable[[list[Pod]], None]
+        self,
+        fetch: Fetch,
+        url: str,
+        node_name: str,
+        period: float,
+        publish: Callable[[list[Pod]], None],
+        version: Version = LATEST,
     ) -> None:
+        self._version = version
         self._fetch = fetch
         self.url = url
         self._node_name = node_name
@@ -86,7 +93,7 @@ class UrlSource:
         if answer.body == self._read:
             return
         self._read = answer.body
-        self._publish(pods_from_url(answer.body, self.url, self._node_name))
+        self._publish(pods_from_url(answer.body, self.url, self._node_name, self._version))
 
 
 def fetcher(url: str, headers: Mapping[str, Sequence[str]]) -> Fetch:

@@ -1,0 +1,166 @@
+"""postStart, preStop, last words, and images that cannot be had."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from labs.kubelet.hostfs import HostFs
+from labs.kubelet.runtime_status import EPOCH, ContainerState, State
+from labs.kubelet.termination_message import termination_message
+from tests.kubelet.node import manifest, node
+from tests.kubelet.virtual_time import virtual
+
+HOOK = ("hook",)
+
+
+@virtual
+async def test_a_post_start_hook_that_fails_kills_the_container(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", commands={HOOK: 5})
+        hook = {"postStart": {"exec": {"command": list(HOOK)}}}
+        n.put("web.yaml", manifest(container={"lifecycle": hook}))
+        await n.until(lambda: "CrashLoopBackOff" in n.waiting_reasons())
+
+        messages = {(e["reason"], e["message"]) for e in n.api.events("web-node-1")}
+        assert ("FailedPostStartHook", "PostStartHook failed") in messages
+        assert ("Killing", "FailedPostStartHook") in messages
+
+
+@virtual
+async def test_a_post_start_hook_that_failed_is_the_reason_for_waiting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", commands={HOOK: 5})
+        hook = {"postStart": {"exec": {"command": list(HOOK)}}}
+        n.put("web.yaml", manifest(container={"lifecycle": hook}))
+        await n.until(lambda: "Killing" in n.api.reasons("web-node-1"))
+        await asyncio.sleep(1)
+
+        said = capsys.readouterr().err
+        assert 'with PostStartHookError: \\"Exec lifecycle hook ([hook]) for Container' in said
+        assert "failed - error: command 'hook' exited with 5: , message:" in said
+
+
+@virtual
+async def test_a_pre_stop_hook_runs_first_and_takes_from_the_grace_period(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        hook = {"preStop": {"sleep": {"seconds": 4}}}
+        n.put("web.yaml", manifest(container={"lifecycle": hook}, terminationGracePeriodSeconds=10))
+        await n.runs()
+
+        n.remove("web.yaml")
+        took = await n.until(lambda: not n.running())
+
+        (grace,) = (about.split()[1] for call, about in n.runtime.calls if call == "StopContainer")
+        assert grace == "6"
+        assert 4 <= took < 5
+
+
+@virtual
+async def test_a_pre_stop_hook_has_no_more_than_the_grace_period(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        hook = {"preStop": {"sleep": {"seconds": 100}}}
+        n.put("web.yaml", manifest(container={"lifecycle": hook}, terminationGracePeriodSeconds=10))
+        await n.runs()
+
+        n.remove("web.yaml")
+
+        assert 10 <= await n.until(lambda: not n.running()) < 12
+
+
+@virtual
+async def test_a_pre_stop_hook_that_fails_is_told_and_the_container_stops(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", commands={HOOK: 1})
+        hook = {"preStop": {"exec": {"command": list(HOOK)}}}
+        n.put("web.yaml", manifest(container={"lifecycle": hook}))
+        await n.runs()
+
+        n.remove("web.yaml")
+        await n.until(lambda: not n.running())
+        await n.until(lambda: "FailedPreStopHook" in n.api.reasons("web-node-1"))
+
+        messages = {e["message"] for e in n.api.events("web-node-1") if e["reason"] == "FailedPreStopHook"}
+        assert messages == {"PreStopHook failed"}
+
+
+def ended(
+    root: Path, policy: str = "File", code: int = 1, log: bytes = b"", words: bytes | None = b""
+) -> str:
+    """The termination message of a container that has ended so."""
+    if words is not None:
+        (root / "term").write_bytes(words)
+    (root / "0.log").write_bytes(log)
+    container = ContainerState(
+        "c",
+        "main",
+        State.EXITED,
+        "",
+        "",
+        "",
+        0,
+        EPOCH,
+        EPOCH,
+        EPOCH,
+        code,
+        "Error",
+        "",
+        "/term",
+        policy,
+        "/0.log",
+    )
+    return termination_message(HostFs(str(root)), container)
+
+
+def logged(*lines: str) -> bytes:
+    return "".join(f"2026-11-23T17:55:13Z stdout F {line}\n" for line in lines).encode()
+
+
+def test_last_words_are_the_end_of_the_termination_log(tmp_path: Path) -> None:
+    assert ended(tmp_path, words=b"x" * 5000 + b"end") == "x" * 4093 + "end"
+
+
+def test_without_last_words_the_log_speaks_if_the_policy_says_so(tmp_path: Path) -> None:
+    log = logged("one", "two")
+
+    assert ended(tmp_path, "FallbackToLogsOnError", log=log) == "one\ntwo\n"
+    assert ended(tmp_path, "FallbackToLogsOnError", log=log, words=b"own") == "own"
+    assert ended(tmp_path, "FallbackToLogsOnError", code=0, log=log) == ""
+    assert ended(tmp_path, "File", log=log) == ""
+    assert ended(tmp_path, "FallbackToLogsOnError", log=log, words=None) == "one\ntwo\n"
+
+
+def test_no_more_than_the_last_2048_bytes_of_the_log(tmp_path: Path) -> None:
+    text = ended(tmp_path, "FallbackToLogsOnError", log=logged(*("x" * 99 for _ in range(200))))
+
+    assert len(text) == 2048
+    assert text.endswith("x\n")
+
+
+@virtual
+async def test_an_image_that_cannot_be_pulled_is_tried_with_growing_delays(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest(container={"image": "nothing.invalid/a:1"}))
+        await n.until(lambda: "ImagePullBackOff" in n.waiting_reasons())
+        await asyncio.sleep(200)
+
+        pulls = [call for call, _ in n.runtime.calls if call == "PullImage"]
+        assert [r for r in n.waiting_reasons() if "Image" in r][:2] == ["ErrImagePull", "ImagePullBackOff"]
+        assert 4 <= len(pulls) <= 6
+        message = n.status()["state"]["waiting"]["message"]
+        assert message.startswith(
+            ('Back-off pulling image "nothing.invalid/a:1": ErrImagePull: ', "failed to")
+        )
+
+
+@virtual
+async def test_an_image_with_a_wrong_name_is_told_in_the_real_words(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest(container={"image": "BUSYBOX:1.36"}))
+        await n.until(lambda: n.waiting_reasons()[-1:] == ["InvalidImageName"])
+
+        await n.until(lambda: {"InspectFailed", "Failed"} <= n.api.reasons("web-node-1"))
+        messages = {e["message"] for e in n.api.events("web-node-1")}
+        assert "Error: InvalidImageName" in messages
