@@ -33,8 +33,9 @@ CRI_TOOLS = "gcr.io/k8s-staging-cri-tools"
 E2E = "registry.k8s.io/e2e-test-images"
 #: Looks like nginx to `pidof` and in its command line.
 NGINX = """#!/bin/sh
+mkdir -p /var/run
 echo $$ > /var/run/nginx.pid
-exec -a nginx sleep 100000 "master process"
+sleep 100000
 """
 IMAGES = [
     {"names": [f"{CRI_TOOLS}/test-image-tag:test"]},
