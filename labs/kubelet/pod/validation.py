@@ -45,6 +45,32 @@ HOST_PATH_TYPES = (
     "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
 )  # fmt: skip
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
+HEADER = re.compile(r"[-A-Za-z0-9]+")
+HEADER_TEXT = (
+    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used "
+    "for validation is '[-A-Za-z0-9]+')"
+)
+VALUE_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
+KEYED_FIELD = re.compile(r"metadata\.(labels|annotations)\['.+'\]")
+ENV_FIELDS = (
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+    "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+)  # fmt: skip
+VOLUME_FIELDS = (
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.labels",
+    "metadata.annotations",
+    "metadata.uid",
+)
+KNOWN_FIELDS = frozenset((*ENV_FIELDS, *VOLUME_FIELDS))
+RESOURCES = (
+    "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage",
+    "requests.memory",
+)  # fmt: skip
+SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
+HUGE_PAGES = re.compile(r"(limits|requests)\.hugepages-.+")
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 
 
@@ -113,7 +139,12 @@ def _volumes(found: _Findings, volumes: list[dict[str, Any]]) -> set[str]:
             found.forbidden(f"{path}.{kind}", "may not specify more than 1 volume type")
         if kinds and kinds[0] == "hostPath":
             _host_path(found, f"{path}.hostPath", volume["hostPath"])
+        if kinds and kinds[0] == "downwardAPI":
+            _downward_items(found, f"{path}.downwardAPI.items", volume["downwardAPI"].get("items", []))
         if kinds and kinds[0] == "projected":
+            for j, source in enumerate(volume["projected"].get("sources", [])):
+                items = source.get("downwardAPI", {}).get("items", [])
+                _downward_items(found, f"{path}.projected.sources[{j}].downwardAPI.items", items)
             for j, source in enumerate(volume["projected"].get("sources", [])):
                 if "serviceAccountToken" in source:
                     found.forbidden(
@@ -160,6 +191,9 @@ def _probe(found: _Findings, path: str, kind: str, probe: dict[str, Any]) -> Non
         port = probe.get(handler, {}).get("port")
         if handler in probe and isinstance(port, int | None):
             found.between(f"{path}.{handler}.port", port or 0, 1, 65535)
+    for header in probe.get("httpGet", {}).get("httpHeaders", []):
+        if not HEADER.fullmatch(header.get("name", "")):
+            found.invalid(f"{path}.httpGet.httpHeaders", header.get("name", ""), HEADER_TEXT)
     for field in (
         "initialDelaySeconds",
         "timeoutSeconds",
@@ -179,7 +213,107 @@ _SECURITY_FIELDS = (
 )  # fmt: skip
 
 
+def _value_from(found: _Findings, path: str, variable: dict[str, Any]) -> None:
+    """Where a variable's value comes from."""
+    if "valueFrom" not in variable:
+        return
+    source = variable["valueFrom"]
+    if not source:
+        found.invalid(path, "", f"must specify one of: {', '.join(f'`{kind}`' for kind in VALUE_SOURCES)}")
+    elif variable.get("value"):
+        found.invalid(path, "", "may not be specified when `value` is not empty")
+    elif len(source) > 1:
+        found.invalid(path, "", "may not have more than one field specified at a time")
+    if "fieldRef" in source:
+        _field_ref(found, f"{path}.fieldRef", source["fieldRef"], ENV_FIELDS)
+    if "resourceFieldRef" in source:
+        _resource_ref(found, f"{path}.resourceFieldRef", source["resourceFieldRef"])
+
+
+def _field_ref(found: _Findings, path: str, reference: dict[str, Any], supported: Iterable[str]) -> None:
+    field = reference.get("fieldPath", "")
+    keyed = KEYED_FIELD.fullmatch(field)
+    if not field:
+        found.required(f"{path}.fieldPath")
+    elif not keyed and field not in KNOWN_FIELDS:
+        why = f"error converting fieldPath: field label not supported: {field}"
+        found.invalid(f"{path}.fieldPath", field, why)
+    elif not keyed and field not in supported:
+        found.unsupported(f"{path}.fieldPath", field, sorted(supported))
+
+
+def _resource_ref(found: _Findings, path: str, reference: dict[str, Any]) -> None:
+    resource = reference.get("resource", "")
+    if not resource:
+        found.required(f"{path}.resource")
+    elif resource not in RESOURCES and not HUGE_PAGES.fullmatch(resource):
+        found.unsupported(f"{path}.resource", resource, sorted(RESOURCES))
+
+
+def _downward_items(found: _Findings, path: str, items: list[dict[str, Any]]) -> None:
+    for i, item in enumerate(items):
+        where = f"{path}[{i}]"
+        target = item.get("path", "")
+        if not target:
+            found.required(f"{where}.path")
+        elif target.startswith("/"):
+            found.invalid(f"{where}.path", target, "must be a relative path")
+        elif ".." in target.split("/"):
+            found.invalid(f"{where}.path", target, "must not contain '..'")
+        elif target.startswith(".."):
+            found.invalid(f"{where}.path", target, "must not start with '..'")
+        if "fieldRef" in item:
+            _field_ref(found, f"{where}.fieldRef", item["fieldRef"], VOLUME_FIELDS)
+            if "resourceFieldRef" in item:
+                found.invalid(
+                    where, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"
+                )
+        elif "resourceFieldRef" in item:
+            if not item["resourceFieldRef"].get("containerName"):
+                found.required(f"{where}.resourceFieldRef.containerName")
+            _resource_ref(found, f"{where}.resourceFieldRef", item["resourceFieldRef"])
+        else:
+            found.required(where, "one of fieldRef and resourceFieldRef is required")
+
+
+def _profiles(found: _Findings, path: str, security: dict[str, Any]) -> None:
+    """seccompProfile and appArmorProfile."""
+    for field, word in (("seccompProfile", "seccomp"), ("appArmorProfile", "AppArmor")):
+        profile = security.get(field)
+        if profile is None:
+            continue
+        kind, local = profile.get("type", ""), profile.get("localhostProfile")
+        where = f"{path}.{field}"
+        if not kind:
+            found.required(
+                f"{where}.type", "type is required when seccompProfile is set" if word == "seccomp" else ""
+            )
+        elif kind not in PROFILES:
+            found.unsupported(f"{where}.type", kind, PROFILES)
+        elif kind == "Localhost" and not local:
+            found.required(f"{where}.localhostProfile", f"must be set when {word} type is Localhost")
+        elif kind != "Localhost" and local is not None:
+            found.invalid(
+                f"{where}.localhostProfile", local, f"can only be set when {word} type is Localhost"
+            )
+
+
+def _sysctls(found: _Findings, settings: list[dict[str, Any]]) -> None:
+    names: set[str] = set()
+    for i, setting in enumerate(settings):
+        path, name = f"spec.securityContext.sysctls[{i}].name", setting.get("name", "")
+        if not name:
+            found.required(path)
+        elif len(name) > 253 or not SYSCTL.fullmatch(name):
+            why = f"must have at most 253 characters and match regex ^{SYSCTL.pattern}$"
+            found.invalid(path, name, why)
+        elif name.replace("/", ".") in names:
+            found.duplicate(path, name)
+        names.add(name.replace("/", "."))
+
+
 def _security(found: _Findings, path: str, security: dict[str, Any]) -> None:
+    _profiles(found, path, security)
     if security.get("privileged") and security.get("allowPrivilegeEscalation") is False:
         shown = {
             "SELinuxOptions" if f == "seLinuxOptions" else f[0].upper() + f[1:]: security.get(f)
@@ -216,6 +350,7 @@ def _container(
     for i, variable in enumerate(c.get("env", [])):
         if not variable.get("name"):
             found.required(f"{path}.env[{i}].name")
+        _value_from(found, f"{path}.env[{i}].valueFrom", variable)
     mounted: set[str] = set()
     for i, mount in enumerate(c.get("volumeMounts", [])):
         if not mount.get("name"):
@@ -271,10 +406,8 @@ def validate(pod: dict[str, Any]) -> None:
         found.unsupported("spec.dnsPolicy", spec["dnsPolicy"], DNS_POLICIES)
     if spec.get("activeDeadlineSeconds") is not None:
         found.between("spec.activeDeadlineSeconds", spec["activeDeadlineSeconds"], 1, 2147483647)
-    seccomp = spec["securityContext"].get("seccompProfile", {}).get("type", "RuntimeDefault")
-    if seccomp not in ("Localhost", "RuntimeDefault", "Unconfined"):
-        supported = ("Localhost", "RuntimeDefault", "Unconfined")
-        found.unsupported("spec.securityContext.seccompProfile.type", seccomp, supported)
+    _profiles(found, "spec.securityContext", spec["securityContext"])
+    _sysctls(found, spec["securityContext"].get("sysctls", []))
     if spec.get("hostNetwork") and spec.get("hostUsers") is False:
         found.forbidden("spec.hostNetwork", "when `hostUsers` is false")
     if found:
