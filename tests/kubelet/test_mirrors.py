@@ -300,3 +300,19 @@ async def test_a_pod_put_back_while_its_old_mirror_is_being_removed_gets_its_own
         await n.until(lambda: (c := n.running()) and c[0].id != old.id)
 
         await n.until(lambda: n.status().get("image", "").endswith("1.37"), 10)
+
+
+@virtual
+async def test_fact_52_an_edit_shows_as_another_hash_on_the_mirror(tmp_path: Path) -> None:
+    def shown() -> str:
+        mirror = n.mirror()
+        return str(mirror["metadata"]["annotations"]["kubernetes.io/config.hash"]) if mirror else ""
+
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest())
+        await n.runs()
+        before = shown()
+
+        n.put("web.yaml", manifest(container={"args": ["now"]}))
+
+        await n.until(lambda: shown() not in ("", before))
