@@ -103,7 +103,7 @@ def sandbox_config(
         linux=api.LinuxPodSandboxConfig(
             cgroup_parent=cgroup_parent,
             security_context=security,
-            sysctls={s["name"]: s["value"] for s in pod.security.get("sysctls", ())},
+            sysctls={s["name"]: s.get("value", "") for s in pod.security.get("sysctls", ())},
             overhead=api.LinuxContainerResources(),
             resources=sandbox_resources(pod, machine),
         ),

@@ -1,5 +1,6 @@
 """What the runtime and the disk still hold of pods that are gone (`kuberuntime_gc.go`)."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from cri_api.v1 import api_pb2 as api
@@ -31,27 +32,27 @@ class GarbageCollector:
         self._volumes = volumes
         self._logs = logs
 
-    async def collect(self, live: set[str]) -> None:
-        """One round; `live` are the UIDs of the pods that have a worker."""
+    async def collect(self, live: Callable[[], set[str]]) -> None:
+        """One round; `live` tells the UIDs of the pods that have a worker, which may come at any time."""
         try:
             await self._collect_runtime(live)
         except CriError as error:
             klog.error("kubelet.go:1510", "Container garbage collection failed", error)
             return
         for uid, path in self._logs.directories().items():
-            if uid not in live:
+            if uid not in live():
                 self._logs.remove_directory(path)
         self._logs.remove_dead_links()
         for uid in self._volumes.known():
-            if uid not in live:
+            if uid not in live():
                 self._volumes.remove(uid)
-        self._cgroups.remove_orphans(live)
+        self._cgroups.remove_orphans(live())
 
-    async def _collect_runtime(self, live: set[str]) -> None:
+    async def _collect_runtime(self, live: Callable[[], set[str]]) -> None:
         containers = await self._cri.list_containers()
         for container in containers:
             dead, ours = container.state == api.CONTAINER_EXITED, POD_UID in container.labels
-            if dead and ours and container.labels[POD_UID] not in live:
+            if dead and ours and container.labels[POD_UID] not in live():
                 klog.info("scope.go:122", "RemoveContainer", containerID=container.id)
                 await self._cri.remove_container(container.id)
         used = {c.pod_sandbox_id for c in await self._cri.list_containers()}
@@ -63,7 +64,7 @@ class GarbageCollector:
                 continue
             first = uid not in newest
             newest.add(uid)
-            if sandbox.state == api.SANDBOX_READY or sandbox.id in used or (first and uid in live):
+            if sandbox.state == api.SANDBOX_READY or sandbox.id in used or (first and uid in live()):
                 continue
             await self._cri.stop_sandbox(sandbox.id)
             await self._cri.remove_sandbox(sandbox.id)

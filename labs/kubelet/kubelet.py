@@ -287,7 +287,7 @@ class Kubelet:
         while True:
             await asyncio.sleep(GARBAGE_COLLECTION)
             if self.pod_config.seen_all:
-                await self._garbage.collect({p.uid for p in self.workers.pods()})
+                await self._garbage.collect(lambda: {p.uid for p in self.workers.pods()})
 
     async def _images(self) -> list[dict[str, Any]]:
         try:

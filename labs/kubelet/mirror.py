@@ -10,6 +10,7 @@ What happens when a mirror is deleted, edited, refused or outlived is all in thi
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -66,6 +67,8 @@ class Mirrors:
         #: Called with the full name when a mirror that a static pod may care about changed.
         self._changed = changed
         self._known: dict[str, Json] = {}
+        #: UIDs of objects that were deleted here, lately.
+        self._taken: deque[str] = deque(maxlen=1000)
         self._locks: dict[str, asyncio.Lock] = {}
 
     def node_is(self, uid: str) -> None:
@@ -114,6 +117,8 @@ class Mirrors:
         """
         async with self._locks.setdefault(pod.full_name, asyncio.Lock()):
             mirror = self._known.get(pod.full_name, seen)
+            if mirror is not None and mirror["metadata"]["uid"] in self._taken:
+                mirror = None
             if mirror is not None:
                 if is_mirror_of(mirror, pod) and "deletionTimestamp" not in mirror["metadata"]:
                     return False
@@ -166,6 +171,7 @@ class Mirrors:
             self._forget(mirror)
             return False
         self._forget(mirror)
+        self._taken.append(metadata["uid"])
         return True
 
     def _forget(self, mirror: Json) -> None:

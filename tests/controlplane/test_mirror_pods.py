@@ -267,10 +267,6 @@ def test_a_status_for_another_uid_is_refused(plane: Plane, namespace: str, creat
             {"spec": {"serviceAccountName": "default"}},
             f'node "{NODE}" can not create pods that reference serviceaccounts',
         ),
-        (
-            {"spec": {"resourceClaims": [{"name": "a", "resourceClaimName": "b"}]}},
-            f'node "{NODE}" can not create pods that reference resourceclaims',
-        ),
     ],
 )
 def test_fact_56_a_node_creates_nothing_but_mirrors_of_its_own(
@@ -298,3 +294,14 @@ def test_fact_56_a_node_does_not_delete_other_nodes_pods(
     assert answer["message"] == (
         f'pods "{NAME}" is forbidden: node "worker" can only delete pods with spec.nodeName set to itself'
     )
+
+
+def test_fact_58_a_node_creates_no_pod_with_resource_claims(
+    plane: Plane, namespace: str, node_uid: str
+) -> None:
+    claims = [{"name": "a", "resourceClaimName": "b"}]
+
+    answer = _create(plane, mirror("web", node_uid, namespace, resourceClaims=claims), expect=403)
+
+    why = f'node "{NODE}" can not create pods that reference resourceclaims'
+    assert answer["message"] == f'pods "{NAME}" is forbidden: {why}'

@@ -59,18 +59,6 @@ async def test_a_pre_stop_hook_runs_first_and_takes_from_the_grace_period(tmp_pa
 
 
 @virtual
-async def test_a_pre_stop_hook_has_no_more_than_the_grace_period(tmp_path: Path) -> None:
-    async with node(tmp_path) as n:
-        hook = {"preStop": {"sleep": {"seconds": 100}}}
-        n.put("web.yaml", manifest(container={"lifecycle": hook}, terminationGracePeriodSeconds=10))
-        await n.runs()
-
-        n.remove("web.yaml")
-
-        assert 10 <= await n.until(lambda: not n.running()) < 12
-
-
-@virtual
 async def test_a_pre_stop_hook_that_fails_is_told_and_the_container_stops(tmp_path: Path) -> None:
     async with node(tmp_path) as n:
         n.runtime.behave("main", commands={HOOK: 1})

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -279,3 +280,39 @@ async def test_fact_51_events_are_about_the_static_uid(tmp_path: Path) -> None:
         uids = {e["involvedObject"]["uid"] for e in n.api.events("web-node-1")}
 
         assert uids == {container.labels["io.kubernetes.pod.uid"]}
+
+
+@virtual
+async def test_a_pod_put_back_while_its_old_mirror_is_being_removed_gets_its_own(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest())
+        old = await n.runs()
+        slow = n.api.request
+
+        async def request(method: str, *rest: Any) -> Any:
+            if method == "DELETE":
+                n.put("web.yaml", manifest(container={"image": "busybox:1.37"}))
+                await asyncio.sleep(0.5)
+            return await slow(method, *rest)
+
+        n.api.request = request  # type: ignore[method-assign]
+        n.remove("web.yaml")
+        await n.until(lambda: (c := n.running()) and c[0].id != old.id)
+
+        await n.until(lambda: n.status().get("image", "").endswith("1.37"), 10)
+
+
+@virtual
+async def test_fact_52_an_edit_shows_as_another_hash_on_the_mirror(tmp_path: Path) -> None:
+    def shown() -> str:
+        mirror = n.mirror()
+        return str(mirror["metadata"]["annotations"]["kubernetes.io/config.hash"]) if mirror else ""
+
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest())
+        await n.runs()
+        before = shown()
+
+        n.put("web.yaml", manifest(container={"args": ["now"]}))
+
+        await n.until(lambda: shown() not in ("", before))

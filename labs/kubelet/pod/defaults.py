@@ -93,5 +93,5 @@ def set_defaults(pod: dict[str, Any]) -> None:
     spec.setdefault("terminationGracePeriodSeconds", 30)
     spec.setdefault("securityContext", {})
     spec.setdefault("enableServiceLinks", True)
-    if "serviceAccount" in spec or "serviceAccountName" in spec:
-        spec["serviceAccountName"] = spec.get("serviceAccountName") or spec["serviceAccount"]
+    if account := spec.get("serviceAccountName") or spec.get("serviceAccount"):
+        spec["serviceAccountName"] = account

@@ -23,7 +23,7 @@ class InvalidPodError(ManifestError):
 
     def __init__(self, *causes: str) -> None:
         self.causes = causes
-        super().__init__(f"invalid pod: [{', '.join(causes)}]")
+        super().__init__(f"invalid pod: [{' '.join(causes)}]")
 
 
 class NamelessPodError(ManifestError):

@@ -21,7 +21,7 @@ class HttpGet:
 
     @classmethod
     def of(cls, action: Mapping[str, Any]) -> Self:
-        headers = tuple((h["name"], h.get("value", "")) for h in action.get("httpHeaders", ()))
+        headers = tuple((h.get("name", ""), h.get("value", "")) for h in action.get("httpHeaders", ()))
         return cls(action["path"], action.get("port", 0), action["scheme"], action.get("host", ""), headers)
 
 

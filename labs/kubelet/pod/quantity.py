@@ -17,11 +17,14 @@ def quantity_value(text: str) -> Decimal:
     if not found:
         raise ParseError(REFUSED)
     number, suffix = Decimal(found[1]), found[2]
-    if suffix in BINARY:
-        return number * BINARY[suffix]
-    if suffix in DECIMAL:
-        return number.scaleb(DECIMAL[suffix])
-    return number.scaleb(int(suffix[1:]))
+    try:
+        if suffix in BINARY:
+            return number * BINARY[suffix]
+        if suffix in DECIMAL:
+            return number.scaleb(DECIMAL[suffix])
+        return number.scaleb(int(suffix[1:]))
+    except ArithmeticError:  # more digits than anybody has of anything
+        raise ParseError(REFUSED) from None
 
 
 def milli(text: str) -> int:

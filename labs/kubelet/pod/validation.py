@@ -10,96 +10,63 @@ from collections.abc import Iterable
 from typing import Any
 
 from labs.kubelet.pod.errors import InvalidPodError
+from labs.kubelet.pod.findings import Findings
 from labs.kubelet.pod.quantity import quantity_value
+from labs.kubelet.pod.validation_pod import (
+    SUBDOMAIN,
+    SUBDOMAIN_TEXT,
+    check_ids,
+    check_labels,
+    check_pod,
+    check_profiles,
+)
 
-DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
-LABEL_TEXT = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
-    "and end with "
-    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-SUBDOMAIN_TEXT = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
-    "must start and "
-    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-KEY_TEXT = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-    "alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
-VALUE_TEXT = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and "
-    "must start and "
-    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
-    "validation is "
-    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-)
 HOST_PATH_TYPES = (
     "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
 )  # fmt: skip
-DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+HEADER = re.compile(r"[-A-Za-z0-9]+")
+HEADER_TEXT = (
+    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used "
+    "for validation is '[-A-Za-z0-9]+')"
+)
+VALUE_SOURCES = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
+KEYED_FIELD = re.compile(r"metadata\.(labels|annotations)\['.+'\]")
+ENV_FIELDS = (
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+    "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+)  # fmt: skip
+VOLUME_FIELDS = (
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.labels",
+    "metadata.annotations",
+    "metadata.uid",
+)
+KNOWN_FIELDS = frozenset((*ENV_FIELDS, *VOLUME_FIELDS))
+RESOURCES = (
+    "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage",
+    "requests.memory",
+)  # fmt: skip
+HUGE_PAGES = re.compile(r"(limits|requests)\.hugepages-.+")
+ENV_NAME_TEXT = (
+    "a valid environment variable name must consist only of printable ASCII characters other than '='"
+)
+PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
+ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
+CONTAINER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 
 
-class _Findings(list[str]):
-    """What is wrong so far."""
-
-    def required(self, path: str, detail: str = "") -> None:
-        self.append(f"{path}: Required value" + (f": {detail}" if detail else ""))
-
-    def invalid(self, path: str, value: object, detail: str) -> None:
-        self.append(f"{path}: Invalid value: {json.dumps(value, ensure_ascii=False)}: {detail}")
-
-    def unsupported(self, path: str, value: str, supported: Iterable[str]) -> None:
-        names = ", ".join(json.dumps(s) for s in supported)
-        self.append(f"{path}: Unsupported value: {json.dumps(value)}: supported values: {names}")
-
-    def forbidden(self, path: str, detail: str) -> None:
-        self.append(f"{path}: Forbidden: {detail}")
-
-    def duplicate(self, path: str, value: str) -> None:
-        self.append(f"{path}: Duplicate value: {json.dumps(value)}")
-
-    def label(self, path: str, value: str) -> None:
-        """A required DNS label."""
-        if not value:
-            self.required(path)
-        elif len(value) > 63:
-            self.invalid(path, value, "must be no more than 63 characters")
-        elif not DNS_LABEL.fullmatch(value):
-            self.invalid(path, value, LABEL_TEXT)
-
-    def between(self, path: str, value: int, low: int, high: int) -> None:
-        if not low <= value <= high:
-            self.invalid(path, value, f"must be between {low} and {high}, inclusive")
-
-    def not_negative(self, path: str, value: int) -> None:
-        if value < 0:
-            self.invalid(path, value, "must be greater than or equal to 0")
-
-
-def _metadata(found: _Findings, metadata: dict[str, Any]) -> None:
+def _metadata(found: Findings, metadata: dict[str, Any]) -> None:
     if not SUBDOMAIN.fullmatch(metadata["name"]):
         found.invalid("metadata.name", metadata["name"], SUBDOMAIN_TEXT)
     elif len(metadata["name"]) > 253:
         found.invalid("metadata.name", metadata["name"], "must be no more than 253 bytes")
     found.label("metadata.namespace", metadata["namespace"])
-    for key, value in metadata.get("labels", {}).items():
-        name = key.rsplit("/", 1)[-1]
-        if not QUALIFIED.fullmatch(name):
-            found.invalid("metadata.labels", key, KEY_TEXT)
-        if not LABEL_VALUE.fullmatch(value):
-            found.invalid("metadata.labels", value, VALUE_TEXT)
+    check_labels(found, "metadata.labels", metadata.get("labels", {}))
 
 
-def _volumes(found: _Findings, volumes: list[dict[str, Any]]) -> set[str]:
+def _volumes(found: Findings, volumes: list[dict[str, Any]]) -> set[str]:
     names: set[str] = set()
     for i, volume in enumerate(volumes):
         path = f"spec.volumes[{i}]"
@@ -113,7 +80,15 @@ def _volumes(found: _Findings, volumes: list[dict[str, Any]]) -> set[str]:
             found.forbidden(f"{path}.{kind}", "may not specify more than 1 volume type")
         if kinds and kinds[0] == "hostPath":
             _host_path(found, f"{path}.hostPath", volume["hostPath"])
+        if kinds and kinds[0] == "emptyDir" and quantity_value(volume["emptyDir"].get("sizeLimit", "0")) < 0:
+            why = "SizeLimit field must be a valid resource quantity"
+            found.forbidden(f"{path}.emptyDir.sizeLimit", why)
+        if kinds and kinds[0] == "downwardAPI":
+            _downward_items(found, f"{path}.downwardAPI", volume["downwardAPI"].get("items", []))
         if kinds and kinds[0] == "projected":
+            for j, source in enumerate(volume["projected"].get("sources", [])):
+                items = source.get("downwardAPI", {}).get("items", [])
+                _downward_items(found, f"{path}.projected.sources[{j}].downwardAPI", items)
             for j, source in enumerate(volume["projected"].get("sources", [])):
                 if "serviceAccountToken" in source:
                     found.forbidden(
@@ -123,7 +98,7 @@ def _volumes(found: _Findings, volumes: list[dict[str, Any]]) -> set[str]:
     return names
 
 
-def _host_path(found: _Findings, path: str, source: dict[str, Any]) -> None:
+def _host_path(found: Findings, path: str, source: dict[str, Any]) -> None:
     if not source.get("path"):
         found.required(f"{path}.path")
     elif ".." in source["path"].split("/"):
@@ -132,7 +107,20 @@ def _host_path(found: _Findings, path: str, source: dict[str, Any]) -> None:
         found.unsupported(f"{path}.type", source["type"], HOST_PATH_TYPES)
 
 
-def _port(found: _Findings, path: str, port: dict[str, Any], host_network: bool) -> None:
+def _port_name_faults(name: str) -> Iterable[str]:
+    if len(name) > 15:
+        yield "must be no more than 15 characters"
+    if not re.fullmatch(r"[-a-z0-9]+", name):
+        yield "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
+    if not re.search(r"[a-z]", name):
+        yield "must contain at least one letter (a-z)"
+    if "--" in name:
+        yield "must not contain consecutive hyphens"
+    if name.startswith("-") or name.endswith("-"):
+        yield "must not begin or end with a hyphen"
+
+
+def _port(found: Findings, path: str, port: dict[str, Any], host_network: bool) -> None:
     number = port.get("containerPort", 0)
     if not number:
         found.required(f"{path}.containerPort")
@@ -144,22 +132,44 @@ def _port(found: _Findings, path: str, port: dict[str, Any], host_network: bool)
             found.invalid(
                 f"{path}.hostPort", port["hostPort"], "must match `containerPort` when `hostNetwork` is true"
             )
+    if name := port.get("name"):
+        for why in _port_name_faults(name):
+            found.invalid(f"{path}.name", name, why)
     if port["protocol"] not in ("SCTP", "TCP", "UDP"):
         found.unsupported(f"{path}.protocol", port["protocol"], ("SCTP", "TCP", "UDP"))
 
 
-def _probe(found: _Findings, path: str, kind: str, probe: dict[str, Any]) -> None:
-    handlers = [h for h in HANDLERS if h in probe]
+def _handler(found: Findings, path: str, action: dict[str, Any], kinds: Iterable[str]) -> None:
+    """What a probe or a hook does: exactly one thing."""
+    handlers = [h for h in kinds if h in action]
     if not handlers:
         found.required(path, "must specify a handler type")
     for handler in handlers[1:]:
         found.forbidden(f"{path}.{handler}", "may not specify more than 1 handler type")
-    if "exec" in probe and not probe["exec"].get("command"):
+    if "exec" in action and not action["exec"].get("command"):
         found.required(f"{path}.exec.command")
-    for handler in ("httpGet", "tcpSocket"):
-        port = probe.get(handler, {}).get("port")
-        if handler in probe and isinstance(port, int | None):
+    for handler in ("httpGet", "tcpSocket", "grpc"):
+        port = action.get(handler, {}).get("port")
+        if handler in action and isinstance(port, int | None):
             found.between(f"{path}.{handler}.port", port or 0, 1, 65535)
+    for header in action.get("httpGet", {}).get("httpHeaders", []):
+        if not HEADER.fullmatch(header.get("name", "")):
+            found.invalid(f"{path}.httpGet.httpHeaders", header.get("name", ""), HEADER_TEXT)
+
+
+def _lifecycle(found: Findings, path: str, hooks: dict[str, Any], grace: int) -> None:
+    for kind in ("postStart", "preStop"):
+        if kind not in hooks:
+            continue
+        _handler(found, f"{path}.{kind}", hooks[kind], ("exec", "httpGet", "tcpSocket", "sleep"))
+        seconds = hooks[kind].get("sleep", {}).get("seconds", 0)
+        if not 0 <= seconds <= grace:
+            why = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
+            found.invalid(f"{path}.{kind}.sleep", seconds, why)
+
+
+def _probe(found: Findings, path: str, kind: str, probe: dict[str, Any]) -> None:
+    _handler(found, path, probe, HANDLERS)
     for field in (
         "initialDelaySeconds",
         "timeoutSeconds",
@@ -179,7 +189,84 @@ _SECURITY_FIELDS = (
 )  # fmt: skip
 
 
-def _security(found: _Findings, path: str, security: dict[str, Any]) -> None:
+def _sub_path(found: Findings, path: str, index: int, mount: dict[str, Any]) -> None:
+    inside, expression = mount.get("subPath", ""), mount.get("subPathExpr", "")
+    if inside and expression:
+        why = "subPathExpr and subPath are mutually exclusive"
+        found.invalid(f"{path}.volumeMounts[{index}].subPathExpr", expression, why)
+    for field, value in (("subPath", inside), ("subPathExpr", expression)):
+        if value.startswith("/"):
+            found.invalid(f"{path}.volumeMounts.{field}", value, "must be a relative path")
+        elif ".." in value.split("/"):
+            found.invalid(f"{path}.volumeMounts.{field}", value, "must not contain '..'")
+
+
+def _value_from(found: Findings, path: str, variable: dict[str, Any]) -> None:
+    """Where a variable's value comes from."""
+    if "valueFrom" not in variable:
+        return
+    source = variable["valueFrom"]
+    if not source:
+        found.invalid(path, "", f"must specify one of: {VALUE_SOURCES}")
+    elif variable.get("value"):
+        found.invalid(path, "", "may not be specified when `value` is not empty")
+    elif len(source) > 1:
+        found.invalid(path, "", "may not have more than one field specified at a time")
+    if "fieldRef" in source:
+        _field_ref(found, f"{path}.fieldRef", source["fieldRef"], ENV_FIELDS)
+    if "resourceFieldRef" in source:
+        _resource_ref(found, f"{path}.resourceFieldRef", source["resourceFieldRef"])
+
+
+def _field_ref(found: Findings, path: str, reference: dict[str, Any], supported: Iterable[str]) -> None:
+    field = reference.get("fieldPath", "")
+    keyed = KEYED_FIELD.fullmatch(field)
+    if not field:
+        found.required(f"{path}.fieldPath")
+    elif not keyed and field not in KNOWN_FIELDS:
+        why = f"error converting fieldPath: field label not supported: {field}"
+        found.invalid(f"{path}.fieldPath", field, why)
+    elif not keyed and field not in supported:
+        found.unsupported(f"{path}.fieldPath", field, sorted(supported))
+
+
+def _resource_ref(found: Findings, path: str, reference: dict[str, Any]) -> None:
+    resource = reference.get("resource", "")
+    if not resource:
+        found.required(f"{path}.resource")
+    elif resource not in RESOURCES and not HUGE_PAGES.fullmatch(resource):
+        found.unsupported(f"{path}.resource", resource, sorted(RESOURCES))
+
+
+def _downward_items(found: Findings, path: str, items: list[dict[str, Any]]) -> None:
+    for item in items:
+        where = path
+        target = item.get("path", "")
+        if not target:
+            found.required(f"{where}.path")
+        elif target.startswith("/"):
+            found.invalid(f"{where}.path", target, "must be a relative path")
+        elif ".." in target.split("/"):
+            found.invalid(f"{where}.path", target, "must not contain '..'")
+        elif target.startswith(".."):
+            found.invalid(f"{where}.path", target, "must not start with '..'")
+        if "fieldRef" in item:
+            _field_ref(found, f"{where}.fieldRef", item["fieldRef"], VOLUME_FIELDS)
+            if "resourceFieldRef" in item:
+                found.invalid(
+                    where, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"
+                )
+        elif "resourceFieldRef" in item:
+            if not item["resourceFieldRef"].get("containerName"):
+                found.required(f"{where}.resourceFieldRef.containerName")
+            _resource_ref(found, f"{where}.resourceFieldRef", item["resourceFieldRef"])
+        else:
+            found.required(where, "one of fieldRef and resourceFieldRef is required")
+
+
+def _security(found: Findings, path: str, security: dict[str, Any]) -> None:
+    check_ids(found, path, security, ("runAsUser", "runAsGroup"))
+    check_profiles(found, path, security)
     if security.get("privileged") and security.get("allowPrivilegeEscalation") is False:
         shown = {
             "SELinuxOptions" if f == "seLinuxOptions" else f[0].upper() + f[1:]: security.get(f)
@@ -190,17 +277,28 @@ def _security(found: _Findings, path: str, security: dict[str, Any]) -> None:
         found.append(f"{path}: Invalid value: {value}: {detail}")
 
 
-def _resources(found: _Findings, path: str, resources: dict[str, Any]) -> None:
+def _resources(found: Findings, path: str, resources: dict[str, Any]) -> None:
     limits = resources.get("limits", {})
+    for name, amount in limits.items():
+        _resource(found, f"{path}.limits[{name}]", name, amount)
     for name, request in resources.get("requests", {}).items():
+        _resource(found, f"{path}.requests[{name}]", name, request)
         if name in limits and quantity_value(request) > quantity_value(limits[name]):
             found.invalid(
                 f"{path}.requests", request, f"must be less than or equal to {name} limit of {limits[name]}"
             )
 
 
+def _resource(found: Findings, path: str, name: str, amount: str) -> None:
+    if "/" not in name and name not in CONTAINER_RESOURCES and not name.startswith("hugepages-"):
+        found.invalid(path, name, "must be a standard resource type or fully qualified")
+        found.invalid(path, name, "must be a standard resource for containers")
+    elif quantity_value(amount) < 0:
+        found.invalid(path, amount, "must be greater than or equal to 0")
+
+
 def _container(
-    found: _Findings, path: str, c: dict[str, Any], volumes: set[str], spec: dict[str, Any], init: bool
+    found: Findings, path: str, c: dict[str, Any], volumes: set[str], spec: dict[str, Any], init: bool
 ) -> None:
     found.label(f"{path}.name", c.get("name", ""))
     image = c.get("image", "")
@@ -209,13 +307,20 @@ def _container(
     elif image != image.strip():
         found.invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
     if c["terminationMessagePolicy"] not in ("File", "FallbackToLogsOnError"):
-        policies = ("FallbackToLogsOnError", "File")
+        policies = ("File", "FallbackToLogsOnError")
         found.unsupported(f"{path}.terminationMessagePolicy", c["terminationMessagePolicy"], policies)
+    names: set[str] = set()
     for i, port in enumerate(c.get("ports", [])):
+        if (name := port.get("name", "")) and name in names:
+            found.duplicate(f"{path}.ports[{i}].name", name)
+        names.add(name)
         _port(found, f"{path}.ports[{i}]", port, bool(spec.get("hostNetwork")))
     for i, variable in enumerate(c.get("env", [])):
         if not variable.get("name"):
             found.required(f"{path}.env[{i}].name")
+        elif not re.fullmatch(r"[ -<>-~]+", variable["name"]):
+            found.invalid(f"{path}.env[{i}].name", variable["name"], ENV_NAME_TEXT)
+        _value_from(found, f"{path}.env[{i}].valueFrom", variable)
     mounted: set[str] = set()
     for i, mount in enumerate(c.get("volumeMounts", [])):
         if not mount.get("name"):
@@ -227,22 +332,40 @@ def _container(
         elif mount["mountPath"] in mounted:
             found.invalid(f"{path}.volumeMounts[{i}].mountPath", mount["mountPath"], "must be unique")
         mounted.add(mount.get("mountPath", ""))
+        _sub_path(found, path, i, mount)
+        propagation = mount.get("mountPropagation", "None")
+        if propagation not in PROPAGATIONS:
+            found.unsupported(f"{path}.volumeMounts.mountPropagation", propagation, PROPAGATIONS)
+        elif propagation == "Bidirectional" and not c.get("securityContext", {}).get("privileged"):
+            why = "Bidirectional mount propagation is available only to privileged containers"
+            found.forbidden(f"{path}.volumeMounts.mountPropagation", why)
+    for i, device in enumerate(c.get("volumeDevices", [])):
+        name = device.get("name", "")
+        if not name:
+            found.required(f"{path}.volumeDevices[{i}].name")
+        elif name not in volumes:
+            found.not_found(f"{path}.volumeDevices[{i}].name", name)
     if c["imagePullPolicy"] not in ("Always", "IfNotPresent", "Never"):
         found.unsupported(
             f"{path}.imagePullPolicy", c["imagePullPolicy"], ("Always", "IfNotPresent", "Never")
         )
     _resources(found, f"{path}.resources", c["resources"])
     _security(found, f"{path}.securityContext", c.get("securityContext", {}))
+    ordinary_init = init and c.get("restartPolicy") != "Always"
+    if ordinary_init and "lifecycle" in c:
+        found.forbidden(f"{path}.lifecycle", ONLY_SIDECARS)
+    elif "lifecycle" in c:
+        _lifecycle(found, f"{path}.lifecycle", c["lifecycle"], spec["terminationGracePeriodSeconds"])
+    if c.get("restartPolicyRules") and not c.get("restartPolicy"):
+        found.required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
     for kind in ("livenessProbe", "readinessProbe", "startupProbe"):
         if kind in c and init and c.get("restartPolicy") != "Always":
-            found.forbidden(
-                f"{path}.{kind}", "may not be set for init containers without restartPolicy=Always"
-            )
+            found.forbidden(f"{path}.{kind}", ONLY_SIDECARS)
         elif kind in c:
             _probe(found, f"{path}.{kind}", kind, c[kind])
 
 
-def _containers(found: _Findings, spec: dict[str, Any], volumes: set[str]) -> None:
+def _containers(found: Findings, spec: dict[str, Any], volumes: set[str]) -> None:
     if not spec.get("containers"):
         found.required("spec.containers")
     names: set[str] = set()
@@ -254,28 +377,24 @@ def _containers(found: _Findings, spec: dict[str, Any], volumes: set[str]) -> No
             if name and name in names:
                 found.duplicate(f"{path}.name", name)
             names.add(name)
+    taken: set[str] = set()
+    for i, container in enumerate(spec.get("containers", [])):
+        for j, port in enumerate(container.get("ports", [])):
+            key = f"{port['protocol']}/{port.get('hostIP', '')}/{port.get('hostPort')}"
+            if port.get("hostPort") and key in taken:
+                found.duplicate(f"spec.containers[{i}].ports[{j}].hostPort", key)
+            taken.add(key)
     if spec.get("ephemeralContainers"):
         found.forbidden("spec.ephemeralContainers", "cannot be set on create")
 
 
 def validate(pod: dict[str, Any]) -> None:
     """Raise InvalidPodError when the API would refuse this (decoded, defaulted, named) Pod."""
-    found = _Findings()
+    found = Findings()
     spec = pod["spec"]
     _metadata(found, pod["metadata"])
     volumes = _volumes(found, spec.get("volumes", []))
     _containers(found, spec, volumes)
-    if spec["restartPolicy"] not in ("Always", "OnFailure", "Never"):
-        found.unsupported("spec.restartPolicy", spec["restartPolicy"], ("Always", "OnFailure", "Never"))
-    if spec["dnsPolicy"] not in DNS_POLICIES:
-        found.unsupported("spec.dnsPolicy", spec["dnsPolicy"], DNS_POLICIES)
-    if spec.get("activeDeadlineSeconds") is not None:
-        found.between("spec.activeDeadlineSeconds", spec["activeDeadlineSeconds"], 1, 2147483647)
-    seccomp = spec["securityContext"].get("seccompProfile", {}).get("type", "RuntimeDefault")
-    if seccomp not in ("Localhost", "RuntimeDefault", "Unconfined"):
-        supported = ("Localhost", "RuntimeDefault", "Unconfined")
-        found.unsupported("spec.securityContext.seccompProfile.type", seccomp, supported)
-    if spec.get("hostNetwork") and spec.get("hostUsers") is False:
-        found.forbidden("spec.hostNetwork", "when `hostUsers` is false")
+    check_pod(found, spec)
     if found:
         raise InvalidPodError(*found)

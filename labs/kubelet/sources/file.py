@@ -126,7 +126,15 @@ class FileSource:
         return pods
 
     def _extract(self, path: str) -> Pod:
-        pod = pod_from_file(self._fs.read_bytes(path, MAX_SIZE), path, self._node_name, self._version)
+        """The pod in a file. Raises ManifestError or OSError, and nothing else whatever the file holds."""
+        data = self._fs.read_bytes(path, MAX_SIZE)
+        try:
+            pod = pod_from_file(data, path, self._node_name, self._version)
+        except ManifestError:
+            raise
+        except Exception as error:
+            klog.error("runtime.go:142", "Observed a panic", repr(error), path=path)
+            raise ManifestError(f"{path}: {error!r}") from error
         self._produced[path] = pod.full_name
         return pod
 

@@ -1,0 +1,160 @@
+"""Checks of a pod's own fields, beside its containers and volumes (`ValidatePodSpec`)."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from labs.kubelet.pod.findings import Findings
+
+SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+SUBDOMAIN_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
+    "must start and "
+    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+SEARCH = re.compile(r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
+SEARCH_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and "
+    "must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    f"'{SEARCH.pattern}')"
+)
+QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+KEY_TEXT = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric "
+    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+VALUE_TEXT = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and "
+    "must start and "
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
+    "validation is "
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+IP_TEXT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
+SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
+MAX_ID = 2147483647
+
+
+def check_labels(found: Findings, path: str, labels: dict[str, str]) -> None:
+    """Keys and values of labels or of a node selector."""
+    for key, value in labels.items():
+        if not QUALIFIED.fullmatch(key.rsplit("/", 1)[-1]):
+            found.invalid(path, key, KEY_TEXT)
+        if not LABEL_VALUE.fullmatch(value):
+            found.invalid(path, value, VALUE_TEXT)
+
+
+def check_profiles(found: Findings, path: str, security: dict[str, Any]) -> None:
+    """seccompProfile and appArmorProfile."""
+    for field, word in (("seccompProfile", "seccomp"), ("appArmorProfile", "AppArmor")):
+        profile = security.get(field)
+        if profile is None:
+            continue
+        kind, local = profile.get("type", ""), profile.get("localhostProfile")
+        where = f"{path}.{field}"
+        if not kind:
+            why = "type is required when seccompProfile is set" if word == "seccomp" else ""
+            found.required(f"{where}.type", why)
+        elif kind not in PROFILES:
+            found.unsupported(f"{where}.type", kind, PROFILES)
+        elif kind == "Localhost" and not local:
+            found.required(f"{where}.localhostProfile", f"must be set when {word} type is Localhost")
+        elif kind != "Localhost" and local is not None:
+            shown = {"Type": kind, "LocalhostProfile": local} if word == "seccomp" else local
+            found.invalid(
+                f"{where}.localhostProfile", shown, f"can only be set when {word} type is Localhost"
+            )
+
+
+def check_ids(found: Findings, path: str, security: dict[str, Any], names: Iterable[str]) -> None:
+    """Numbers of users and groups."""
+    for name in names:
+        if name in security:
+            found.between(f"{path}.{name}", security[name], 0, MAX_ID)
+
+
+def _security(found: Findings, spec: dict[str, Any]) -> None:
+    path, security = "spec.securityContext", spec["securityContext"]
+    check_ids(found, path, security, ("fsGroup", "runAsUser", "runAsGroup"))
+    for i, group in enumerate(security.get("supplementalGroups", [])):
+        found.between(f"{path}.supplementalGroups[{i}]", group, 0, MAX_ID)
+    if spec.get("shareProcessNamespace") and spec.get("hostPID"):
+        why = "ShareProcessNamespace and HostPID cannot both be enabled"
+        found.invalid(f"{path}.shareProcessNamespace", True, why)
+    check_profiles(found, path, security)
+    names: set[str] = set()
+    for i, setting in enumerate(security.get("sysctls", [])):
+        where, name = f"{path}.sysctls[{i}].name", setting.get("name", "")
+        if not name:
+            found.required(where)
+        elif len(name) > 253 or not SYSCTL.fullmatch(name):
+            why = f"must have at most 253 characters and match regex ^{SYSCTL.pattern}$"
+            # Go prints the bytes of this value as they are
+            found.append(f'{where}: Invalid value: "{name}": {why}')
+        elif name in names:
+            found.duplicate(where, name)
+        names.add(name)
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _dns(found: Findings, spec: dict[str, Any]) -> None:
+    policy, config = spec["dnsPolicy"], spec.get("dnsConfig")
+    if policy == "None" and not (config or {}).get("nameservers"):
+        if config is None:
+            found.required("spec.dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None")
+        else:
+            why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+            found.required("spec.dnsConfig.nameservers", why)
+    for i, server in enumerate((config or {}).get("nameservers", [])):
+        if not _is_ip(server):
+            found.invalid(f"spec.dnsConfig.nameservers[{i}]", server, IP_TEXT)
+    for i, search in enumerate((config or {}).get("searches", [])):
+        if search != "." and not SEARCH.fullmatch(search.removesuffix(".")):
+            found.invalid(f"spec.dnsConfig.searches[{i}]", search, SEARCH_TEXT)
+    for i, option in enumerate((config or {}).get("options", [])):
+        if not option.get("name"):
+            found.required(f"spec.dnsConfig.options[{i}]", "must not be empty")
+
+
+def check_pod(found: Findings, spec: dict[str, Any]) -> None:
+    """Everything of the spec but volumes and containers."""
+    if spec["restartPolicy"] not in ("Always", "OnFailure", "Never"):
+        found.unsupported("spec.restartPolicy", spec["restartPolicy"], ("Always", "OnFailure", "Never"))
+    if spec["dnsPolicy"] not in DNS_POLICIES:
+        found.unsupported("spec.dnsPolicy", spec["dnsPolicy"], DNS_POLICIES)
+    check_labels(found, "spec.nodeSelector", spec.get("nodeSelector", {}))
+    _security(found, spec)
+    _dns(found, spec)
+    if spec.get("activeDeadlineSeconds") is not None:
+        found.between("spec.activeDeadlineSeconds", spec["activeDeadlineSeconds"], 1, 2147483647)
+    for field in ("hostname", "subdomain"):
+        if spec.get(field):
+            found.label(f"spec.{field}", spec[field])
+    for i, toleration in enumerate(spec.get("tolerations", [])):
+        operator = toleration.get("operator", "Equal")
+        if operator not in ("", "Equal", "Exists"):
+            found.unsupported(f"spec.tolerations[{i}].operator", operator, ("Equal", "Exists"))
+    for i, alias in enumerate(spec.get("hostAliases", [])):
+        if not _is_ip(alias.get("ip", "")):
+            found.invalid(f"spec.hostAliases[{i}].ip", alias.get("ip", ""), IP_TEXT)
+        for j, name in enumerate(alias.get("hostnames", [])):
+            if not SUBDOMAIN.fullmatch(name):
+                found.invalid(f"spec.hostAliases[{i}].hostnames[{j}]", name, SUBDOMAIN_TEXT)
+    if (name := spec.get("priorityClassName")) and not SUBDOMAIN.fullmatch(name):
+        found.invalid("spec.priorityClassName", name, SUBDOMAIN_TEXT)
+    if spec.get("hostNetwork") and spec.get("hostUsers") is False:
+        found.forbidden("spec.hostNetwork", "when `hostUsers` is false")
