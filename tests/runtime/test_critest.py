@@ -29,6 +29,9 @@ FAILING = {
     "public image should timeout if requested": "there is nothing to wait for: images are on the node",
 }
 
+#: Cases that need other users than root, which a node may not have.
+OTHER_USERS = ("runtime should support RunAs", "SupplementalGroups")
+
 CRI_TOOLS = "gcr.io/k8s-staging-cri-tools"
 E2E = "registry.k8s.io/e2e-test-images"
 #: Looks like nginx to `pidof` and in its command line.
@@ -111,11 +114,12 @@ def test_every_case_of_the_validation_suite_passes_but_for_a_reason(
     if transport == "websocket":
         options += [f"--websocket-{kind}" for kind in ("exec", "attach", "portforward")]
         options += ["--ginkgo.focus", "Streaming"]
-    skipped = SKIPPED + "".join(f"|{name}" for name in FAILING)
+    alone = node.sh("awk '{n += $3} END {print n}' /proc/self/uid_map") == "1\n"
+    skipped = "|".join([SKIPPED, *FAILING, *(OTHER_USERS if alone else ())])
 
     _, report = node.run_long("chroot", "/node", critest, *options, "--ginkgo.skip", skipped, view="trusted")
 
     summary = re.search(r"(\d+) Passed \| (\d+) Failed", report)
     assert summary is not None, report
     assert re.findall(r"^  \[FAIL\] (.*)$", report, re.MULTILINE) == []
-    assert int(summary[1]) >= (70 if transport == "spdy" else 5)
+    assert int(summary[1]) >= (65 if transport == "spdy" else 5)
