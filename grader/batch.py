@@ -86,7 +86,7 @@ def _judge_all(jobs: list[Job], workers: int) -> Iterator[tuple[Identity, str]]:
     try:
         futures: dict[Future[str], Job] = {pool.submit(worker.work, job): job for job in jobs}
         for future in as_completed(futures):
-            yield futures[future].who, future.result()
+            yield futures[future].who, _result(future)
     except BrokenProcessPool:
         raise LabsError("a worker was killed; what was judged is kept: run the same command again") from None
     except BaseException:
@@ -95,6 +95,14 @@ def _judge_all(jobs: list[Job], workers: int) -> Iterator[tuple[Identity, str]]:
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(future: Future[str]) -> str:
+    """What the worker says; a Ctrl-C goes to all, and the worker's end may be heard of first."""
+    try:
+        return future.result()
+    except SystemExit:
+        raise KeyboardInterrupt from None
 
 
 def _reason(course: Course, student: str) -> str:

@@ -211,9 +211,9 @@ def test_it_inherits_no_descriptor_of_the_runtime(node: RuntimeNode) -> None:
     for attempt, security in enumerate(({}, {"readonly_rootfs": True})):
         container = node.run_container(sandbox, "sleep", "100000", attempt=attempt, security=security)
 
-        links = node.exec_sync(container, "sh", "-c", "for fd in /proc/1/fd/*; do readlink $fd; done")[
-            1
-        ].split()
+        begun = "until [ $(cat /proc/1/comm) = sleep ]; do :; done"  # until then it is the launcher
+        listing = f"{begun}; for fd in /proc/1/fd/*; do readlink $fd; done"
+        links = node.exec_sync(container, "sh", "-c", listing)[1].split()
         own = node.exec_sync(container, "readlink", "/proc/self/ns/user")[1].strip()
         assert [link.partition(":")[0] for link in links if link != own] == ["/dev/null", "pipe", "pipe"]
 
