@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -77,6 +78,15 @@ class InterruptedAtOutput:
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT as in a kernel: a job in a script's background ignores it, and so would all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_the_kernels_interrupt_reaches_the_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     # no child: bash forgets an interrupt when the child it waits for has not died of it
     script = "trap 'exit 5' INT; echo ready; while :; do :; done"
