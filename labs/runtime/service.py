@@ -88,7 +88,6 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
         return cri.StatusResponse(
             status=cri.RuntimeStatus(conditions=[ready, network]),
             runtime_handlers=[cri.RuntimeHandler(name=name, features=features) for name in ("", "runc")],
-            features=cri.RuntimeFeatures(supplemental_groups_policy=True),
             info=details.of_runtime(configuration) if request.verbose else {},
         )
 
