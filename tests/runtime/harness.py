@@ -162,6 +162,12 @@ class RuntimeNode(Node):
         self.cri.StartContainer(cri.StartContainerRequest(container_id=container))
         return container
 
+    def run_python(self, sandbox: str, script: str, *arguments: str, **options: Any) -> str:
+        """A started container with a Python script, whose image has the machine's Python."""
+        python = views.NodePython.own()
+        command = [*python.command, "-c", script, *arguments]
+        return self.run_container(sandbox, *command, image="nginx:1.27", env=python.environment, **options)
+
     def exec_sync(self, container: str, *command: str, timeout: int = 0) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
         request = cri.ExecSyncRequest(container_id=container, cmd=command, timeout=timeout)
@@ -185,6 +191,13 @@ class RuntimeNode(Node):
     def log_of(self, container: str) -> str:
         """What is in its log on the node, as it is now."""
         return self.sh(f"cat {self.status(container).log_path}")
+
+    def wait_log(self, container: str, text: str) -> None:
+        """Return when its log has `text`."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.log_of(container):
+            assert time.monotonic() < deadline, f"no {text!r} in {self.log_of(container)!r}"
+            time.sleep(0.05)
 
 
 def sandbox_config(name: str, **options: Any) -> Any:

@@ -84,7 +84,7 @@ def test_paths_are_protected_and_hidden_where_they_are_there(node: RuntimeNode) 
     def complaint(*command: str) -> str:
         return node.exec_sync(container, *command)[2].strip()
 
-    assert complaint("touch", "/tmp/x") == "touch: /tmp/x: Read-only file system"
+    assert complaint("touch", "/tmp/x").endswith("Read-only file system")
     assert "Read-only file system" in complaint("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
     assert node.exec_sync(container, "sh", "-c", "cat /etc/passwd /proc/kcore | wc -c")[1] == "0\n"
     assert node.exec_sync(container, "ls", "/var")[1] == ""
@@ -98,12 +98,21 @@ def test_a_privileged_container_is_spared_that(node: RuntimeNode) -> None:
     assert node.exec_sync(container, "sh", "-c", script)[:2] == (0, "2\n")
 
 
+#: Gives a directory a file system of its own.
+MOUNT = """
+from labs.nodes import namespaces
+namespaces.mount("none", sys.argv[1], "tmpfs")
+print("null")
+"""
+
+
 @pytest.mark.parametrize(("recursive", "writable"), [(False, True), (True, False)])
 def test_a_read_only_volume_may_have_writable_ones_in_it(
     node: RuntimeNode, recursive: bool, writable: bool
 ) -> None:
     outer = f"/root/outer-{recursive}"
-    node.sh(f"mkdir -p /node{outer}/inner && mount -t tmpfs none /node{outer}/inner", view="trusted")
+    node.sh(f"mkdir -p /node{outer}/inner", view="trusted")
+    node.python(MOUNT, f"/node{outer}/inner")
     mount = cri.Mount(host_path=outer, container_path="/data", readonly=True, recursive_read_only=recursive)
 
     container = node.run_container(node.sandbox(f"volume-{recursive}"), *SLEEP, mounts=[mount])

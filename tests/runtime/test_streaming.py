@@ -39,6 +39,26 @@ async def main():
 asyncio.run(main())
 """
 
+#: The status of a plain request.
+GET = """
+import http.client, urllib.parse
+url = urllib.parse.urlsplit(sys.argv[1])
+connection = http.client.HTTPConnection(url.netloc)
+connection.request("GET", url.path)
+print(connection.getresponse().status)
+"""
+
+#: A server in a pod, on its loopback: says it all again, louder.
+LOUD = """
+import socket
+server = socket.create_server(("127.0.0.1", 8000))
+print("listening", flush=True)
+while True:
+    client = server.accept()[0]
+    client.sendall(client.recv(100).upper())
+    client.close()
+"""
+
 #: url, port, data -> the answer of a port of the pod, and what the server says.
 FORWARD = """
 import asyncio, json
@@ -141,9 +161,7 @@ def test_a_url_is_good_for_one_connection(node: RuntimeNode, container: str) -> 
     url = exec_url(node, container, "true")
     talk(node, url)
 
-    code, text = node.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url)
-
-    assert (code, text) == (0, "404")
+    assert node.python(GET, url) == 404
 
 
 def test_what_is_attached_sees_and_types_and_ends_an_input_that_is_given_once(
@@ -194,12 +212,14 @@ def test_a_container_goes_on_when_who_was_attached_has_gone(node: RuntimeNode, s
 
 def test_a_port_of_a_pod_is_reached_and_one_where_nobody_listens_says_so(node: RuntimeNode) -> None:
     pod = node.sandbox("ports")
-    node.run_container(pod, "nc", "-l", "-p", "8000", "-s", "127.0.0.1", "-e", "tr", "a-z", "A-Z")
+    container = node.run_python(pod, LOUD)
+    node.wait_log(container, "listening")
 
     def forward(port: int) -> Any:
         url = node.cri.PortForward(cri.PortForwardRequest(pod_sandbox_id=pod)).url
         return node.python(FORWARD, json.dumps([url, port, "hello\n"]))
 
+    assert forward(8000) == ["HELLO\n", ""]
     answers = forward(8001)
     assert answers[0] == ""
     assert answers[1].startswith(f"error forwarding port 8001 to pod {pod}")
