@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from labs.controlplane.apiserver.options import FlagError, parse
+from labs.controlplane.apiserver.options import parse
+from labs.controlplane.flags import FlagError
 
 from .plane import Plane
 

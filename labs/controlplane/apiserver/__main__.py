@@ -9,9 +9,11 @@ import socket
 import sys
 from typing import Any
 
+from labs.controlplane import klog
+from labs.controlplane.flags import FlagError, HelpWanted
 from labs.controlplane.http import serve
 
-from . import klog, namespaces, options, tls
+from . import namespaces, options, tls
 from .admission import Admission
 from .audit import Audit, Evidence
 from .authentication import Authenticator
@@ -22,7 +24,7 @@ from .etcd import Etcd
 from .handlers import Handlers
 from .health import Health
 from .metrics import Metrics
-from .options import FlagError, InvalidOptions, Options
+from .options import InvalidOptions, Options
 from .registry import Registry
 from .server import LOOPBACK, Server
 from .storage import Storage
@@ -43,6 +45,9 @@ def main() -> int:
         return 0
     try:
         parsed = options.parse(arguments)
+    except HelpWanted:
+        options.print_help()
+        return 0
     except FlagError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -6,7 +6,9 @@ import ipaddress
 from contextlib import suppress
 from typing import Any
 
-from . import klog, meta
+from labs.controlplane import klog
+
+from . import meta
 from .resources import BY_PATH, Resource, core
 from .storage import AlreadyExists, Storage
 

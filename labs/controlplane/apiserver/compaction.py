@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from . import klog
+from labs.controlplane import klog
+
 from .etcd import Etcd, EtcdError
 
 INTERVAL_SECONDS = 300.0

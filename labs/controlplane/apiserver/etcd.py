@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from labs.controlplane import klog
 from labs.controlplane.http import Client, ConnectionFailed, Reply
-
-from . import klog
 
 #: How long to wait before asking an etcd that does not answer once more.
 RETRY_SECONDS = 0.05

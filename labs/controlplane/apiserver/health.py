@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from labs.controlplane import klog
 from labs.controlplane.http import ConnectionFailed, Request, Response
 
-from . import klog
 from .etcd import Etcd, EtcdError
 
 ETCD_SECONDS = 2.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from labs.controlplane import klog
 from labs.controlplane.http import Peer, Request
 
-from . import klog
 from .context import Context
 from .etcd import EtcdError
 from .registry import Deletion, Registry

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from labs.controlplane.flags import Flag, FlagSet
+
 ADMISSION_PLUGINS = (
     *("AlwaysAdmit", "AlwaysDeny", "AlwaysPullImages", "CertificateApproval", "CertificateSigning"),
     *("CertificateSubjectRestriction", "ClusterTrustBundleAttest", "DefaultIngressClass"),
@@ -23,46 +25,10 @@ ADMISSION_PLUGINS = (
 _TLS_VERSIONS = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13")
 _AUDIT_MODES = ("batch", "blocking", "blocking-strict")
 _AUTHORIZATION_MODES = ("ABAC", "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
-#: Flags of the real server that change nothing here yet, by the type of their value.
-_ACCEPTED_STRINGS = (
-    *("audit-log-format", "audit-log-mode", "audit-log-path", "audit-log-version", "audit-policy-file"),
-    *("audit-webhook-config-file", "audit-webhook-mode", "audit-webhook-version"),
-    *("admission-control-config-file", "authentication-config", "authorization-config", "bind-address"),
-    *("cert-dir", "cloud-provider", "encryption-provider-config", "endpoint-reconciler-type", "etcd-prefix"),
-    *("external-hostname", "feature-gates", "goaway-chance", "kubelet-certificate-authority"),
-    *("log-text-info-buffer-size", "logging-format", "oidc-issuer-url", "oidc-client-id", "profiling"),
-    *("proxy-client-cert-file", "proxy-client-key-file", "requestheader-allowed-names"),
-    *("requestheader-client-ca-file", "requestheader-extra-headers-prefix", "requestheader-group-headers"),
-    *(
-        "requestheader-username-headers",
-        "runtime-config",
-        "service-account-issuer",
-        "service-account-jwks-uri",
-    ),
-    *("service-account-key-file", "service-account-signing-key-file", "service-node-port-range"),
-    *("storage-backend", "storage-media-type", "tls-cipher-suites", "tls-min-version", "token-auth-file"),
-    *("tls-sni-cert-key", "vmodule", "api-audiences", "disable-admission-plugins", "kubelet-timeout"),
-    *("etcd-compaction-interval", "request-timeout", "event-ttl", "shutdown-delay-duration"),
-    *("audit-log-batch-max-wait", "audit-webhook-initial-backoff"),
-    *("default-watch-cache-size", "etcd-count-metric-poll-period", "service-account-max-token-expiration"),
+#: Kubernetes' own flags, and those that its usage text does not mention.
+_FLAGS = FlagSet.of(
+    "kube-apiserver", Path(__file__).with_name("usage.txt"), hidden=[Flag("default-watch-cache-size", "int")]
 )
-_ACCEPTED_NUMBERS = (
-    *("audit-log-maxage", "audit-log-maxbackup", "audit-log-maxsize", "max-mutating-requests-inflight"),
-    *("audit-log-batch-buffer-size", "audit-log-batch-max-size", "audit-log-truncate-max-event-size"),
-    "audit-log-truncate-max-batch-size",
-    *("max-requests-inflight", "min-request-timeout", "v", "default-not-ready-toleration-seconds"),
-    "default-unreachable-toleration-seconds",
-)
-_ACCEPTED_SWITCHES = (
-    *("allow-privileged", "anonymous-auth", "enable-bootstrap-token-auth", "enable-aggregator-routing"),
-    *("enable-garbage-collector", "enable-priority-and-fairness", "service-account-lookup", "watch-cache"),
-    *("contention-profiling", "permit-port-sharing", "permit-address-sharing"),
-    *("audit-log-compress", "audit-log-truncate-enabled", "audit-log-batch-throttle-enable"),
-)
-
-
-class FlagError(Exception):
-    """The command line cannot be used; printed after `Error: `."""
 
 
 class InvalidOptions(Exception):
@@ -95,62 +61,28 @@ class Options:
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Options from a command line. Raises `FlagError` as pflag would."""
+    """Options from a command line. Raises `FlagError` or `HelpWanted` as pflag would."""
+    given = _FLAGS.parse(arguments)
     options = Options()
-    known = {f.name.replace("_", "-"): f for f in fields(Options) if f.name != "others"}
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        if not argument.startswith("-"):
-            raise FlagError(f'unknown command "{argument}" for "kube-apiserver"')
-        if not argument.startswith("--"):
-            raise FlagError(f"unknown shorthand flag: {argument[1:2]!r} in {argument}")
-        name, given, value = argument[2:].partition("=")
-        if name in _ACCEPTED_SWITCHES:
-            options.others[name] = _switch(name, value if given else "true")
+    own = {f.name.replace("_", "-"): f.name for f in fields(Options) if f.name != "others"}
+    for name in given.given:
+        if name not in own:
+            boolean = _FLAGS.flags[name].kind == "bool"
+            options.others[name] = str(given.switch(name)).lower() if boolean else given.text(name)
             continue
-        if name not in known and name not in _ACCEPTED_STRINGS and name not in _ACCEPTED_NUMBERS:
-            raise FlagError(f"unknown flag: --{name}")
-        if not given:
-            if not rest:
-                raise FlagError(f"flag needs an argument: --{name}")
-            value = rest.pop(0)
-        if name in known:
-            _set(options, known[name].name, name, value)
-        elif name in _ACCEPTED_NUMBERS:
-            options.others[name] = str(_number(name, value))
-        else:
-            options.others[name] = value
+        current = getattr(options, own[name])
+        value: Any = given.text(name)
+        if isinstance(current, list):
+            value = given.words(name)
+        elif isinstance(current, int):
+            value = given.number(name)
+        setattr(options, own[name], value)
     return options
 
 
-def _set(options: Options, attribute: str, name: str, value: str) -> None:
-    current: Any = getattr(options, attribute)
-    if isinstance(current, list):
-        setattr(options, attribute, [part for part in value.split(",") if part])
-    elif isinstance(current, int):
-        setattr(options, attribute, _number(name, value))
-    else:
-        setattr(options, attribute, value)
-
-
-def _switch(name: str, value: str) -> str:
-    if value.lower() not in ("true", "false", "1", "0", "t", "f"):
-        raise FlagError(
-            f'invalid argument "{value}" for "--{name}" flag: strconv.ParseBool: parsing "{value}": '
-            "invalid syntax"
-        )
-    return "true" if value.lower() in ("true", "1", "t") else "false"
-
-
-def _number(name: str, value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise FlagError(
-            f'invalid argument "{value}" for "--{name}" flag: strconv.ParseInt: parsing "{value}": '
-            "invalid syntax"
-        ) from None
+def print_help() -> None:
+    """What `--help` prints."""
+    print(_FLAGS.usage, end="")
 
 
 def validate(options: Options) -> None:

@@ -6,9 +6,10 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+from labs.controlplane import klog
 from labs.controlplane.http import Request, Response
 
-from . import codec, discovery, klog, openapi, reviews, status
+from . import codec, discovery, openapi, reviews, status
 from .audit import Audit
 from .authentication import ANONYMOUS, Authenticator
 from .authorization import authorize

@@ -13,7 +13,9 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 
-from . import klog, status
+from labs.controlplane import klog
+
+from . import status
 from .etcd import Batch, Change, Compacted, Etcd, EtcdError, EtcdUnavailable
 from .storage import Object, decode
 

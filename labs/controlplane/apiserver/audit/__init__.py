@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
+from labs.controlplane import klog
 from labs.controlplane.http import Response
 
-from .. import klog
 from ..context import Context
 from ..options import Options
 from ._event import COMPLETE, audit_event, legacy_line

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from labs.controlplane.klog import quote
+
 from ..context import Context, User
-from ..klog import quote
 from ..meta import micro
 from ._policy import Level
 

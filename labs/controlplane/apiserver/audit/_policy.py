@@ -14,7 +14,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from .. import klog
+from labs.controlplane import klog
+
 from ..context import Target, User
 from ..options import InvalidOptions
 from ._yaml import YAMLError, load

@@ -1,0 +1,1 @@
+"""A client of the API server, as client-go is one: requests, informers, work queues, leases, events."""

@@ -1,0 +1,1 @@
+"""The `kube-controller-manager` of the control plane."""
