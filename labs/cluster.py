@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +41,8 @@ from labs.nodes.state import (
 
 #: How long the control plane of a starting cluster may take until it is Ready.
 READY_SECONDS = 120.0
+#: More nodes than that are no use to a course, and their ranges of addresses are numbered in one byte.
+MOST_WORKERS = 9
 
 Progress = Callable[[str], None]
 
@@ -72,6 +75,7 @@ class Cluster:
         backend: str | None = None,
         engine: str | None = None,
         control_plane: str | None = None,
+        workers: int = 0,
         bare: bool = False,
         progress: Progress = _silent,
     ) -> Self:
@@ -87,7 +91,7 @@ class Cluster:
         directory = cluster_directory(name)
         new = not directory.is_dir()
         if new:
-            cluster = cls._create(name, directory, check_spec(backend, engine, control_plane))
+            cluster = cls._create(name, directory, check_spec(backend, engine, control_plane, workers))
         else:
             cluster = cls.find(name)
         if cluster.running:
@@ -233,7 +237,8 @@ class Cluster:
 
     @classmethod
     def _create(cls, name: str, directory: Path, spec: Spec) -> Self:
-        cluster = cls(name, spec, (Layout(directory, name).control_plane,), time.time(), directory)
+        nodes = Layout(directory, name).node_names(spec.workers)
+        cluster = cls(name, spec, nodes, time.time(), directory)
         document = {
             "name": name,
             **asdict(spec),
@@ -285,14 +290,18 @@ class Cluster:
 
             note = Note.load(self._layout)
             since = note.started if note is not None else since
-        states = readiness.wait_until_ready(
-            readiness.Api.from_kubeconfig(self.kubeconfig),
-            [f"{component}-{node}" for component in present],
+        api = readiness.Api.from_kubeconfig(self.kubeconfig)
+        wait = partial(
+            readiness.wait_until_ready,
+            api,
             since=since,
             timeout=READY_SECONDS,
             waiting=lambda states: progress(f"waiting for {missing(states)}"),
             check=check,
         )
+        states = wait([f"{component}-{node}" for component in present])
+        if not missing(states):  # without it no worker joins
+            states |= wait(list(self.nodes[1:]), path=readiness.NODES)
         if missing(states):
             last = self.run(["journalctl", "-u", "kubelet", "-n", "1", "-o", "cat"], node=node).stdout.strip()
             raise NotReadyError(
@@ -307,7 +316,9 @@ def check_backend(backend: str | None) -> str:
     return _one_of(BACKENDS, "backend", backend or os.environ.get("CKS_LABS_BACKEND") or EMBEDDED)
 
 
-def check_spec(backend: str | None, engine: str | None = None, control_plane: str | None = None) -> Spec:
+def check_spec(
+    backend: str | None, engine: str | None = None, control_plane: str | None = None, workers: int = 0
+) -> Spec:
     """What a new cluster is made of: as asked; the real kubelet comes with the real control plane.
 
     `UsageError` for a choice that there is not, or not on this backend.
@@ -321,7 +332,11 @@ def check_spec(backend: str | None, engine: str | None = None, control_plane: st
         for option, wanted in (("--engine", kubelet), ("--control-plane", plane)):
             if wanted != BUNDLED:
                 raise UsageError(f"an embedded node has no '{option} {wanted}': add --backend kind")
-    return Spec(chosen, kubelet, plane)
+    elif workers:
+        raise UsageError("a kind cluster has one node: leave --workers out, or the backend")
+    if not 0 <= workers <= MOST_WORKERS:
+        raise UsageError(f"a cluster has 0 to {MOST_WORKERS} workers, not {workers}")
+    return Spec(chosen, kubelet, plane, workers=workers)
 
 
 def _one_of(known: Sequence[str], what: str, chosen: str) -> str:

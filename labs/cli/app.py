@@ -58,13 +58,22 @@ def up(
         str | None,
         typer.Option(help="Whose control plane: bundled or real (default: real with --engine kubelet)."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Nodes beside the control plane's, each with its manifests directory.")
+    ] = 0,
     bare: Annotated[bool, typer.Option("--bare", help="Node and kubelet only, no manifests.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make a cluster, or resume one with its data."""
     with _interruptible(), progress(name) as tell:
         cluster = Cluster.up(
-            name, backend=backend, engine=engine, control_plane=control_plane, bare=bare, progress=tell
+            name,
+            backend=backend,
+            engine=engine,
+            control_plane=control_plane,
+            workers=workers,
+            bare=bare,
+            progress=tell,
         )
     _say_up(cluster, as_json=as_json)
 

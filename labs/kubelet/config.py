@@ -87,6 +87,7 @@ class KubeletConfig:
     container_log_monitor_interval: float = 10.0
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     serialize_image_pulls: bool = True
+    register_with_taints: tuple[Mapping[str, str], ...] = ()
     # What no file holds: flags only.
     kubernetes_version: tuple[int, int] = (1, 36)
     root_dir: str = "/var/lib/kubelet"
@@ -94,7 +95,6 @@ class KubeletConfig:
     hostname_override: str = ""
     node_ip: str = ""
     node_labels: Mapping[str, str] = field(default_factory=dict)
-    register_with_taints: tuple[Mapping[str, str], ...] = ()
 
     @classmethod
     def from_file(cls, data: bytes, path: str) -> Self:
@@ -161,7 +161,7 @@ IGNORED = frozenset(
     maxParallelImagePulls memoryManagerPolicy memoryReservationPolicy memorySwap
     memoryThrottlingFactor mergeDefaultEvictionSettings nodeStatusMaxImages oomScoreAdj podCIDR
     podPidsLimit podsPerCore protectKernelDefaults providerID readOnlyPort registerNodeWithTaints
-    registerWithTaints registryBurst registryPullQPS reservedMemory reservedSystemCPUs
+    registryBurst registryPullQPS reservedMemory reservedSystemCPUs
     rotateCertificates serverTLSBootstrap showHiddenMetricsForVersion shutdownGracePeriod
     shutdownGracePeriodCriticalPods streamingConnectionIdleTimeout systemCgroups
     systemReserved systemReservedCgroup tlsCipherSuites tlsMinVersion topologyManagerPolicy
@@ -221,7 +221,7 @@ def _typed(key: str, kind: object, value: Any) -> Any:
         return value
     if kind is bool and isinstance(value, bool):
         return value
-    if kind == tuple[str, ...] and isinstance(value, list):
+    if kind in (tuple[str, ...], tuple[Mapping[str, str], ...]) and isinstance(value, list):
         return tuple(value)
     if key == "staticPodURLHeader" and isinstance(value, dict):
         return {name: tuple(values or ()) for name, values in value.items()}

@@ -14,7 +14,8 @@ may not read the project's files. For the same reason whatever nodes need of the
 
 Messages (SOCK_SEQPACKET, JSON), supervisor to pid 1; each request carries "id", the reply echoes it:
 
-    {"op": "node", "name", "index", "command", "environment"} + its control and evidence sockets -> {"pid"}
+    {"op": "node", "name", "index", "count", "command", "environment"} + its control and evidence sockets
+        -> {"pid"}
     {"op": "socket"} -> {} + a TCP socket of the cluster's network, not yet connected
     {"op": "stop"}: end, and everything in the cluster with it
 
@@ -282,7 +283,7 @@ class _Pid1:
         if not told:
             raise ChildProcessError("bwrap could not build the node; its reason is in supervisor.log")
         pid = int(json.loads(told)["child-pid"])
-        network.connect_node(request["index"], pid)
+        network.connect_node(request["index"], request["count"], pid)
         return pid
 
 

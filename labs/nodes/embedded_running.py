@@ -1,15 +1,21 @@
-"""A cluster of embedded nodes that is up: its namespaces, and the port of the host that leads into them."""
+"""A cluster of embedded nodes that is up: its namespaces, and the port of the host that leads into them.
+
+Workers join in the order of their numbers, each when the one before has a Node object: the controller manager
+gives out the ranges of the pods' addresses in that order, and the nodes' networks are laid by it.
+"""
 
 import asyncio
+import functools
+import http
 import itertools
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 
 from labs.nodes import children, views
-from labs.nodes.barrier import ApiProbe, Barriers
+from labs.nodes.barrier import ApiProbe, Barriers, Recorders
 from labs.nodes.channel import ChannelClosedError, Message, RequestChannel
 from labs.nodes.cluster_init import ClusterInit
 from labs.nodes.embedded import EmbeddedNode
@@ -20,6 +26,9 @@ from labs.nodes.network import node_address
 from labs.nodes.preparation import Preparation, PreparationFailedError
 from labs.nodes.progress import Progress
 from labs.nodes.running import RunningCluster
+
+#: How often the API is asked whether a node has joined, and how long it may take to say so.
+_JOIN_SECONDS, _ASK_SECONDS = 0.05, 2.0
 
 
 class EmbeddedCluster(RunningCluster):
@@ -33,7 +42,7 @@ class EmbeddedCluster(RunningCluster):
         preparing: Preparation | None,
         on_end: Callable[[str], None],
     ) -> None:
-        """`listener` is the port that leads to the API server; `preparing` lays out a node that is new."""
+        """`listener` is the port that leads to the API server; `preparing` lays out nodes that are new."""
         super().__init__(layout, on_end)
         self._init = init
         self._listener = listener
@@ -42,7 +51,9 @@ class EmbeddedCluster(RunningCluster):
         self._keeper = asyncio.create_task(children.ended(init.keeper))
         self._keeper.add_done_callback(lambda _: on_end("the cluster's first process has ended"))
         self._control = RequestChannel(init.control, self._event)
+        self._names = layout.node_names(self._spec.workers)
         self._nodes: dict[str, EmbeddedNode] = {}
+        self._manifests: dict[str, ManifestWatch] = {}
         self._forwarder = Forwarder(self._make_socket, node_address(0))
         self._api = ApiProbe(self._forwarder.connect, layout.judge_credentials)
         self._cleanup = ExitStack()
@@ -53,15 +64,16 @@ class EmbeddedCluster(RunningCluster):
         return int(self._listener.getsockname()[1])
 
     async def start(self, progress: Progress) -> None:
-        """Boot the node while its files are being written, then start its kubelet."""
+        """Boot the nodes while their files are being written, then start the control plane's kubelet."""
         preparing = self._preparing
         prepared = asyncio.create_task(children.ended(preparing.process)) if preparing else None
         try:
-            await self._boot()
+            for index in range(len(self._names)):
+                await self._boot(index)
             progress.tell(stage="node-up")
             if prepared is not None and await prepared != 0:
                 raise PreparationFailedError(self._layout)
-            await self._start_kubelet()
+            await self._start_kubelets()
             progress.tell(stage="units-started")
         finally:
             if preparing is not None and prepared is not None and not prepared.done():
@@ -69,12 +81,25 @@ class EmbeddedCluster(RunningCluster):
                 await prepared
 
     async def serve(self) -> None:
-        """Carry what comes to the host's port to the API server."""
-        await self._forwarder.serve(self._listener)
+        """Carry what comes to the host's port to the API server, and have the workers join."""
+        await asyncio.gather(self._forwarder.serve(self._listener), self._join())
 
-    async def _boot(self) -> None:
-        """Start the control-plane node and, on it, the container runtime."""
-        name, python = self._layout.control_plane, views.NodePython.own()
+    async def _join(self) -> None:
+        for before, name in itertools.pairwise(self._names):
+            while not await self._is_registered(before):  # noqa: ASYNC110 - an API server comes up unannounced
+                await asyncio.sleep(_JOIN_SECONDS)
+            await self._nodes[name].unit("start", "kubelet")
+
+    async def _is_registered(self, node: str) -> bool:
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                return await self._api.get(f"/api/v1/nodes/{node}") == http.HTTPStatus.OK
+        except OSError:  # a timeout is one, too
+            return False
+
+    async def _boot(self, index: int) -> None:
+        """Start node number `index` and, on it, the container runtime."""
+        name, python = self._names[index], views.NodePython.own()
         control, control_inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         evidence, evidence_inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         node = EmbeddedNode(name, control, evidence, self.evidence, self._node_gone)
@@ -84,7 +109,8 @@ class EmbeddedCluster(RunningCluster):
                 "node",
                 [control_inside.fileno(), evidence_inside.fileno()],
                 name=name,
-                index=0,
+                index=index,
+                count=len(self._names),
                 command=views.node_command(name),
                 environment={
                     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -95,15 +121,17 @@ class EmbeddedCluster(RunningCluster):
         await node.boot(self._init.id_map)
         await node.unit("start", "containerd")
 
-    async def _start_kubelet(self) -> None:
-        """Start the kubelet, which starts all else; the node's files must all be there by now."""
-        name = self._layout.control_plane
-        node, rootfs = self._nodes[name], self._layout.rootfs(name)
-        manifests = self._cleanup.enter_context(ManifestWatch(rootfs, self._manifest_changed))
-        watching = asyncio.create_task(manifests.run())
-        self._cleanup.callback(watching.cancel)
-        self._barriers = Barriers(self.evidence, EmbeddedRecorders(node, manifests), self._api)
-        await node.unit("start", "kubelet")
+    async def _start_kubelets(self) -> None:
+        """Start the first kubelet, which starts all else; the nodes' files must all be there by now."""
+        for name in self._names:
+            changed = functools.partial(self._manifest_changed, name)
+            watch = self._cleanup.enter_context(ManifestWatch(self._layout.rootfs(name), changed))
+            watching = asyncio.create_task(watch.run())
+            self._cleanup.callback(watching.cancel)
+            self._manifests[name] = watch
+        recorders = [EmbeddedRecorders(self._nodes[name], self._manifests[name]) for name in self._names]
+        self._barriers = Barriers(self.evidence, ClusterRecorders(self._names, recorders), self._api)
+        await self._nodes[self._names[0]].unit("start", "kubelet")
 
     async def stop(self) -> None:
         """End every process of the cluster; return when there is none."""
@@ -123,8 +151,7 @@ class EmbeddedCluster(RunningCluster):
         _, (descriptor,) = await self._control.request("socket")
         return socket.socket(fileno=descriptor)
 
-    def _manifest_changed(self, path: str, manifest: Manifest | None) -> None:
-        node = self._layout.control_plane
+    def _manifest_changed(self, node: str, path: str, manifest: Manifest | None) -> None:
         if manifest is None:
             self.evidence.append("file", node, path=path, event="removed", sha256=None, content=None)
         else:
@@ -160,3 +187,24 @@ class EmbeddedRecorders:
         if self._node.units.get("containerd.service") in ("inactive", "failed"):
             raise ConnectionRefusedError("the runtime is stopped")
         await self._node.ping_runtime(next(self._numbers))
+
+
+class ClusterRecorders:
+    """The recorders of all nodes; those of a worker are called by its name, too."""
+
+    def __init__(self, names: Sequence[str], recorders: Sequence[Recorders]) -> None:
+        self._recorders = dict(zip(names, recorders, strict=True))
+        self._first = names[0]
+
+    def ways(self) -> Mapping[str, Awaitable[None]]:
+        """See `labs.nodes.barrier.Recorders`."""
+        return {
+            what if node == self._first else f"{what} of {node}": answer
+            for node, recorders in self._recorders.items()
+            for what, answer in recorders.ways().items()
+        }
+
+    def settle(self) -> None:
+        """Record what has been sent by now."""
+        for recorders in self._recorders.values():
+            recorders.settle()

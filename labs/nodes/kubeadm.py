@@ -1,4 +1,4 @@
-"""What `kubeadm init` leaves on a control-plane node, written in some milliseconds.
+"""What `kubeadm init` leaves on a control-plane node and `kubeadm join` on a worker, in some milliseconds.
 
 The supervisor calls `write` once, when a node is new. A resumed node keeps its files: the UID of a static
 pod is a hash of its manifest, and the certificates in the kubeconfigs belong to the authorities of the node.
@@ -37,6 +37,11 @@ class NodeIdentity:
     def server(self) -> str:
         """Where the node's own clients find the API server: beside them, whatever its address."""
         return "https://127.0.0.1:6443"
+
+
+#: The label that makes a node's role, and the taint that keeps pods off it where there are workers for them.
+CONTROL_PLANE_ROLE = "node-role.kubernetes.io/control-plane"
+CONTROL_PLANE_TAINT = {"effect": "NoSchedule", "key": CONTROL_PLANE_ROLE}
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,25 @@ def initialize(root: Path, node: NodeIdentity, setup: Setup) -> None:
     for component in setup.components:
         manifest = _manifest(component, node, setup)
         write_file(directory / f"{component}.yaml", manifests.to_yaml(manifest), 0o600)
-    _write_kubelet(root, node, setup.kubelet)
+    _write_kubelet(root, node, setup.kubelet, label=f"{CONTROL_PLANE_ROLE}=")
+
+
+def join(root: Path, node: NodeIdentity, control_plane: Path, server: str) -> None:
+    """Make the node below `root` a worker of the cluster whose control-plane node is below `control_plane`.
+
+    Its kubelet finds the API server on the node named `server`. As on kind's workers there is no
+    administrator's kubeconfig; a manifests directory of its own, kubeadm gives it too.
+    """
+    kubernetes = make_directory(root / "etc/kubernetes")
+    make_directory(kubernetes / "manifests")
+    authority = Authority.load(control_plane / "etc/kubernetes/pki")
+    make_directory(kubernetes / "pki")
+    write_file(kubernetes / "pki/ca.crt", authority.certificate_pem)
+    user = f"system:node:{node.name}"
+    pair = authority.issue(user, [CLIENT], organization="system:nodes")
+    url = f"https://{server}:6443"
+    write_file(kubernetes / "kubelet.conf", kubeconfig(url, authority, user, pair), 0o600)
+    _write_kubelet(root, node, {})
 
 
 def _manifest(component: str, node: NodeIdentity, setup: Setup) -> manifests.Manifest:
@@ -156,12 +179,12 @@ def _encode(pem: bytes) -> str:
     return base64.b64encode(pem).decode()
 
 
-def _write_kubelet(root: Path, node: NodeIdentity, more: Mapping[str, Any]) -> None:
-    """The kubelet's configuration, flags and serving certificate."""
+def _write_kubelet(root: Path, node: NodeIdentity, more: Mapping[str, Any], label: str = "") -> None:
+    """The kubelet's configuration, flags and serving certificate; `label` is the node's role."""
     state = make_directory(root / "var/lib/kubelet")
     write_kubelet_serving_pair(state / "pki", node.name, node.address)
     write_file(state / "config.yaml", manifests.to_yaml({**_kubelet_configuration(), **more}))
-    flags = f"--node-ip={node.address} --node-labels=node-role.kubernetes.io/control-plane="
+    flags = f"--node-ip={node.address} --node-labels={label}"
     write_file(state / "kubeadm-flags.env", f'KUBELET_KUBEADM_ARGS="{flags}"\n')
     write_file(root / "etc/default/kubelet", "KUBELET_EXTRA_ARGS=\n")
 

@@ -18,6 +18,11 @@ class Layout:
         """The name of the node that runs the control plane."""
         return f"{self.cluster}-control-plane"
 
+    def node_names(self, workers: int) -> tuple[str, ...]:
+        """The control plane, then its workers as kind calls them; a node's place here is its number."""
+        numbers = ["", *map(str, range(2, workers + 1))][:workers]
+        return (self.control_plane, *(f"{self.cluster}-worker{number}" for number in numbers))
+
     @property
     def lock(self) -> Path:
         """Held by the one supervisor of this cluster."""

@@ -19,7 +19,7 @@ _NLMSG_ERROR = 2
 _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 3, 10, 18, 28
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
-_RTA_GATEWAY = 5
+_RTA_DST, _RTA_GATEWAY = 1, 5
 _IFF_UP = 1
 _RT_TABLE_MAIN, _RTPROT_BOOT, _RTN_UNICAST = 254, 3, 1
 
@@ -97,8 +97,14 @@ class Netlink:
 
     def add_default_route(self, gateway: str) -> None:
         """Send what has no other way to `gateway`."""
+        self.add_route("0.0.0.0", 0, gateway)
+
+    def add_route(self, network: str, prefix: int, gateway: str) -> None:
+        """Send what is for the IPv4 `network` of `prefix` bits to `gateway`."""
         body = struct.pack(
-            "BBBBBBBBI", socket.AF_INET, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, 0, _RTN_UNICAST, 0
+            "BBBBBBBBI", socket.AF_INET, prefix, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, 0, _RTN_UNICAST, 0
         )
+        if prefix:
+            body += _attribute(_RTA_DST, socket.inet_aton(network))
         body += _attribute(_RTA_GATEWAY, socket.inet_aton(gateway))
         self._request(_RTM_NEWROUTE, body, _NLM_F_CREATE | _NLM_F_EXCL)

@@ -37,8 +37,11 @@ def create_bridge() -> None:
         kernel.set_up(BRIDGE)
 
 
-def connect_node(index: int, pid: int) -> None:
-    """Plug the node whose first process is `pid` into the bridge, and give it its address."""
+def connect_node(index: int, count: int, pid: int) -> None:
+    """Plug the node whose first process is `pid` into the bridge, and give it its address.
+
+    It is number `index` of `count` nodes, and finds the pods of each other by way of that node.
+    """
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     node = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
     try:
@@ -52,6 +55,9 @@ def connect_node(index: int, pid: int) -> None:
                 kernel.add_address("eth0", node_address(index), PREFIX)
                 kernel.set_up("eth0")
                 kernel.add_default_route(GATEWAY)
+                for other in set(range(count)) - {index}:
+                    network, prefix = pod_cidr(other).split("/")
+                    kernel.add_route(network, int(prefix), node_address(other))
             for name, value in NODE_SYSCTLS.items():
                 Path("/proc/sys", name).write_text(value)
         finally:

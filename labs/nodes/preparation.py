@@ -1,4 +1,4 @@
-"""Laying out a new node's files, in a process of its own beside the supervisor that starts the rest.
+"""Laying out the files of new nodes, in a process of its own beside the supervisor that starts the rest.
 
 A resumed node keeps every file: its static pods' UIDs and its certificates come from them.
 """
@@ -24,9 +24,9 @@ class PreparationFailedError(LabsError):
 
 
 class Preparation:
-    """A process that lays out a node: first what it needs to boot, then what its kubelet needs.
+    """A process that lays out the nodes: first what they need to boot, then what their kubelets need.
 
-    Until it has ended, nobody may run a command on the node: it may be the host's root that writes here.
+    Until it has ended, nobody may run a command on a node: it may be the host's root that writes here.
     """
 
     def __init__(self, process: int, bootable: int) -> None:
@@ -34,8 +34,8 @@ class Preparation:
         self._bootable = bootable
 
     @classmethod
-    def begin(cls, layout: Layout, port: int, *, bare: bool) -> "Preparation | None":
-        """Start laying out the control plane's node, unless it is.
+    def begin(cls, layout: Layout, port: int, workers: int, *, bare: bool) -> "Preparation | None":
+        """Start laying out the control plane's node and its `workers`, unless they are.
 
         Forked, not called: importing the certificate library and writing take 0.2 s that the start of the
         node and its runtime can have, and the supervisor stays 15 MB smaller.
@@ -51,7 +51,7 @@ class Preparation:
         status = 1
         try:
             namespaces.die_with_parent(supervisor)
-            _prepare(layout, port, say_bootable, bare=bare)
+            _prepare(layout, port, workers, say_bootable, bare=bare)
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -60,7 +60,7 @@ class Preparation:
             os._exit(status)
 
     def wait_bootable(self) -> None:
-        """Return when the node can boot, or when it never will: then the process has failed."""
+        """Return when the nodes can boot, or when they never will: then the process has failed."""
         os.read(self._bootable, 1)
         os.close(self._bootable)
 
@@ -81,28 +81,38 @@ def refresh_kubeconfig(layout: Layout, port: int) -> None:
         layout.kubeconfig.write_text(new)
 
 
-def _prepare(layout: Layout, port: int, say_bootable: int, *, bare: bool) -> None:
-    name = layout.control_plane
-    directory, root = layout.nodes / name, layout.rootfs(name)
-    removal.delete(directory)  # what an interrupted start left
-    address = node_address(0)
-    rootfs.write(root, name, address, pod_cidr(0))
-    rootfs.write_trusted_etc(directory / "etc", name, address)
-    rootfs.write_tools(directory / "tools", views.NodePython.own().student_command)
-    (directory / "trusted").mkdir(mode=0o755)
-    _give_to_node(directory)
+def _prepare(layout: Layout, port: int, workers: int, say_bootable: int, *, bare: bool) -> None:
+    names = layout.node_names(workers)
+    addresses = {name: node_address(index) for index, name in enumerate(names)}
+    for index, name in enumerate(names):
+        directory, root, address = layout.nodes / name, layout.rootfs(name), addresses[name]
+        others = {other: where for other, where in addresses.items() if other != name}
+        removal.delete(directory)  # what an interrupted start left
+        rootfs.write(root, name, address, pod_cidr(index), others)
+        rootfs.write_trusted_etc(directory / "etc", name, address, others)
+        rootfs.write_tools(directory / "tools", views.NodePython.own().student_command)
+        (directory / "trusted").mkdir(mode=0o755)
+        _give_to_node(directory)
     os.write(say_bootable, b".")
     os.close(say_bootable)
 
     from labs.nodes import kubeadm  # takes as long to import as all of the above took to write
 
-    node = kubeadm.NodeIdentity(layout.cluster, name, address, pod_cidr(0))
-    kubeadm.initialize(root, node, kubeadm.BARE if bare else kubeadm.Setup())
-    kubeadm.write_judge_credentials(root, node, layout.judge_credentials)
-    kubeadm.write_host_kubeconfig(root, node, layout.kubeconfig, port)
-    for written in ("etc/kubernetes", "etc/default", "var/lib/kubelet"):
-        _give_to_node(root / written)
-    layout.prepared(name).touch()
+    nodes = [
+        kubeadm.NodeIdentity(layout.cluster, name, addresses[name], pod_cidr(index))
+        for index, name in enumerate(names)
+    ]
+    first, root = nodes[0], layout.rootfs(names[0])
+    tainted = {"registerWithTaints": [kubeadm.CONTROL_PLANE_TAINT]} if workers else {}
+    kubeadm.initialize(root, first, kubeadm.BARE if bare else kubeadm.Setup(kubelet=tainted))
+    kubeadm.write_judge_credentials(root, first, layout.judge_credentials)
+    kubeadm.write_host_kubeconfig(root, first, layout.kubeconfig, port)
+    for node in nodes[1:]:
+        kubeadm.join(layout.rootfs(node.name), node, root, first.name)
+    for name in names:
+        for written in ("etc/kubernetes", "etc/default", "var/lib/kubelet"):
+            _give_to_node(layout.rootfs(name) / written)
+    layout.prepared(names[0]).touch()
 
 
 def _give_to_node(directory: Path) -> None:

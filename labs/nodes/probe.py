@@ -62,7 +62,8 @@ def _run_node(cluster: socket.socket) -> int:
         *("--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev", "--", "/bin/sh", "-c", _SCRIPT),
     ]
     environment = {"PATH": "/usr/bin:/bin"}
-    request = {"op": "node", "name": NODE, "index": 0, "command": command, "environment": environment}
+    request = {"op": "node", "name": NODE, "index": 0, "count": 1}
+    request |= {"command": command, "environment": environment}
     with control, control_inside:
         inside = control_inside.fileno()
         socket.send_fds(cluster, [json.dumps(request).encode()], [inside, inside])

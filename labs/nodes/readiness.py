@@ -1,4 +1,4 @@
-"""Waiting for static pods to be Ready, the way `kubectl wait` would: by a watch on the API.
+"""Waiting for static pods and nodes to be Ready, the way `kubectl wait` would: by a watch on the API.
 
 Until the API server answers there is nothing to watch, so connecting is tried again and again. Only the
 standard library is used: this is on the path of every `labs up`.
@@ -25,8 +25,10 @@ RETRY_SECONDS = 0.03
 #: A watch that says nothing for this long is opened anew.
 SILENCE_SECONDS = 5.0
 
-#: What the pods waited for look like: pod name -> "Pending", "Running, not Ready", …
+#: What the objects waited for look like: name -> "Pending", "Running, not Ready", …
 States = dict[str, str]
+
+PODS, NODES = "/api/v1/namespaces/kube-system/pods", "/api/v1/nodes"
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,13 @@ class Api:
             context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
         return cls(url.hostname or "", url.port or 443, context)
 
-    def watch_pods(self, namespace: str) -> Iterator[dict[str, Any]]:
-        """The pods of `namespace`, then each change of them; ends when the server ends the watch."""
+    def watch(self, path: str) -> Iterator[dict[str, Any]]:
+        """The objects of the collection `path`, then each change; ends when the server ends the watch."""
         connection = http.client.HTTPSConnection(
             self.host, self.port, context=self.context, timeout=SILENCE_SECONDS
         )
         with contextlib.closing(connection):
-            connection.request("GET", f"/api/v1/namespaces/{namespace}/pods?watch=true&resourceVersion=0")
+            connection.request("GET", f"{path}?watch=true&resourceVersion=0")
             response = connection.getresponse()
             if response.status != http.HTTPStatus.OK:
                 raise ConnectionError(f"the API server answered {response.status}")
@@ -76,21 +78,24 @@ def wait_until_ready(
     timeout: float,
     waiting: Callable[[States], None],
     check: Callable[[], None],
+    path: str = PODS,
 ) -> States:
-    """Wait until the pods `names` of kube-system, with containers started after `since`, are Ready.
+    """Wait until the objects `names` of the collection `path`, as they are since `since`, are Ready.
 
     At the latest after `timeout` seconds, return what has become of them. `waiting` hears of every change;
     `check` is called between attempts and may raise to end the wait.
     """
     states: States = dict.fromkeys(names, "not seen in the API")
+    if not states:
+        return states
     waiting(states)
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-            for pod in api.watch_pods("kube-system"):
-                name = pod["metadata"]["name"]
+            for found in api.watch(path):
+                name = found["metadata"]["name"]
                 if name in states:
-                    states[name] = state_of(pod, since)
+                    states[name] = _LOOKS[path](found, since)
                     if all(state == "Ready" for state in states.values()):
                         return states
                     waiting(states)
@@ -117,3 +122,17 @@ def state_of(pod: dict[str, Any], since: float) -> str:
         if container.get("state", {}).get("waiting")
     ]
     return reasons[0] if reasons else f"{status.get('phase', 'Pending')}, not Ready"
+
+
+def node_state(node: dict[str, Any], since: float) -> str:
+    """Whether `node` is Ready, by a kubelet that has been heard after `since`."""
+    conditions = {condition["type"]: condition for condition in node.get("status", {}).get("conditions", [])}
+    ready = conditions.get("Ready")
+    if ready is None:
+        return "registered, without a status"
+    if datetime.fromisoformat(ready["lastHeartbeatTime"]).timestamp() < int(since):
+        return "status from before the start"
+    return "Ready" if ready["status"] == "True" else f"NotReady ({ready.get('reason', 'no reason given')})"
+
+
+_LOOKS: dict[str, Callable[[dict[str, Any], float], str]] = {PODS: state_of, NODES: node_state}

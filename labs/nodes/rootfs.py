@@ -8,8 +8,9 @@ host, and everything that says who this machine is, is the node's.
 import shlex
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from labs.nodes import cni, etc, units
 from labs.nodes.files import link, make_directory, write_file
@@ -69,15 +70,24 @@ BINARIES = {"kubectl": "kubectl", "k": "kubectl", "etcdctl": "etcdctl", "etcdutl
 BOOT = "/opt/cks-labs/src/labs/nodes/boot.py"
 
 
-def write(root: Path, hostname: str, address: str, pod_cidr: str = "10.244.0.0/24") -> None:
-    """Lay out a new node's root directory: the links to /usr, empty directories, /etc and root's home."""
+def write(
+    root: Path,
+    hostname: str,
+    address: str,
+    pod_cidr: str = "10.244.0.0/24",
+    others: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Lay out a new node's root directory: the links to /usr, empty directories, /etc and root's home.
+
+    `others` are the cluster's further nodes with their addresses, which it knows by name.
+    """
     make_directory(root)
     _link_to_usr(root)
     for directory, mode in DIRECTORIES.items():
         make_directory(root / directory, mode)
     link(root / "var/run", "/run")
     link(root / "var/lock", "/run/lock")
-    _write_etc(root / "etc", hostname, address)
+    _write_etc(root / "etc", hostname, address, others)
     units.write(root)
     cni.write(root, pod_cidr)
     for name, text in {
@@ -98,11 +108,13 @@ def write(root: Path, hostname: str, address: str, pod_cidr: str = "10.244.0.0/2
         write_file(root / "root" / name, text)
 
 
-def write_trusted_etc(directory: Path, hostname: str, address: str) -> None:
+def write_trusted_etc(
+    directory: Path, hostname: str, address: str, others: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """The /etc of kubelet and runtime: of the node's own they see only /etc/kubernetes, mounted here."""
     make_directory(directory)
     make_directory(directory / "kubernetes")
-    _write_etc(directory, hostname, address)
+    _write_etc(directory, hostname, address, others)
 
 
 def write_tools(directory: Path, python: Sequence[str]) -> None:
@@ -134,13 +146,14 @@ def _link_to_usr(root: Path) -> None:
             link(root / directory.name, str(directory.readlink()))
 
 
-def _write_etc(directory: Path, hostname: str, address: str) -> None:
+def _write_etc(directory: Path, hostname: str, address: str, others: Mapping[str, str]) -> None:
     """The part of /etc that every program may look at, whoever runs it."""
+    hosts = etc.HOSTS.format(hostname=hostname, address=address)
     for name, text in {
         "passwd": etc.PASSWD,
         "group": etc.GROUP,
         "hostname": f"{hostname}\n",
-        "hosts": etc.HOSTS.format(hostname=hostname, address=address),
+        "hosts": hosts + "".join(f"{where}\t{name}\n" for name, where in others.items()),
         "resolv.conf": etc.RESOLV_CONF,
         "nsswitch.conf": etc.NSSWITCH,
         "shells": "/bin/sh\n/bin/bash\n",

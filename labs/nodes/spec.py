@@ -31,6 +31,8 @@ class Spec:
     """Whose API server and friends: ours, or the `real` ones."""
     attached: bool = False
     """The kind CLI made it, and `labs down` leaves it to the kind CLI."""
+    workers: int = 0
+    """How many nodes it has beside the control plane."""
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -43,6 +45,7 @@ class Spec:
             stored.get("engine", default.engine),
             stored.get("control_plane", default.control_plane),
             stored.get("attached", default.attached),
+            stored.get("workers", default.workers),
         )
 
     @property

@@ -93,7 +93,7 @@ def _supervise_namespaces(layout: Layout, progress: Progress, *, bare: bool) -> 
     progress.tell(stage="preparing")
     listener = port.listen(layout.port)
     number = listener.getsockname()[1]
-    preparing = Preparation.begin(layout, number, bare=bare)
+    preparing = Preparation.begin(layout, number, Spec.load(layout.directory).workers, bare=bare)
     try:
         init = _start_namespaces(layout)
         # only now: the processes forked above are as small as they can be, with no thread or loop beside them

@@ -47,6 +47,7 @@ def test_settings_are_taken_from_the_file() -> None:
         "staticPodPath: /etc/kubernetes/manifests\nfileCheckFrequency: 5s\nclusterDNS: [10.96.0.10]\n"
         "authentication: {anonymous: {enabled: true}, x509: {clientCAFile: /ca.crt}}\n"
         "authorization: {mode: AlwaysAllow}\ncrashLoopBackOff: {maxContainerRestartPeriod: 60s}\n"
+        "registerWithTaints: [{key: k, effect: NoSchedule}]\n"
     )
 
     assert config.static_pod_path == "/etc/kubernetes/manifests"
@@ -55,6 +56,7 @@ def test_settings_are_taken_from_the_file() -> None:
     assert (config.anonymous_auth, config.client_ca_file) == (True, "/ca.crt")
     assert config.authorization_mode == "AlwaysAllow"
     assert config.max_container_restart_period == 60
+    assert config.register_with_taints == ({"key": "k", "effect": "NoSchedule"},)
 
 
 @pytest.mark.parametrize(

@@ -266,3 +266,23 @@ def test_the_kubelet_is_started_by_kubeadms_drop_in_and_enabled(root: Path) -> N
     )
     for unit in ("kubelet.service", "containerd.service"):
         assert (units / "multi-user.target.wants" / unit).readlink() == Path("/etc/systemd/system") / unit
+
+
+def test_a_worker_has_its_kubelets_identity_and_none_of_the_clusters_keys(root: Path, tmp_path: Path) -> None:
+    worker = NodeIdentity("cks", "cks-worker", "172.18.0.3", "10.244.1.0/24")
+
+    kubeadm.join(tmp_path, worker, root, NODE.name)
+
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not path.is_dir()}
+    assert {name for name in files if name.startswith("etc/kubernetes")} == {
+        "etc/kubernetes/kubelet.conf",
+        "etc/kubernetes/pki/ca.crt",
+    }
+    assert (tmp_path / "etc/kubernetes/manifests").is_dir()
+    config = yaml.safe_load((tmp_path / "etc/kubernetes/kubelet.conf").read_text())
+    shown = base64.b64decode(config["users"][0]["user"]["client-certificate-data"])
+    assert subject(x509.load_pem_x509_certificate(shown)) == ("system:nodes", "system:node:cks-worker")
+    assert config["clusters"][0]["cluster"]["server"] == "https://cks-control-plane:6443"
+    assert (tmp_path / "var/lib/kubelet/kubeadm-flags.env").read_text() == (
+        'KUBELET_KUBEADM_ARGS="--node-ip=172.18.0.3 --node-labels="\n'
+    )

@@ -12,7 +12,7 @@ import pytest
 
 from labs.nodes import kubeadm
 from labs.nodes.kubeadm import NodeIdentity
-from labs.nodes.readiness import Api, state_of, wait_until_ready
+from labs.nodes.readiness import Api, node_state, state_of, wait_until_ready
 
 NODE = NodeIdentity("cks", "cks-control-plane", "172.18.0.2")
 START = 1_790_000_000.0
@@ -52,6 +52,26 @@ def test_a_waiting_container_is_named_by_its_reason() -> None:
 
 def test_a_pod_without_status_is_pending() -> None:
     assert state_of({"metadata": {"name": "etcd"}}, START) == "Pending, not Ready"
+
+
+@pytest.mark.parametrize(
+    ("condition", "state"),
+    [
+        (None, "registered, without a status"),
+        ({"status": "True", "lastHeartbeatTime": "2026-09-21T14:13:20Z"}, "Ready"),
+        ({"status": "True", "lastHeartbeatTime": "2026-09-21T14:13:19Z"}, "status from before the start"),
+        (
+            {"status": "False", "lastHeartbeatTime": "2026-09-21T14:13:20Z", "reason": "KubeletNotReady"},
+            "NotReady (KubeletNotReady)",
+        ),
+    ],
+)
+def test_a_node_is_what_its_kubelet_has_said_since_the_start(
+    condition: dict[str, Any] | None, state: str
+) -> None:
+    conditions = [{"type": "Ready", **condition}] if condition else []
+
+    assert node_state({"status": {"conditions": conditions}}, START) == state
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -137,7 +157,7 @@ def test_in_the_end_the_wait_says_how_far_each_pod_came(served: tuple[Server, Ap
     server, api = served
     server.rounds = [[pod("a"), pod("b", ready=False)]]
 
-    assert wait(api, ["a", "b", "c"], timeout=0.2) == {
+    assert wait(api, ["a", "b", "c"], timeout=1.0) == {
         "a": "Ready",
         "b": "Running, not Ready",
         "c": "not seen in the API",

@@ -153,6 +153,7 @@ class Node:
             "op": "node",
             "name": self.hostname,
             "index": 0,
+            "count": 1,
             "command": command,
             "environment": environment,
         }
