@@ -1,7 +1,7 @@
 """Command lines read as strictly as the real components read them: pflag's rules, types and wording.
 
-What flags there are, of which type and with which default, is read from the component's own usage text (what
-its `--help` prints), kept beside the component as `usage.txt`.
+What flags there are, of which type and with which default, is read from the component's usage text (what its
+`--help` prints, the descriptions left out), kept beside the component as `usage.txt`.
 """
 
 from __future__ import annotations
