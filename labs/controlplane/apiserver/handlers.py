@@ -10,7 +10,7 @@ from typing import Any
 
 from labs.controlplane.http import Response
 
-from . import codec, events, schema, selectors, status
+from . import codec, events, propagation, schema, selectors, status
 from .context import Context
 from .patching import PatchError, json_patch, merge_patch, strategic_merge
 from .registry import Deletion, Preconditions, Registry
@@ -285,4 +285,9 @@ def _deletion(ctx: Context) -> Deletion:
         raise status.bad_request(
             "json: cannot unmarshal into Go struct field DeleteOptions.gracePeriodSeconds of type int64"
         )
-    return Deletion(grace, Preconditions(wanted.get("uid"), wanted.get("resourceVersion")))
+    for name in ("propagationPolicy", "orphanDependents"):
+        if name not in options and name in request.query:
+            value = request.argument(name)
+            options[name] = value if name == "propagationPolicy" else request.flag(name)
+    policy = propagation.policy_of(options)
+    return Deletion(grace, Preconditions(wanted.get("uid"), wanted.get("resourceVersion")), policy)

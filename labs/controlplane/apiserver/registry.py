@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
-from . import meta, status
+from . import meta, propagation, status
 from .admission import Admission
 from .context import Context
 from .resources import Resource
@@ -39,6 +39,8 @@ class Deletion:
 
     grace: int | None = None
     preconditions: Preconditions = Preconditions()
+    #: What becomes of the dependents: "Orphan", "Background", "Foreground" or "" for the kind's default.
+    propagation: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,9 @@ class Registry:
                 raise status.not_found(resource.group, resource.plural, name)
             obj = deepcopy(current.object)
             _check_preconditions(resource, obj, deletion.preconditions)
-            marked = _mark(resource, obj, deletion.grace)
+            orphans = resource.strategy.orphans_dependents
+            noted = propagation.set_finalizers(obj["metadata"], deletion.propagation, orphans=orphans)
+            marked = _mark(resource, obj, deletion.grace) or noted
             stays = _stays(resource, obj, marked)
             try:
                 if ctx.dry_run:

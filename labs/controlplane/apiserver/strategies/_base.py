@@ -23,6 +23,8 @@ class Strategy:
     create_on_update = False
     #: Deleting answers with the object instead of a Status.
     returns_deleted = False
+    #: A deletion that does not say otherwise lets the object's dependents live.
+    orphans_dependents = False
     #: Objects go by themselves after a while.
     expires = False
 

@@ -1,0 +1,49 @@
+"""Which objects a controller takes over, keeps and lets go (`pkg/controller/controller_ref_manager.go`).
+
+An object belongs to the controller that its controller reference names. One that nobody controls and the
+selector selects is adopted; one that is ours and that the selector no longer selects is released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .objects import Object, controller_of, controller_reference, is_going, selects, uid_of
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What is the owner's, and what is to be done so that it is only that."""
+
+    kept: list[Object] = field(default_factory=list)
+    to_adopt: list[Object] = field(default_factory=list)
+    to_release: list[Object] = field(default_factory=list)
+
+
+def claim(owner: Object, selector: Object, objects: Iterable[Object]) -> Claims:
+    """Sort the objects of the owner's namespace."""
+    claims = Claims()
+    for obj in objects:
+        reference = controller_of(obj)
+        matches = selects(selector, obj["metadata"].get("labels"))
+        if reference is None:
+            if matches and not is_going(owner) and not is_going(obj):
+                claims.to_adopt.append(obj)
+        elif reference["uid"] == uid_of(owner):
+            if matches or is_going(owner):
+                claims.kept.append(obj)
+            else:
+                claims.to_release.append(obj)
+    return claims
+
+
+def adoption(owner: Object, api_version: str, kind: str, obj: Object) -> Object:
+    """The patch by which `owner` takes an object over, provided that it is still the same object."""
+    reference = controller_reference(owner, api_version, kind)
+    return {"metadata": {"ownerReferences": [reference], "uid": uid_of(obj)}}
+
+
+def release(owner: Object, obj: Object) -> Object:
+    """The patch by which `owner` lets an object go (`GenerateDeleteOwnerRefStrategicMergeBytes`)."""
+    return {"metadata": {"uid": uid_of(obj), "ownerReferences": [{"$patch": "delete", "uid": uid_of(owner)}]}}

@@ -1,0 +1,1 @@
+"""Deployments: a ReplicaSet for each pod template, and the way from the old ones to the new one."""

@@ -1,0 +1,1 @@
+"""Garbage collection: what becomes of objects whose owners go (`pkg/controller/garbagecollector`)."""
