@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.controlplane.controllermanager.daemonset import placement
@@ -117,6 +117,7 @@ def test_pods_that_serve_nobody_are_replaced_first_and_beyond_the_limit() -> Non
     assert plan.delete == pods["n2"]
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 8),
     st.one_of(st.integers(1, 4), st.sampled_from(["1%", "50%", "100%"])),

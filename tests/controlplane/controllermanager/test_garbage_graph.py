@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.controlplane.controllermanager.garbage.decisions import Delete, Owner, Release, decide
@@ -109,6 +109,7 @@ def test_what_becomes_of_an_object(
 names = st.sampled_from("abcdef")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(names, st.lists(names, max_size=3, unique=True), st.booleans()), max_size=30))
 def test_the_graph_holds_what_is_there_and_what_is_referred_to_and_no_more(
     changes: list[tuple[str, list[str], bool]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.controlplane.controllermanager.job import semantics
@@ -102,6 +102,7 @@ def test_each_failure_doubles_the_wait_for_the_next_pod(failures: int, seconds: 
     assert semantics.backoff_seconds(pods, NOW) == seconds
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 8),
     st.integers(0, 8),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.controlplane.controllermanager.deployment import scaling
@@ -88,6 +88,7 @@ def rollouts(draw: st.DrawFn) -> tuple[Object, Object, list[Object]]:
     return d, replica_set("new", 0), old
 
 
+@settings(deadline=None)
 @given(rollouts(), st.randoms(use_true_random=False))
 def test_a_rollout_stays_within_its_bounds_and_gets_there(
     rollout: tuple[Object, Object, list[Object]], random: Any
