@@ -11,17 +11,17 @@ import threading
 from datetime import UTC, datetime
 
 
-def info(at: str, message: str, **values: object) -> None:
+def info(at: str, message: str, /, **values: object) -> None:
     """What happened."""
     _write("I", at, message, values)
 
 
-def warning(at: str, message: str, **values: object) -> None:
+def warning(at: str, message: str, /, **values: object) -> None:
     """What may become a problem."""
     _write("W", at, message, values)
 
 
-def error(at: str, message: str, **values: object) -> None:
+def error(at: str, message: str, /, **values: object) -> None:
     """What went wrong; `err=` carries the cause."""
     _write("E", at, message, values)
 

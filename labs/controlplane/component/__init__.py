@@ -1,1 +1,9 @@
-"""What every component but the API server does alike: serve its health, be the leader, end."""
+"""What every component but the API server does alike: be called, serve its health, lead, end."""
+
+from .command import execute
+from .health import Check, Health, ok
+from .metrics import Counter, Gauge, Metrics
+from .process import Process
+from .serving import StartError
+
+__all__ = ["Check", "Counter", "Gauge", "Health", "Metrics", "Process", "StartError", "execute", "ok"]

@@ -1,0 +1,196 @@
+"""List, then watch: client-go's Reflector and SharedInformer over one store and any number of handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labs.controlplane import klog
+
+from .backoff import Backoff
+from .rest import ApiError, Client, Object, Resource
+from .store import IndexFunction, Store, key_of
+
+#: A watch is opened anew after between one and two times this, as client-go asks.
+WATCH_SECONDS = 300
+FACTORY = "k8s.io/client-go/informers/factory.go:177"
+
+
+def _ignore(*_: Any) -> None:
+    """What a handler does about a change that it does not care for."""
+
+
+@dataclass(frozen=True)
+class Handler:
+    """Who is told of changes. The calls are synchronous and short: they put keys into work queues."""
+
+    on_add: Callable[[Object], None] = _ignore
+    on_update: Callable[[Object, Object], None] = _ignore
+    on_delete: Callable[[Object], None] = _ignore
+
+
+class _Expired(Exception):
+    """The watch cannot go on from where it was: list again."""
+
+
+class Informer:
+    """The objects of one kind, as the API server has them, some milliseconds later."""
+
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        *,
+        namespace: str = "",
+        selectors: Mapping[str, str] | None = None,
+        indices: Mapping[str, IndexFunction] | None = None,
+        reflector: str = FACTORY,
+    ) -> None:
+        self.resource = resource
+        self.store = Store(indices)
+        self._client = client
+        self._path = resource.path(namespace)
+        self._selectors = dict(selectors or {})
+        self._reflector = reflector
+        self._handlers: list[Handler] = []
+        self._synced = asyncio.Event()
+        self._version = ""
+
+    @property
+    def synced(self) -> bool:
+        """Whether the first list has been read and told to all handlers."""
+        return self._synced.is_set()
+
+    async def wait(self) -> None:
+        """Wait until `synced`."""
+        await self._synced.wait()
+
+    def subscribe(self, handler: Handler) -> None:
+        """Tell `handler` of every change, beginning with what is there."""
+        self._handlers.append(handler)
+        for obj in self.store:
+            handler.on_add(obj)
+
+    async def run(self) -> None:
+        """Follow the API server for ever."""
+        # The control plane comes up as one: until the first answer it is asked oftener than client-go does.
+        backoff = Backoff(0.05, 0.4)
+        version = "0"
+        while True:
+            try:
+                await self._list(version)
+                backoff, version = Backoff(0.8, 30.0), ""
+                while True:
+                    await self._follow(backoff)
+            except _Expired:
+                continue
+            except ApiError as error:
+                self._complain(f"failed to list {self._type}: {error}")
+                await asyncio.sleep(backoff.next())
+
+    async def _follow(self, backoff: Backoff) -> None:
+        """One watch. A server that has gone is waited for; nothing was missed meanwhile."""
+        try:
+            await self._watch()
+        except ApiError as error:
+            if error.code == 410:
+                raise _Expired from None
+            if error.code:
+                self._complain(f"failed to watch {self._type}: {error}")
+            await asyncio.sleep(backoff.next())
+
+    async def _list(self, version: str) -> None:
+        query = {**self._selectors, **({"resourceVersion": version} if version else {})}
+        answer = await self._client.request("GET", self._path, query=query)
+        self._version = answer["metadata"]["resourceVersion"]
+        found = set()
+        for obj in answer.get("items") or ():
+            # items of a list do not carry what the list says of them
+            obj.setdefault("apiVersion", self.resource.api_version)
+            obj.setdefault("kind", self.resource.kind)
+            found.add(key_of(obj))
+            self._put(obj)
+        for key in self.store.keys() - found:
+            self._remove(key)
+        self._synced.set()
+
+    async def _watch(self) -> None:
+        seconds = int(WATCH_SECONDS * (1 + random.random()))
+        query = {
+            **self._selectors,
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version,
+            "timeoutSeconds": str(seconds),
+        }
+        async for event in self._client.watch(self._path, query):
+            obj = event["object"]
+            match event["type"]:
+                case "ADDED" | "MODIFIED":
+                    self._put(obj)
+                case "DELETED":
+                    self._remove(key_of(obj), obj)
+                case "ERROR":
+                    raise ApiError(int(obj.get("code") or 500), obj.get("message", ""), obj.get("reason", ""))
+            self._version = obj["metadata"]["resourceVersion"]
+
+    def _put(self, obj: Object) -> None:
+        obj["metadata"].pop("managedFields", None)  # nobody here reads them, and they are most of an object
+        old = self.store.put(obj)
+        if old is None:
+            for handler in self._handlers:
+                handler.on_add(obj)
+        elif old["metadata"].get("resourceVersion") != obj["metadata"].get("resourceVersion"):
+            for handler in self._handlers:
+                handler.on_update(old, obj)
+
+    def _remove(self, key: str, last: Object | None = None) -> None:
+        known = self.store.remove(key)
+        if known is not None:
+            for handler in self._handlers:
+                handler.on_delete(last or known)
+
+    @property
+    def _type(self) -> str:
+        return f"*{self.resource.version}.{self.resource.kind}"
+
+    def _complain(self, message: str) -> None:
+        klog.error(
+            "reflector.go:227", "Failed to watch", err=message, logger="UnhandledError",
+            reflector=self._reflector, type=self._type,
+        )  # fmt: skip
+
+
+class Informers:
+    """One informer for each kind, made when it is first asked for (SharedInformerFactory)."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._informers: dict[Resource, Informer] = {}
+        self._tasks: dict[Resource, asyncio.Task[None]] = {}
+
+    def of(self, resource: Resource) -> Informer:
+        """The informer of a kind; it begins at the next `start`."""
+        if resource not in self._informers:
+            self._informers[resource] = Informer(self._client, resource)
+        return self._informers[resource]
+
+    def start(self) -> None:
+        """Start the informers that do not run yet."""
+        for resource, informer in self._informers.items():
+            if resource not in self._tasks:
+                self._tasks[resource] = asyncio.create_task(
+                    informer.run(), name=f"informer {resource.plural}"
+                )
+
+    @property
+    def synced(self) -> bool:
+        """Whether all are."""
+        return all(informer.synced for informer in self._informers.values())
+
+    async def wait(self) -> None:
+        """Wait until all are synced. An informer that breaks raises here."""
+        waits = [asyncio.ensure_future(informer.wait()) for informer in self._informers.values()]
+        await asyncio.gather(*waits)

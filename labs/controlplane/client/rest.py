@@ -1,0 +1,190 @@
+"""Requests for objects: `client-go`'s rest and typed clients, with dicts for objects."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from .connection import Failure, Pool
+from .kubeconfig import RestConfig
+
+Object = dict[str, Any]
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+#: How long a request other than a watch may take.
+REQUEST_SECONDS = 30.0
+
+
+class ApiError(Exception):
+    """The API server said no, or was not there (`code` 0)."""
+
+    def __init__(self, code: int, message: str, reason: str = "", details: Object | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.details = details or {}
+
+    @property
+    def not_found(self) -> bool:
+        return self.code == 404
+
+    @property
+    def conflict(self) -> bool:
+        """Somebody else was faster (409), also in creating it."""
+        return self.code == 409
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind and where its objects are."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL's path of all objects, of those of a namespace, of one, or of a part of one."""
+        parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", namespace]
+        parts += [part for part in (self.plural, name, subresource) if part]
+        return "/" + "/".join(quote(part) for part in parts)
+
+
+class Client:
+    """One user's requests to the API server; every method raises `ApiError`."""
+
+    def __init__(
+        self,
+        config: RestConfig,
+        user_agent: str,
+        *,
+        pool: Pool | None = None,
+        token: Callable[[], str] | None = None,
+    ) -> None:
+        self.config = config
+        self._user_agent = user_agent
+        self._pool = pool or Pool(config.host, config.port, config.tls())
+        self._token = token or (lambda: config.token)
+
+    def named(self, suffix: str) -> Client:
+        """The same user, known to the audit log by another User-Agent; connections are shared."""
+        return Client(self.config, f"{self._user_agent}/{suffix}", pool=self._pool, token=self._token)
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """One object."""
+        return await self.request("GET", resource.path(namespace, name))
+
+    async def list(self, resource: Resource, namespace: str = "", **query: str) -> Object:
+        """All objects, as a List."""
+        return await self.request("GET", resource.path(namespace), query=query)
+
+    async def create(
+        self, resource: Resource, namespace: str, obj: Object, *, name: str = "", subresource: str = ""
+    ) -> Object:
+        """Create an object, or act on one by a subresource such as `binding`."""
+        return await self.request("POST", resource.path(namespace, name, subresource), obj)
+
+    async def update(self, resource: Resource, obj: Object, *, subresource: str = "") -> Object:
+        """Replace an object by its new state."""
+        metadata = obj["metadata"]
+        path = resource.path(metadata.get("namespace", ""), metadata["name"], subresource)
+        return await self.request("PUT", path, obj)
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        patch: Object,
+        *,
+        kind: str = MERGE_PATCH,
+        subresource: str = "",
+        query: Mapping[str, str] | None = None,
+    ) -> Object:
+        """Change parts of an object; `kind` is the patch's content type."""
+        path = resource.path(namespace, name, subresource)
+        return await self.request("PATCH", path, patch, content_type=kind, query=query)
+
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, options: Object | None = None
+    ) -> Object:
+        """Delete an object; `options` is a DeleteOptions."""
+        return await self.request("DELETE", resource.path(namespace, name), options)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        *,
+        content_type: str = JSON,
+        query: Mapping[str, str] | None = None,
+        timeout: float = REQUEST_SECONDS,
+    ) -> Object:
+        """One request of any kind; the decoded answer."""
+        target = f"{path}?{urlencode(query)}" if query else path
+        data = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
+        headers = self._headers() | ({"Content-Type": content_type} if data else {})
+        try:
+            async with asyncio.timeout(timeout), self._pool.request(method, target, headers, data) as answer:
+                return _decode(answer.status, await answer.read())
+        except TimeoutError:
+            why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+            raise self._unreachable(method, target, why) from None
+        except Failure as failure:
+            raise self._unreachable(method, target, str(failure)) from None
+
+    async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Object]:
+        """The events of a watch until the server ends it."""
+        target = f"{path}?{urlencode({**query, 'watch': 'true'})}"
+        try:
+            async with self._pool.request("GET", target, self._headers()) as answer:
+                if answer.status != 200:
+                    _decode(answer.status, await answer.read())
+                rest = b""
+                async for chunk in answer.chunks():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield json.loads(line)
+        except Failure as failure:
+            raise self._unreachable("GET", target, str(failure)) from None
+
+    def close(self) -> None:
+        """Let go of the kept connections."""
+        self._pool.close()
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": JSON, "User-Agent": self._user_agent}
+        if token := self._token():
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+    def _unreachable(self, method: str, target: str, why: str) -> ApiError:
+        return ApiError(0, f'{method.capitalize()} "{self.config.server}{target}": {why}')
+
+
+def _decode(status: int, payload: bytes) -> Object:
+    try:
+        document = json.loads(payload) if payload else {}
+    except ValueError:
+        document = {"message": payload.decode(errors="replace").strip()}
+    if status < 400 and isinstance(document, dict):
+        return document
+    fault = document if isinstance(document, dict) else {}
+    if status == 401:
+        fault = {**fault, "message": fault.get("message") or "Unauthorized"}
+    message = str(fault.get("message") or "an error on the server has prevented the request from succeeding")
+    raise ApiError(status, message, str(fault.get("reason") or ""), fault.get("details"))

@@ -1,0 +1,73 @@
+"""`kube-controller-manager FLAGS`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+from labs.controlplane import klog
+from labs.controlplane.client import Informers, Object, load
+from labs.controlplane.client.events import NORMAL, EventRecorder
+from labs.controlplane.component import Check, Health, Metrics, Process, execute
+from labs.controlplane.flags import Flags
+from labs.controlplane.version import GIT_VERSION
+
+from .configz import configuration
+from .context import ControllerContext
+from .controllers import CONTROLLERS
+from .options import FLAGS, enabled, validate
+
+_PROGRAM = "kube-controller-manager"
+
+
+def main() -> int:
+    """Run until told to end; the exit status is the real one's."""
+    return execute(FLAGS, validate, _run, sys.argv[1:])
+
+
+async def _run(flags: Flags) -> int:
+    process = Process(_PROGRAM, flags, lambda: load(flags.text("kubeconfig")))
+    await process.look_up_authorities()
+    klog.info("controllermanager.go:211", "Starting", version=GIT_VERSION)
+    klog.info("controllermanager.go:213", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')
+    recorder = EventRecorder(process.client, _PROGRAM)
+    process.background(recorder.run())
+
+    async def control() -> None:
+        await _control(ControllerContext(flags, process.client, Informers(process.client), recorder))
+
+    def record(lease: Object, message: str) -> None:
+        recorder.event(lease, NORMAL, "LeaderElection", message)
+
+    checks: dict[str, Check] = {}
+    work = control
+    if flags.switch("leader-elect"):
+        elector = process.elector(control, record)
+        checks["leaderElection"] = elector.fault
+        work = elector.run
+    await process.serve(Health({"healthz": checks}), configuration(flags), Metrics())
+    if await process.run(work):
+        return 0
+    klog.error("controllermanager.go:351", "leaderelection lost")
+    return 1
+
+
+async def _control(context: ControllerContext) -> None:
+    """Run the controllers that are wanted, for ever."""
+    controllers: dict[str, Any] = {}
+    for descriptor in CONTROLLERS:
+        if enabled(descriptor, context.flags):
+            controllers[descriptor.name] = descriptor.make(context)
+        else:
+            klog.warning("controllermanager.go:687", "Controller is disabled", controller=descriptor.name)
+    context.informers.start()
+    await context.informers.wait()
+    async with asyncio.TaskGroup() as group:
+        for name, controller in controllers.items():
+            group.create_task(controller.run(), name=name)
+        group.create_task(asyncio.Event().wait(), name="until cancelled")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""What every controller is given, and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from labs.controlplane.client import Client, Informers
+from labs.controlplane.client.events import EventRecorder
+from labs.controlplane.flags import Flags
+
+
+class Controller(Protocol):
+    """One loop. What it needs of the informers it asks for when it is made: they are started after that."""
+
+    async def run(self) -> None:
+        """Work for ever; the informers are synced."""
+
+
+@dataclass(frozen=True)
+class ControllerContext:
+    """What controllers share."""
+
+    flags: Flags
+    #: Requests; `client.named("deployment-controller")` for those of one controller.
+    client: Client
+    informers: Informers
+    #: Events; `recorder.named("deployment-controller")` for those of one controller.
+    recorder: EventRecorder
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """A controller that this process has: its name for `--controllers` and in the log, and how it is made."""
+
+    name: str
+    make: Callable[[ControllerContext], Controller]
+    #: Runs only when `--controllers` names it.
+    disabled_by_default: bool = False

@@ -1,0 +1,8 @@
+"""The version of Kubernetes that the control plane is."""
+
+GIT_VERSION = "v1.36.2"
+
+
+def user_agent(program: str) -> str:
+    """How a component calls itself in a request."""
+    return f"{program}/{GIT_VERSION} (linux/amd64) kubernetes/8e16b12"
