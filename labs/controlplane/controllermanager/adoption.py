@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .objects import Object, controller_of, controller_reference, is_going, selects, uid_of
+from labs.controlplane.helpers.labels import selects
+
+from .objects import Object, controller_of, controller_reference, is_going, uid_of
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ Objects are the API's own dictionaries. Mirrors `apimachinery/pkg/apis/meta/v1` 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,30 +65,6 @@ def controller_reference(owner: Object, api_version: str, kind: str) -> Object:
 
 
 # -- selectors
-def selects(selector: Object | None, labels: Mapping[str, str] | None) -> bool:
-    """Whether a label selector selects these labels; no selector selects nothing, an empty one all."""
-    if selector is None:
-        return False
-    labels = labels or {}
-    if any(labels.get(name) != value for name, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    return all(_holds(requirement, labels) for requirement in selector.get("matchExpressions") or [])
-
-
-def _holds(requirement: Object, labels: Mapping[str, str]) -> bool:
-    key, values = requirement["key"], requirement.get("values") or []
-    match requirement["operator"]:
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-    return False
-
-
 def is_empty_selector(selector: Object | None) -> bool:
     """Whether a selector selects everything."""
     return not (selector or {}).get("matchLabels") and not (selector or {}).get("matchExpressions")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..quantity import parse_quantity
+from labs.controlplane.helpers.quantity import parse_quantity
 
 Object = dict[str, Any]
 FILE_MODE = 0o644

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from labs.controlplane.helpers.quantity import QUANTITY_RULE, parse_quantity
+
 from ..meta import LABEL_RULE, is_label, validate_labels, validate_name
-from ..quantity import QUANTITY_RULE, parse_quantity
 from ..status import FieldError, absent, duplicate, forbidden_field, invalid, not_supported, required
 
 Object = dict[str, Any]

@@ -10,10 +10,11 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..nodeaffinity import admits
+from labs.controlplane.helpers.nodeaffinity import admits
+from labs.controlplane.helpers.taints import untolerated
+
 from ..objects import Object, annotation, created, is_going, scaled_value
 from ..pods import is_available, is_ready, node_name, phase
-from ..taints import untolerated
 
 GENERATION = "deprecated.daemonset.template.generation"
 HASH_LABEL = "controller-revision-hash"

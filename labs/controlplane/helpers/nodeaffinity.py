@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .objects import Object
+from .labels import Object
 
 
 def admits(spec: Object, node: Object) -> bool:
@@ -21,6 +21,12 @@ def admits(spec: Object, node: Object) -> bool:
         return True
     fields = {"metadata.name": node["metadata"]["name"]}
     return any(_selects(term, labels, fields) for term in required["nodeSelectorTerms"])
+
+
+def prefers(preference: Object, node: Object) -> bool:
+    """Whether one term, such as the `preference` of a preferred rule, selects the node."""
+    fields = {"metadata.name": node["metadata"]["name"]}
+    return _selects(preference, node["metadata"].get("labels") or {}, fields)
 
 
 def _selects(term: Object, labels: Mapping[str, str], fields: Mapping[str, str]) -> bool:

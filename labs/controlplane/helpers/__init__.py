@@ -1,0 +1,1 @@
+"""What several components decide alike: selectors, affinity, taints, amounts (component-helpers upstream)."""
