@@ -34,6 +34,11 @@ class Actions:
     start_init: tuple[Container, ...] = ()
     start: tuple[Container, ...] = ()
 
+    @property
+    def of_containers(self) -> bool:
+        """Whether there is a container to start or to stop."""
+        return bool(self.kill or self.start_init or self.start)
+
 
 @dataclass
 class _Plan:

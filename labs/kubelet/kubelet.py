@@ -114,7 +114,7 @@ class Kubelet:
         )
         self.syncer = PodSyncer(
             cri, self.runtime, images, self._volumes, self.probes, self._statuses, self.mirrors, self.events,
-            fs, ips, lambda: self._network, self.pleg.observe, self._runtime_changed, version.runtime_name,
+            fs, ips, lambda: self._network, self.pleg, self._runtime_changed, version.runtime_name,
             now,
         )  # fmt: skip
         self.workers = PodWorkers(self.syncer, config.sync_frequency, self._tidy.set)
@@ -272,9 +272,9 @@ class Kubelet:
         if self.mirrors is not None:
             await self.mirrors.remove_orphans(self._wanted)
 
-    def _wanted(self, full_name: str) -> bool:
-        configured = any(pod.full_name == full_name for pod in self._pods.values())
-        return configured or self.workers.holds(full_name)
+    def _wanted(self) -> set[str]:
+        """The full names of the pods that are configured or not yet terminated."""
+        return {pod.full_name for pod in self._pods.values()} | self.workers.held()
 
     def _stop_orphans(self) -> None:
         """Stop what runs and no source asks for: its manifest changed or went while the kubelet was away."""

@@ -39,6 +39,8 @@ class LogRotation:
         self._fs = fs
         self._limits = limits
         self._now = now
+        #: Of the running containers: where a log lies is told by a call each, and stays so.
+        self._paths: dict[str, str] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -51,19 +53,22 @@ class LogRotation:
 
     async def check(self) -> None:
         """Rotate every log that is too large. Raises CriError."""
-        for container in await self._cri.list_containers():
-            if container.state != api.CONTAINER_RUNNING:
-                continue
+        listed = await self._cri.list_containers()
+        running = [each.id for each in listed if each.state == api.CONTAINER_RUNNING]
+        self._paths = {key: path for key, path in self._paths.items() if key in running}
+        for container in running:
             try:
-                await self._check(container.id)
+                await self._check(container)
             except OSError as error:
                 klog.error(
                     "container_log_manager.go:299", "Failed to rotate log for container", error,
-                    containerID=container.id,
+                    containerID=container,
                 )  # fmt: skip
 
     async def _check(self, container: str) -> None:
-        path = (await self._cri.container_status(container)).log_path
+        if container not in self._paths:
+            self._paths[container] = (await self._cri.container_status(container)).log_path
+        path = self._paths[container]
         if not path:
             return
         if self._fs.kind(path) is None:

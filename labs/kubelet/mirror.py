@@ -11,7 +11,7 @@ What happens when a mirror is deleted, edited, refused or outlived is all in thi
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any, Protocol
 
 from labs.kubelet import klog
@@ -179,14 +179,16 @@ class Mirrors:
         if known is not None and known["metadata"]["uid"] == mirror["metadata"]["uid"]:
             del self._known[full_name(mirror)]
 
-    async def remove_orphans(self, wanted: Callable[[str], bool]) -> None:
-        """Delete every mirror whose pod is neither configured nor still stopping."""
-        for name, mirror in list(self._known.items()):
-            if not wanted(name):
+    async def remove_orphans(self, wanted: Callable[[], Set[str]]) -> None:
+        """Delete every mirror whose pod is neither configured nor still stopping, as `wanted` tells."""
+        for name in self._known.keys() - wanted():
+            mirror = self._known.get(name)
+            if mirror is not None and name not in wanted():
                 async with self._locks.setdefault(name, asyncio.Lock()):
                     await self._delete(mirror)
+        names = wanted()
         self._locks = {
-            n: lock for n, lock in self._locks.items() if lock.locked() or n in self._known or wanted(n)
+            n: lock for n, lock in self._locks.items() if lock.locked() or n in self._known or n in names
         }
 
 

@@ -1,11 +1,13 @@
 """Pod life-cycle events: notices what changed in the runtime (`pkg/kubelet/pleg`).
 
 Follows the runtime's container events where it has them (CRI GetContainerEvents) and compares full lists
-otherwise, every second; with events the comparison is only a safety net. Tells `changed(uid)`.
+otherwise, every second; with events the comparison is only a safety net. Tells `changed(uid)`, but not of
+what a sync of the pod has done and seen itself.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,6 +49,25 @@ class Pleg:
         self.pods: dict[str, RuntimePod] = {}
         self.healthy = False
         self._evented = False
+        #: What was told of pods that are being synced: object ids with their states.
+        self._held: dict[str, dict[str, int] | None] = {}
+
+    @contextmanager
+    def syncing(self, uid: str) -> Iterator[None]:
+        """Keep what is told of a pod until its sync is over, and drop it if the sync has seen the same."""
+        self._held[uid] = None
+        try:
+            yield
+        finally:
+            told = self._held.pop(uid)
+            if told is not None:
+                self._tell(uid, told)
+
+    def _tell(self, uid: str, objects: dict[str, int]) -> None:
+        if uid in self._held:
+            self._held[uid] = objects
+        elif uid not in self.pods or self.pods[uid].objects != objects:
+            self._changed(uid)
 
     async def relist(self) -> None:
         """Compare all of the runtime with the last list. Raises CriError."""
@@ -105,9 +126,15 @@ class Pleg:
                     self._evented = True
                     uid = event.pod_sandbox_status.metadata.uid
                     if uid:
-                        self._changed(uid)
+                        self._tell(uid, _objects_of(event))
             except CriError as error:
                 self._evented = False
                 if error.code == "Unimplemented":
                     return
             await asyncio.sleep(RELIST_PERIOD)
+
+
+def _objects_of(event: api.ContainerEventResponse) -> dict[str, int]:
+    """All of the pod as it was when the event happened."""
+    states = {status.id: status.state for status in event.containers_statuses}
+    return {event.pod_sandbox_status.id: event.pod_sandbox_status.state, **states}

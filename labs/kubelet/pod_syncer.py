@@ -10,14 +10,14 @@ from datetime import datetime
 from functools import partial
 
 from labs.kubelet import klog
-from labs.kubelet.actions import compute_actions
+from labs.kubelet.actions import Actions, compute_actions
 from labs.kubelet.cri import CriError
 from labs.kubelet.events import NORMAL, WARNING, EventRecorder
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.images import ImageManager
 from labs.kubelet.mirror import Json, Mirrors
 from labs.kubelet.mounting import Mounter
-from labs.kubelet.pleg import RELIST_PERIOD
+from labs.kubelet.pleg import RELIST_PERIOD, Pleg
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.probes import ProbeManager
 from labs.kubelet.runtime_manager import PodRuntime
@@ -51,7 +51,7 @@ class PodSyncer:
         fs: HostFs,
         host_ips: tuple[str, ...],
         network_ready: Callable[[], str],
-        observed: Callable[[PodStatus], None],
+        pleg: Pleg,
         wake: Callable[[str], None],
         runtime_name: str,
         now: Callable[[], datetime],
@@ -67,7 +67,7 @@ class PodSyncer:
         self._fs = fs
         self._host_ips = host_ips
         self._why_no_network = network_ready
-        self._observed = observed
+        self._pleg = pleg
         self._wake = wake
         self._runtime_name = runtime_name
         self._now = now
@@ -81,6 +81,10 @@ class PodSyncer:
 
     async def sync(self, pod: Pod) -> None:
         """Bring the pod to its spec. Raises SyncError."""
+        with self._pleg.syncing(pod.uid):
+            await self._sync(pod)
+
+    async def _sync(self, pod: Pod) -> None:
         status = await self._read(pod)
         self._adopt(pod, status)
         self._publish(pod, status, evicted=self._deadline(pod))
@@ -94,9 +98,7 @@ class PodSyncer:
             self._events.pod(pod, WARNING, "NetworkNotReady", message)
             raise NetworkError(message)
         await self._mounter.mount(pod)
-        actions = compute_actions(
-            pod, status, self._probes.results["liveness"], self._probes.results["startup"]
-        )
+        actions = self._actions(pod, status)
         outcome = await self._runtime.sync(pod, status, actions)
         reasons = self._reasons.setdefault(pod.uid, {})
         for name, failure in outcome.items():
@@ -114,6 +116,12 @@ class PodSyncer:
                 # a relist of the runtime shows the new sandbox, which is a reason to look again
                 asyncio.get_running_loop().call_later(RELIST_PERIOD, self._wake, pod.uid)
             raise joined(errors)
+        if (outcome or actions.kill) and self._actions(pod, status).of_containers:
+            self._wake(pod.uid)  # what has ended meanwhile is seen, and no news any more
+
+    def _actions(self, pod: Pod, status: PodStatus) -> Actions:
+        results = self._probes.results
+        return compute_actions(pod, status, results["liveness"], results["startup"])
 
     async def _end(self, pod: Pod, status: PodStatus) -> None:
         """A pod that is over: nothing of it runs on, and it gets no new mirror. Raises SyncError."""
@@ -156,7 +164,7 @@ class PodSyncer:
         except CriError as error:
             raise SyncError(str(error)) from None
         self.runtime_statuses[pod.uid] = status
-        self._observed(status)
+        self._pleg.observe(status)
         return status
 
     def _publish(
@@ -254,7 +262,7 @@ class PodSyncer:
 
     async def terminated(self, pod: Pod, coming_back: bool) -> None:
         """Tidy up after the last container; what comes back under the same UID keeps its dead containers."""
-        status = await self._read(pod)
+        status = self.runtime_statuses.get(pod.uid) or await self._read(pod)  # as `terminate` left it
         await self._runtime.remove_dead(pod, status, KEPT_DEAD if coming_back else 0)
         mirroring = self._mirroring.pop(pod.uid, None)
         if mirroring is not None:

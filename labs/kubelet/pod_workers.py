@@ -137,11 +137,9 @@ class PodWorkers:
         """The pods that run, wait to run or still stop."""
         return [w.pod for w in self._workers.values()]
 
-    def holds(self, full_name: str) -> bool:
-        """Whether a pod of this name is not yet terminated."""
-        return any(
-            w.pod.full_name == full_name and w.phase is not Phase.TERMINATED for w in self._workers.values()
-        )
+    def held(self) -> set[str]:
+        """The full names of the pods that are not yet terminated."""
+        return {w.pod.full_name for w in self._workers.values() if w.phase is not Phase.TERMINATED}
 
     def update(self, pod: Pod) -> None:
         """A pod to run, new or changed in place."""

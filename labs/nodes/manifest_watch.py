@@ -54,6 +54,11 @@ def open_in_root(root: int, path: str, flags: int) -> int:
     return int(descriptor)
 
 
+def _counts(name: str) -> bool:
+    """The kubelet, too, ignores names that begin with a dot."""
+    return bool(name) and not name.startswith(".")
+
+
 class ManifestWatch:
     """Notices each file that is written, moved or removed, also when the directory itself is replaced."""
 
@@ -74,9 +79,13 @@ class ManifestWatch:
     def _handle(self, event: Event) -> None:
         if event.watch is not self._watches.get(DIRECTORY):
             self._arm()
-        elif event.mask & Mask.CREATE and self._is_being_written(str(event.name)):
+            self.scan()
+            return
+        name = str(event.name or "")
+        if event.mask & Mask.CREATE and self._is_being_written(name):
             return  # its first full content comes with CLOSE_WRITE
-        self.scan()
+        if _counts(name):  # this one alone: with hundreds of files a scan for each is the square of it
+            self._compare(name, self._look(name))
 
     def _is_being_written(self, name: str) -> bool:
         try:
@@ -109,12 +118,19 @@ class ManifestWatch:
         """Compare the directory with what was last seen, and tell of each difference."""
         found = self._list()
         for name in sorted(self._seen.keys() - found.keys()):
-            del self._seen[name]
-            self._listener(f"/{DIRECTORY}/{name}", None)
+            self._compare(name, None)
         for name, manifest in sorted(found.items()):
-            if self._seen.get(name) != manifest:
-                self._seen[name] = manifest
-                self._listener(f"/{DIRECTORY}/{name}", manifest)
+            self._compare(name, manifest)
+
+    def _compare(self, name: str, manifest: Manifest | None) -> None:
+        """Tell of one file if it is not what was last seen."""
+        if self._seen.get(name) == manifest:
+            return
+        if manifest is None:
+            del self._seen[name]
+        else:
+            self._seen[name] = manifest
+        self._listener(f"/{DIRECTORY}/{name}", manifest)
 
     def _list(self) -> dict[str, Manifest]:
         try:
@@ -122,8 +138,8 @@ class ManifestWatch:
         except OSError:  # removed, or replaced by something else: the kubelet sees no manifest either
             return {}
         try:
-            with os.scandir(directory) as entries:  # the kubelet, too, ignores names that begin with a dot
-                names = [entry.name for entry in entries if not entry.name.startswith(".")]
+            with os.scandir(directory) as entries:
+                names = [entry.name for entry in entries if _counts(entry.name)]
         finally:
             os.close(directory)
         found = {name: self._look(name) for name in names}

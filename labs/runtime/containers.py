@@ -116,8 +116,7 @@ class Containers:
 
     def _check_name(self, sandbox: Sandbox, config: Any) -> None:
         for other in self.records:
-            same = other.config.metadata == config.metadata and other.sandbox_id == sandbox.id
-            if same:
+            if other.sandbox_id == sandbox.id and other.config.metadata == config.metadata:
                 name = f"{config.metadata.name}_{sandbox.name.rpartition('_')[0]}_{config.metadata.attempt}"
                 raise CriError(
                     f'failed to reserve container name "{name}": name "{name}" is reserved for "{other.id}"'

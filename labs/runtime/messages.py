@@ -1,7 +1,6 @@
 """Records as CRI messages, and CRI filters over records."""
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from cri_api.v1 import api_pb2 as cri
@@ -88,35 +87,24 @@ def image(image_: Image, size: int) -> Any:
 
 
 def sandbox_matches(sandbox: Sandbox, wanted: Any) -> bool:
-    """Whether a PodSandboxFilter lets it through."""
-    return (
-        sandbox.id.startswith(wanted.id)
-        and (not wanted.HasField("state") or sandbox.state == wanted.state.state)
-        and _labelled(sandbox.config.labels, wanted.label_selector)
+    """Whether a PodSandboxFilter lets it through, its labels apart."""
+    return sandbox.id.startswith(wanted.id) and (
+        not wanted.HasField("state") or sandbox.state == wanted.state.state
     )
 
 
 def container_matches(container: Container, wanted: Any) -> bool:
-    """Whether a ContainerFilter lets it through."""
+    """Whether a ContainerFilter lets it through, its labels apart."""
     return (
         container.id.startswith(wanted.id)
         and container.sandbox_id.startswith(wanted.pod_sandbox_id)
         and (not wanted.HasField("state") or container.state == wanted.state.state)
-        and _labelled(container.config.labels, wanted.label_selector)
     )
 
 
 def stats_match(container: Container, wanted: Any) -> bool:
-    """Whether a ContainerStatsFilter lets it through."""
-    return (
-        container.id.startswith(wanted.id)
-        and container.sandbox_id.startswith(wanted.pod_sandbox_id)
-        and _labelled(container.config.labels, wanted.label_selector)
-    )
-
-
-def _labelled(labels: Mapping[str, str], selector: Mapping[str, str]) -> bool:
-    return all(labels.get(key) == value for key, value in selector.items())
+    """Whether a ContainerStatsFilter lets it through, its labels apart."""
+    return container.id.startswith(wanted.id) and container.sandbox_id.startswith(wanted.pod_sandbox_id)
 
 
 def event(kind: Any, container: Container, sandbox: Sandbox | None, all_of_pod: list[Container]) -> Any:

@@ -57,14 +57,14 @@ class PodNetwork:
     def allocate(self, configuration: Configuration, used: Iterable[str]) -> str:
         """The address after the last one given, as CNI's host-local: an old one is not soon given again."""
         range_ = configuration.range
-        taken = {ipaddress.IPv4Address(address) for address in used if address}
+        taken = {*used, str(range_[1])}
         hosts = range_.num_addresses - 2  # without the network's own and the broadcast address
         first = int(self._last(range_)) - int(range_.network_address)
         for step in range(1, hosts + 1):
-            candidate = range_[(first - 1 + step) % hosts + 1]
-            if candidate not in taken and candidate != range_[1]:
-                self._last_file.write_text(str(candidate))
-                return str(candidate)
+            candidate = str(range_[(first - 1 + step) % hosts + 1])
+            if candidate not in taken:
+                self._last_file.write_text(candidate)
+                return candidate
         raise CriError(f"no IP addresses available in range set: {range_[1]}-{range_[-2]}")
 
     def _last(self, range_: ipaddress.IPv4Network) -> ipaddress.IPv4Address:

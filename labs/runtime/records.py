@@ -9,14 +9,19 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from cri_api.v1 import api_pb2 as cri
 
 from labs.runtime.errors import NotFoundError
+
+#: By this label the kubelet asks for what it has, again and again: its values are an index.
+POD_UID = "io.kubernetes.pod.uid"
 
 
 @dataclass
@@ -35,7 +40,7 @@ class Sandbox:
     networked: bool = False
     runtime_handler: str = ""
 
-    @property
+    @cached_property
     def name(self) -> str:
         """containerd's name of a sandbox; no two may have the same."""
         of = self.config.metadata
@@ -114,6 +119,7 @@ class Records(Generic[Record]):
         self._new: Callable[..., Record] = new
         self._config = config
         self._records: dict[str, Record] = {}
+        self._by_pod: defaultdict[str, dict[str, Record]] = defaultdict(dict)
         directory.mkdir(parents=True, exist_ok=True)
 
     def load(self) -> None:
@@ -126,7 +132,11 @@ class Records(Generic[Record]):
             config = self._config()
             config.ParseFromString((directory / "config.pb").read_bytes())
             record = self._new(config=config, directory=directory, **json.loads(state.read_text()))
-            self._records[record.id] = record
+            self._remember(record)
+
+    def _remember(self, record: Record) -> None:
+        self._records[record.id] = record
+        self._by_pod[record.config.labels.get(POD_UID, "")][record.id] = record
 
     def directory_of(self, identity: str) -> Path:
         return self.directory / identity
@@ -135,7 +145,7 @@ class Records(Generic[Record]):
         """Remember a new record; its directory exists."""
         (record.directory / "config.pb").write_bytes(record.config.SerializeToString())
         self.save(record)
-        self._records[record.id] = record
+        self._remember(record)
 
     def save(self, record: Record) -> None:
         """Write what has become of `record`, wholly or not at all."""
@@ -156,7 +166,11 @@ class Records(Generic[Record]):
 
     def remove(self, record: Record) -> None:
         """Forget `record`, files and all."""
-        self._records.pop(record.id, None)
+        if self._records.pop(record.id, None) is not None:
+            uid = record.config.labels.get(POD_UID, "")
+            del self._by_pod[uid][record.id]
+            if not self._by_pod[uid]:
+                del self._by_pod[uid]
         (record.directory / "state.json").unlink(missing_ok=True)
         shutil.rmtree(record.directory)
 
@@ -172,6 +186,14 @@ class Records(Generic[Record]):
             return self._records[identity]
         matching = [each for key, each in self._records.items() if identity and key.startswith(identity)]
         return matching[0] if len(matching) == 1 else None
+
+    def having(self, labels: Mapping[str, str]) -> Iterable[Record]:
+        """Those that have all of `labels`."""
+        among = self._by_pod.get(labels[POD_UID], {}) if POD_UID in labels else self._records
+        wanted = dict(labels)
+        if not wanted:
+            return list(among.values())
+        return [each for each in among.values() if wanted.items() <= dict(each.config.labels).items()]
 
     def __iter__(self) -> Iterator[Record]:
         return iter(list(self._records.values()))

@@ -120,7 +120,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
     async def ListPodSandbox(self, request: Any) -> Any:
         items = [
             messages.sandbox_item(each)
-            for each in self._sandboxes
+            for each in self._sandboxes.having(request.filter.label_selector)
             if messages.sandbox_matches(each, request.filter)
         ]
         return cri.ListPodSandboxResponse(items=items)
@@ -154,7 +154,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
     async def ListContainers(self, request: Any) -> Any:
         items = [
             messages.container_item(each)
-            for each in self._containers.records
+            for each in self._containers.records.having(request.filter.label_selector)
             if messages.container_matches(each, request.filter)
         ]
         return cri.ListContainersResponse(containers=items)
@@ -208,7 +208,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
     async def ListContainerStats(self, request: Any) -> Any:
         listed = [
             stats.of_container(each)
-            for each in self._containers.records
+            for each in self._containers.records.having(request.filter.label_selector)
             if each.running and messages.stats_match(each, request.filter)
         ]
         return cri.ListContainerStatsResponse(stats=listed)
@@ -222,10 +222,8 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
     async def ListPodSandboxStats(self, request: Any) -> Any:
         listed = [
             self._sandbox_stats(each)
-            for each in self._sandboxes
-            if each.ready
-            and each.id.startswith(request.filter.id)
-            and request.filter.label_selector.items() <= dict(each.config.labels).items()
+            for each in self._sandboxes.having(request.filter.label_selector)
+            if each.ready and each.id.startswith(request.filter.id)
         ]
         return cri.ListPodSandboxStatsResponse(stats=listed)
 

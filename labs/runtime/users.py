@@ -5,6 +5,7 @@ on the node but may own the pod's files. Which users there are is the machine's 
 root or with `newuidmap`; root alone otherwise.
 """
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ _TOO_FEW = (
 )
 
 
+@functools.cache
 def nested_map(kind: str) -> str:
     """The users (`uid`) or groups (`gid`) of this process, for a user namespace below: extent by extent."""
     lines = Path(f"/proc/self/{kind}_map").read_text().splitlines()
@@ -51,8 +53,9 @@ class Accounts:
     group: str
 
     @classmethod
+    @functools.cache
     def of(cls, rootfs: Path) -> "Accounts":
-        """Those of an image; a file that is missing names nobody."""
+        """Those of an image, whose files never change; one that is missing names nobody."""
         files = (rootfs / "etc/passwd", rootfs / "etc/group")
         return cls(*(file.read_text() if file.exists() else "" for file in files))
 

@@ -63,8 +63,12 @@ class MemoryRuntime:
 
     def _tell(self, sandbox: str) -> None:
         if sandbox in self.sandboxes:
+            event = api.ContainerEventResponse(
+                pod_sandbox_status=self.sandboxes[sandbox],
+                containers_statuses=[c.status for c in self.containers.values() if c.sandbox == sandbox],
+            )
             for queue in self._queues:
-                queue.put_nowait(api.ContainerEventResponse(pod_sandbox_status=self.sandboxes[sandbox]))
+                queue.put_nowait(event)
 
     # what tests ask
 

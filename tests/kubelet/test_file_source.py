@@ -42,6 +42,21 @@ def test_fact_02_the_path_may_be_a_single_file(tmp_path: Path, manifests: Path) 
     assert scan(tmp_path, "/manifests/one.yaml") == ["one"]
 
 
+def test_a_scan_decodes_only_what_has_changed(tmp_path: Path, manifests: Path) -> None:
+    write(manifests, "same.yaml", "same")
+    write(manifests, "other.yaml", "other")
+    published: list[list[Pod]] = []
+    source = FileSource(HostFs(str(tmp_path)), "/manifests", "n", 20, published.append)
+
+    source.scan()
+    write(manifests, "other.yaml", "changed")
+    source.scan()
+
+    (_, before), (after_other, after) = published
+    assert after is before
+    assert after_other.name == "changed-n"
+
+
 @virtual
 async def test_fact_07_a_new_file_is_noticed_at_once(tmp_path: Path) -> None:
     async with node(tmp_path) as n:

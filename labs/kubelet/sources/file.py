@@ -49,6 +49,8 @@ class FileSource:
         self._pods: dict[str, Pod] = {}
         #: file -> the key of the pod it last produced, so that a delete knows whom it removes
         self._produced: dict[str, str] = {}
+        #: file -> its content and the pod in it, so that a scan decodes only what has changed
+        self._decoded: dict[str, tuple[bytes, Pod]] = {}
 
     async def run(self) -> None:
         """Scan now, then on the period, while inotify tells of changes between. Runs until cancelled."""
@@ -90,6 +92,7 @@ class FileSource:
         except (OSError, ManifestError) as error:
             klog.error("file.go:100", "Unable to read config path", _go_error(error), path=self.path)
             return
+        self._decoded = {path: self._decoded[path] for path in self._produced}
         first_wins = self._version >= FIRST_WINS
         self._pods = {pod.full_name: pod for pod in (reversed(pods) if first_wins else pods)}
         self._publish(list(self._pods.values()))
@@ -128,13 +131,16 @@ class FileSource:
     def _extract(self, path: str) -> Pod:
         """The pod in a file. Raises ManifestError or OSError, and nothing else whatever the file holds."""
         data = self._fs.read_bytes(path, MAX_SIZE)
-        try:
-            pod = pod_from_file(data, path, self._node_name, self._version)
-        except ManifestError:
-            raise
-        except Exception as error:
-            klog.error("runtime.go:142", "Observed a panic", repr(error), path=path)
-            raise ManifestError(f"{path}: {error!r}") from error
+        before, pod = self._decoded.pop(path, (b"", None))
+        if pod is None or before != data:
+            try:
+                pod = pod_from_file(data, path, self._node_name, self._version)
+            except ManifestError:
+                raise
+            except Exception as error:
+                klog.error("runtime.go:142", "Observed a panic", repr(error), path=path)
+                raise ManifestError(f"{path}: {error!r}") from error
+        self._decoded[path] = data, pod
         self._produced[path] = pod.full_name
         return pod
 
@@ -144,6 +150,7 @@ class FileSource:
             self.scan()
             return
         if change is Change.GONE:
+            self._decoded.pop(path, None)
             key = self._produced.pop(path, None)
             if key is not None and self._pods.pop(key, None) is not None:
                 self._publish(list(self._pods.values()))
