@@ -16,6 +16,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     running = Plane(tmp_path_factory.mktemp("plane"))
     running.start_etcd()
     running.start()
+    running.give_account("default")
     yield running
     running.stop()
 
@@ -26,6 +27,7 @@ def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     running = Plane(tmp_path_factory.mktemp("own"))
     running.start_etcd()
     running.start()
+    running.give_account("default")
     yield running
     running.stop()
 
@@ -35,6 +37,7 @@ def namespace(plane: Plane) -> Iterator[str]:
     """A namespace that only this test has."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    plane.give_account(name)
     yield name
     plane.request("DELETE", f"/api/v1/namespaces/{name}")
 

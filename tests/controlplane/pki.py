@@ -48,10 +48,11 @@ class Authority:
         organizations: tuple[str, ...] = (),
         usages: tuple[x509.ObjectIdentifier, ...] = CLIENT,
         hosts: tuple[str, ...] = (),
+        hours: tuple[int, int] = (-1, 48),
     ) -> None:
-        """Write a certificate and its key."""
+        """Write a certificate and its key; it is valid between two moments told in hours from now."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(common, organizations, self._certificate.subject, key)
+        builder = self._builder(common, organizations, self._certificate.subject, key, hours)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
@@ -65,7 +66,12 @@ class Authority:
         self._write(file, key, builder.sign(self._key, hashes.SHA256()))
 
     def _builder(
-        self, common: str, organizations: tuple[str, ...], issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+        self,
+        common: str,
+        organizations: tuple[str, ...],
+        issuer: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        hours: tuple[int, int] = (-1, 48),
     ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         return (
@@ -74,8 +80,8 @@ class Authority:
             .issuer_name(issuer)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=2))
+            .not_valid_before(now + datetime.timedelta(hours=hours[0]))
+            .not_valid_after(now + datetime.timedelta(hours=hours[1]))
         )
 
     def _write(self, file: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
@@ -109,6 +115,10 @@ def write(folder: Path) -> None:
     cluster.issue("other-node", "system:node:worker", ("system:nodes",))
     cluster.issue("judge", "cks-labs:judge")
     cluster.issue("nobody", "nobody", ("guests",))
+    cluster.issue("expired", "kubernetes-admin", ("system:masters",), hours=(-5, -1))
+    cluster.issue("early", "kubernetes-admin", ("system:masters",), hours=(1, 5))
+    foreign = Authority(folder / "foreign", "ca", "kubernetes")
+    foreign.issue("admin", "kubernetes-admin", ("system:masters",))
     key = ec.generate_private_key(ec.SECP256R1())
     (folder / "sa.key").write_bytes(private_pem(key))
     (folder / "sa.pub").write_bytes(

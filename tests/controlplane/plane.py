@@ -157,7 +157,7 @@ class Plane:
     # -- clients
     def kubeconfig(self, user: str = "admin") -> Path:
         """A kubeconfig of one of the PKI's users."""
-        path = self.folder / f"{user}.conf"
+        path = self.folder / f"{user.replace('/', '-')}.conf"
         cluster = {
             "server": f"https://127.0.0.1:{self.port}",
             "certificate-authority": f"{self.pki}/ca.crt",
@@ -222,7 +222,7 @@ class Plane:
         return result.stdout
 
     def connection(self, user: str | None = "admin", timeout: float = 30) -> http.client.HTTPSConnection:
-        """A connection with a user's certificate, or none."""
+        """A connection with the certificate of one of the PKI's users, or none."""
         context = ssl.create_default_context(cafile=str(self.pki / "ca.crt"))
         if user is not None:
             context.load_cert_chain(self.pki / f"{user}.crt", self.pki / f"{user}.key")
@@ -248,6 +248,12 @@ class Plane:
             return response.status, json.loads(text) if is_json else text.decode()
         finally:
             connection.close()
+
+    def give_account(self, namespace: str) -> None:
+        """The service account that the controller manager gives every namespace."""
+        account = {"metadata": {"name": "default"}}
+        status, answer = self.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", account)
+        assert status == 201, answer
 
     def etcdctl(self, *arguments: str) -> str:
         """Run etcdctl to its end."""

@@ -43,6 +43,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plane, s
     plane = Plane(tmp_path_factory.mktemp("audited"))
     plane.start_etcd()
     plane.start(evidence=its)
+    plane.give_account("default")
     its.close()
     yield plane, ours
     plane.stop()

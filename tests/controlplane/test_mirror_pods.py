@@ -253,7 +253,7 @@ def test_a_status_for_another_uid_is_refused(plane: Plane, namespace: str, creat
         ),
         (
             {"metadata": {"ownerReferences": []}},
-            f'node "{NODE}" can only create pods with a single owner reference set to itself',
+            f'node "{NODE}" can only create pods with an owner reference set to itself',
         ),
         (
             {"metadata": {"ownerReferences": [{"controller": False}]}},
@@ -265,7 +265,7 @@ def test_a_status_for_another_uid_is_refused(plane: Plane, namespace: str, creat
         ),
         (
             {"spec": {"serviceAccountName": "default"}},
-            f'node "{NODE}" can not create pods that reference serviceaccounts',
+            "a mirror pod may not reference service accounts",
         ),
     ],
 )

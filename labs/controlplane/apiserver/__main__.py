@@ -13,10 +13,9 @@ from labs.controlplane import klog
 from labs.controlplane.flags import FlagError, HelpWanted
 from labs.controlplane.http import serve
 
-from . import namespaces, options, tls
+from . import authenticating, namespaces, options, tls
 from .admission import Admission
 from .audit import Audit, Evidence
-from .authentication import Authenticator
 from .bootstrap import Bootstrap
 from .compaction import compact_for_ever
 from .context import Context, Target
@@ -29,6 +28,7 @@ from .registry import Registry
 from .server import LOOPBACK, Server
 from .storage import Storage
 from .subresources import Subresources
+from .token_requests import TokenRequests
 from .version import VERSION
 from .watches import Watches
 from .watching import Hub
@@ -87,15 +87,18 @@ async def _serve(parsed: Options, audit: Audit, etcd: Etcd) -> None:
     hub = Hub(etcd)
     await _reach_etcd(hub)
     storage = Storage(etcd)
-    registry = Registry(storage, Admission(storage, parsed.service_cluster_ip_range))
+    admission = Admission(storage, hub, parsed.service_cluster_ip_range)
+    registry = Registry(storage, admission)
+    authenticator = authenticating.of(parsed, storage)
+    tokens = TokenRequests(storage, admission, authenticator.issuer)
     health = Health(etcd)
     server = Server(
         Handlers(registry, Watches(storage, hub)),
-        Subresources(registry, to_kubelets, tuple(parsed.kubelet_preferred_address_types)),
+        Subresources(registry, tokens, to_kubelets, tuple(parsed.kubelet_preferred_address_types)),
         health,
         audit,
         Metrics(),
-        Authenticator(anonymous=parsed.others.get("anonymous-auth") != "false"),
+        authenticator,
         f"{parsed.advertise_address}:{parsed.secure_port}",
     )
     bootstrap = Bootstrap(

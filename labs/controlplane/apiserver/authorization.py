@@ -24,6 +24,7 @@ _NODE_RULES: dict[tuple[str, str], frozenset[str]] = {
     ("", "configmaps"): _READ,
     ("", "secrets"): _READ,
     ("", "serviceaccounts"): frozenset(("get",)),
+    ("", "serviceaccounts/token"): frozenset(("create",)),
     ("", "events"): frozenset(("create", "patch", "update")),
     ("events.k8s.io", "events"): frozenset(("create", "patch", "update")),
     ("authentication.k8s.io", "tokenreviews"): frozenset(("create",)),

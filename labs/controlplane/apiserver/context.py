@@ -27,6 +27,7 @@ class User:
     name: str
     groups: tuple[str, ...]
     extra: dict[str, list[str]] = field(default_factory=dict)
+    uid: str = ""
 
     @property
     def node(self) -> str:

@@ -80,6 +80,7 @@ def _status(kind: str) -> Subresource:
     return Subresource("status", kind, ("get", "patch", "update"))
 
 
+_TOKEN = Subresource("token", "TokenRequest", ("create",), "authentication.k8s.io", "v1")
 _POD_SUBRESOURCES = (
     Subresource("binding", "Binding", ("create",)),
     Subresource("eviction", "Eviction", ("create",), "policy", "v1"),
@@ -131,7 +132,8 @@ RESOURCES: tuple[Resource, ...] = (
     Resource("secrets", "Secret", "", "v1", True, CORE + "Secret", "/registry/secrets",
              SecretStrategy(), selectable=("type",)),
     Resource("serviceaccounts", "ServiceAccount", "", "v1", True, CORE + "ServiceAccount",
-             "/registry/serviceaccounts", short=("sa",)),
+             "/registry/serviceaccounts", short=("sa",),
+             subresources=(_TOKEN,)),
     Resource("services", "Service", "", "v1", True, CORE + "Service", "/registry/services/specs",
              ServiceStrategy(), short=("svc",), categories=("all",),
              selectable=("spec.clusterIP", "spec.type"),

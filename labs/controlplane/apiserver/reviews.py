@@ -1,7 +1,6 @@
 """Questions about who somebody is and what they may do; answered and never stored.
 
-`TokenReview` (no token is ever known here: this server issues none), `SubjectAccessReview` and
-`SelfSubjectAccessReview`, as kubelets ask them.
+`TokenReview`, `SubjectAccessReview` and `SelfSubjectAccessReview`, as kubelets ask them.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import Any
 from labs.controlplane.http import Response
 
 from . import codec, status
+from .authentication import Authenticator, TokenError, aggregate
 from .authorization import authorize
 from .context import Context, Target, User
 
@@ -27,7 +27,7 @@ def is_review(target: Target) -> bool:
     return target.version == "v1" and (target.group, target.resource) in KINDS
 
 
-def answer(ctx: Context) -> Response:
+async def answer(ctx: Context, authenticator: Authenticator) -> Response:
     """The question with its answer in `status`. Raises `APIError` for what is no question."""
     target = ctx.target
     if target.verb != "create":
@@ -39,7 +39,7 @@ def answer(ctx: Context) -> Response:
         raise status.bad_request(f'{review["kind"]} in version "v1" cannot be handled as a {kind}')
     spec = review.get("spec") or {}
     if kind == "TokenReview":
-        found: dict[str, Any] = {"user": {}, "error": "invalid bearer token"}
+        found = await _owner(authenticator, spec)
     elif kind == "SelfSubjectAccessReview":
         found = _access(ctx.user, spec)
     else:
@@ -53,6 +53,22 @@ def answer(ctx: Context) -> Response:
     }
     ctx.response_object = shown
     return codec.respond(201, shown)
+
+
+async def _owner(authenticator: Authenticator, spec: dict[str, Any]) -> dict[str, Any]:
+    try:
+        owner = await authenticator.token_owner(spec.get("token", ""), tuple(spec.get("audiences") or ()))
+    except TokenError as error:
+        return {"user": {}, "error": aggregate(error.args)}
+    user = owner.user
+    shown: dict[str, Any] = {
+        "username": user.name,
+        "uid": user.uid,
+        "groups": list(user.groups),
+        "extra": user.extra,
+    }
+    info = {key: value for key, value in shown.items() if value}
+    return {"authenticated": True, "user": info, "audiences": list(owner.audiences)}
 
 
 def _access(user: User, spec: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Server:
         failure: dict[str, Any] | None = None
         refused: status.APIError | None = None
         try:
-            ctx.user = self._authenticator.authenticate(request)
+            ctx.user = await self._authenticated(request)
         except status.APIError as error:
             ctx.user, refused = NOBODY, error
         entry = await self._audit.begin(ctx, received)
@@ -69,6 +69,15 @@ class Server:
             response.headers["Warning"] = ", ".join(f"299 - {klog.quote(text)}" for text in ctx.warnings)
         self._metrics.count(ctx.target, response.status)
         return await entry.answered(response, failure)
+
+    async def _authenticated(self, request: Request) -> User:
+        try:
+            async with asyncio.timeout(_seconds(request)):
+                return await self._authenticator.authenticate(request)
+        except TimeoutError as error:
+            raise status.timeout() from error
+        except EtcdError as error:
+            raise status.internal(str(error)) from error
 
     async def _answer(self, ctx: Context) -> Response:
         try:
@@ -96,7 +105,7 @@ class Server:
     async def _object(self, ctx: Context) -> Response:
         target = ctx.target
         if reviews.is_review(target):
-            return reviews.answer(ctx)
+            return await reviews.answer(ctx, self._authenticator)
         resource = BY_PATH.get((target.group, target.version, target.resource))
         if (
             resource is None

@@ -13,6 +13,7 @@ from . import codec, meta, status
 from .context import Context
 from .registry import Deletion, Preconditions, Registry
 from .resources import Resource, core
+from .token_requests import TokenRequests
 
 Object = dict[str, Any]
 KUBELET_PORT = 10250
@@ -41,9 +42,14 @@ class Subresources:
     """The actions."""
 
     def __init__(
-        self, registry: Registry, kubelet: ssl.SSLContext | None, address_types: tuple[str, ...]
+        self,
+        registry: Registry,
+        tokens: TokenRequests,
+        kubelet: ssl.SSLContext | None,
+        address_types: tuple[str, ...],
     ) -> None:
         self._registry = registry
+        self._tokens = tokens
         self._kubelet = kubelet
         self._address_types = address_types
 
@@ -59,6 +65,8 @@ class Subresources:
                 return await self._log(ctx, resource)
             case ("namespaces", "finalize", "update"):
                 return await self._finalize(ctx, resource)
+            case ("serviceaccounts", "token", "create"):
+                return await self._tokens.create(ctx)
         return None
 
     async def _bind(self, ctx: Context, resource: Resource) -> Response:
@@ -109,6 +117,7 @@ class Subresources:
         eviction = codec.read_object(ctx.request)
         ctx.request_object = eviction
         target = ctx.target
+        await self._registry.admission.evict(ctx)
         options = eviction.get("deleteOptions") or {}
         wanted = options.get("preconditions") or {}
         deletion = Deletion(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ssl
 
+from labs.tls import request_client_certificate
+
 from .options import InvalidOptions, Options
 
 
 def serving(options: Options) -> ssl.SSLContext:
-    """For the API's port: a client certificate is asked for and not needed."""
+    """For the API's port: a client certificate is asked for, not needed, and judged after the handshake."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not (options.tls_cert_file and options.tls_private_key_file):
@@ -19,7 +21,7 @@ def serving(options: Options) -> ssl.SSLContext:
     _load_pair(context, options.tls_cert_file, options.tls_private_key_file)
     if options.client_ca_file:
         _load_authority(context, options.client_ca_file)
-        context.verify_mode = ssl.CERT_OPTIONAL
+        request_client_certificate(context)
     return context
 
 

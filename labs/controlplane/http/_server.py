@@ -9,8 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
+
+from labs import tls
 
 #: What etcd takes in one request, and so what the real API server reads of a body.
 BODY_LIMIT = 3 * 1024 * 1024
@@ -18,11 +21,17 @@ BODY_LIMIT = 3 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Peer:
-    """Who is at the other end: its address and the client certificate the handshake verified."""
+    """Who is at the other end: its address, and its client certificate, of which it has the key.
+
+    Whether the certificate is to be believed is for the reader: `fault` is what OpenSSL found wrong with it
+    (an X509_V_ERR number, 0 for nothing), `validity` its notBefore and notAfter.
+    """
 
     address: str
     certificate: bytes | None = None
     subject: tuple[tuple[str, str], ...] = ()
+    validity: tuple[str, str] = ("", "")
+    fault: int = 0
 
 
 @dataclass
@@ -110,10 +119,32 @@ async def _read(raw: web.BaseRequest) -> Request:
 
 
 def _peer(raw: web.BaseRequest) -> Peer:
-    tls = raw.get_extra_info("ssl_object")
-    certificate = tls.getpeercert(binary_form=True) if tls else None
-    subject = tls.getpeercert().get("subject", ()) if certificate else ()
-    return Peer(address=raw.remote or "", certificate=certificate, subject=tuple(name[0] for name in subject))
+    """The other end of the request's connection, looked at once."""
+    transport = raw.transport
+    if transport is None:
+        return Peer(address=raw.remote or "")
+    known = _PEERS.get(transport)
+    if known is None:
+        known = _PEERS[transport] = _look_at(raw.remote or "", raw.get_extra_info("ssl_object"))
+    return known
+
+
+def _look_at(address: str, connection: ssl.SSLObject | None) -> Peer:
+    certificate = connection.getpeercert(binary_form=True) if connection else None
+    if connection is None or certificate is None:
+        return Peer(address)
+    shown: Any = connection.getpeercert() or {}
+    return Peer(
+        address,
+        certificate,
+        subject=tuple(part for name in shown.get("subject", ()) for part in name),
+        validity=(shown["notBefore"], shown["notAfter"]),
+        fault=tls.verification_error(connection),
+    )
+
+
+#: By connection, for as long as it lasts.
+_PEERS: WeakKeyDictionary[asyncio.BaseTransport, Peer] = WeakKeyDictionary()
 
 
 async def _to_the_end(work: Awaitable[Response]) -> Response:

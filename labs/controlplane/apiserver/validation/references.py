@@ -30,9 +30,9 @@ def api_reference(spec: dict[str, Any]) -> str:
     """What the first object referred to is, or ""."""
     if spec.get("serviceAccountName"):
         return "serviceaccounts"
-    if any(_secret_names(spec)):
+    if any(secret_names(spec)):
         return "secrets"
-    if any(_configmap_names(spec)):
+    if any(configmap_names(spec)):
         return "configmaps"
     if spec.get("resourceClaims"):
         return "resourceclaims"
@@ -61,7 +61,8 @@ def _environment(spec: dict[str, Any], variable: str, source: str) -> Iterator[s
                 yield ((each.get("valueFrom") or {}).get(variable) or {}).get("name", "")
 
 
-def _secret_names(spec: dict[str, Any]) -> Iterator[str]:
+def secret_names(spec: dict[str, Any]) -> Iterator[str]:
+    """Names of Secrets that a pod wants; some may be empty."""
     for reference in spec.get("imagePullSecrets") or []:
         yield reference.get("name", "")
     yield from _environment(spec, "secretKeyRef", "secretRef")
@@ -74,7 +75,8 @@ def _secret_names(spec: dict[str, Any]) -> Iterator[str]:
             yield (source.get("secret") or {}).get("name", "")
 
 
-def _configmap_names(spec: dict[str, Any]) -> Iterator[str]:
+def configmap_names(spec: dict[str, Any]) -> Iterator[str]:
+    """Names of ConfigMaps that a pod wants; some may be empty."""
     yield from _environment(spec, "configMapKeyRef", "configMapRef")
     for volume in spec.get("volumes") or []:
         yield (volume.get("configMap") or {}).get("name", "")

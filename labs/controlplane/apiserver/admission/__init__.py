@@ -1,42 +1,65 @@
-"""What happens to an object between a permitted request and validation; one function per plug-in of the
-real server, in its order: NamespaceLifecycle, NodeRestriction, Priority, DefaultTolerationSeconds."""
+"""What happens to an object between a permitted request and validation, plug-in by plug-in:
+NamespaceLifecycle, ServiceAccount, NodeRestriction, Priority, DefaultTolerationSeconds."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import status
-from .context import Context
-from .resources import Resource, core
-from .storage import Storage
-from .strategies import service_address
-from .validation.references import api_reference
+from .. import status
+from ..context import Context
+from ..resources import Resource, core
+from ..storage import Storage
+from ..strategies import service_address
+from ..watching import Hub
+from . import _service_account
+from ._node_restriction import MIRROR, NodeRestriction
 
 Object = dict[str, Any]
-MIRROR = "kubernetes.io/config.mirror"
 IMMORTAL_NAMESPACES = frozenset(("default", "kube-system", "kube-public"))
 TOLERATION_SECONDS = 300
+#: How long a pod waits for its namespace's own service account, as the real server looks for it ten times.
+DEFAULT_ACCOUNT_SECONDS = 1.5
 
 
 class Admission:
     """The chain; refusals are raised."""
 
-    def __init__(self, storage: Storage, service_range: str) -> None:
+    def __init__(self, storage: Storage, hub: Hub, service_range: str) -> None:
         self._storage = storage
+        self._hub = hub
         self._service_range = service_range
+        self._node_restriction = NodeRestriction(storage)
 
     async def create(self, ctx: Context, resource: Resource, obj: Object) -> None:
         """A new object: may be changed in place."""
+        node = ctx.user.node
         await self._namespace_exists(resource, obj)
         if resource.plural == "pods":
-            if ctx.user.node:
-                await self._node_creates_pod(ctx.user.node, obj)
+            if MIRROR in (obj["metadata"].get("annotations") or {}):
+                _service_account.check_mirror(obj)
+            else:
+                await _service_account.admit(obj, self._account)
+            if node:
+                await self._node_restriction.create_pod(node, obj)
             await self._priority(obj)
             _tolerate_short_outages(obj)
-        elif resource.plural == "nodes" and ctx.user.node:
-            _only_own_node(ctx.user.node, obj["metadata"]["name"], "create")
+        elif resource.plural == "nodes" and node:
+            self._node_restriction.create_node(node, obj)
+        elif resource.plural == "leases" and node:
+            self._node_restriction.write_lease(node, obj)
         elif resource.plural == "services":
             await self._cluster_address(obj)
+
+    async def create_token(self, ctx: Context, spec: Object) -> None:
+        """A request for an account's token."""
+        if ctx.user.node:
+            target = ctx.target
+            await self._node_restriction.create_token(ctx.user.node, target.namespace, target.name, spec)
+
+    async def evict(self, ctx: Context) -> None:
+        """A request that a pod goes."""
+        if ctx.user.node:
+            await self._node_restriction.evict_pod(ctx.user.node, ctx.target.namespace, ctx.target.name)
 
     async def update(
         self, ctx: Context, resource: Resource, new: Object, old: Object, subresource: str
@@ -46,18 +69,30 @@ class Admission:
         if not node:
             return
         if resource.plural == "nodes":
-            _only_own_node(node, old["metadata"]["name"], "modify")
+            self._node_restriction.update_node(node, new, old)
         elif resource.plural == "pods" and subresource == "status":
-            _node_updates_status(node, new, old)
+            self._node_restriction.update_pod_status(node, new, old)
+        elif resource.plural == "leases":
+            self._node_restriction.write_lease(node, new)
 
     async def delete(self, ctx: Context, resource: Resource, name: str, old: Object | None) -> None:
         """A removal."""
         if resource.plural == "namespaces" and name in IMMORTAL_NAMESPACES:
             raise status.forbidden("", "namespaces", name, "this namespace may not be deleted")
-        node = ctx.user.node
-        if node and resource.plural == "pods" and old is not None and old["spec"].get("nodeName") != node:
-            why = f'node "{node}" can only delete pods with spec.nodeName set to itself'
-            raise status.forbidden("", "pods", name, why)
+        if ctx.user.node and resource.plural == "pods" and old is not None:
+            self._node_restriction.delete_pod(ctx.user.node, old)
+
+    async def _account(self, namespace: str, name: str) -> Object | None:
+        """A service account; the one that every namespace gets may be still on its way."""
+        resource = core("serviceaccounts")
+        key = resource.key(namespace, name)
+        found = await self._storage.get(key)
+        if found is None and name == "default":
+            async with self._hub.subscribe(key, self._hub.revision) as (_, changes):
+                found = await self._storage.get(key)
+                if found is None and await changes.next(DEFAULT_ACCOUNT_SECONDS) is not None:
+                    found = await self._storage.get(key)
+        return found.object if found else None
 
     async def _namespace_exists(self, resource: Resource, obj: Object) -> None:
         """NamespaceLifecycle: nothing is created in a namespace that is missing or going."""
@@ -78,40 +113,6 @@ class Admission:
             }
             refusal.details = {**(refusal.details or {}), "causes": [cause]}
             raise refusal
-
-    async def _node_creates_pod(self, node: str, pod: Object) -> None:
-        """NodeRestriction: a kubelet may create mirrors of its own static pods and nothing else."""
-        name = pod["metadata"].get("name", "")
-
-        def refuse(why: str) -> status.APIError:
-            return status.forbidden("", "pods", name, why)
-
-        if MIRROR not in (pod["metadata"].get("annotations") or {}):
-            raise refuse(
-                f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
-            )
-        if pod["spec"].get("nodeName") != node:
-            raise refuse(f'node "{node}" can only create pods with spec.nodeName set to itself')
-        owners = pod["metadata"].get("ownerReferences") or []
-        if len(owners) != 1:
-            raise refuse(f'node "{node}" can only create pods with a single owner reference set to itself')
-        owner = owners[0]
-        if (owner.get("apiVersion"), owner.get("kind"), owner.get("name")) != ("v1", "Node", node):
-            raise refuse(f'node "{node}" can only create pods with an owner reference set to itself')
-        if not owner.get("controller"):
-            raise refuse(
-                f'node "{node}" can only create pods with a controller owner reference set to itself'
-            )
-        if owner.get("blockOwnerDeletion"):
-            raise refuse(f'node "{node}" must not set blockOwnerDeletion on an owner reference')
-        found = await self._storage.get(core("nodes").key("", node))
-        if found is None:
-            raise status.not_found("", "nodes", node)
-        uid = found.object["metadata"]["uid"]
-        if owner.get("uid") != uid:
-            raise refuse(f"node {node} UID mismatch: expected {owner.get('uid')} got {uid}")
-        if kind := api_reference(pod["spec"]):
-            raise refuse(f'node "{node}" can not create pods that reference {kind}')
 
     async def _priority(self, pod: Object) -> None:
         """Priority: the class's number goes into the pod."""
@@ -159,18 +160,3 @@ def _tolerate_short_outages(pod: Object) -> None:
                 }
             )
     pod["spec"]["tolerations"] = tolerations
-
-
-def _only_own_node(node: str, name: str, what: str) -> None:
-    if name != node:
-        why = f'node "{node}" is not allowed to {what} node "{name}"'
-        raise status.forbidden("", "nodes", name, why)
-
-
-def _node_updates_status(node: str, new: Object, old: Object) -> None:
-    name = old["metadata"]["name"]
-    if old["spec"].get("nodeName") != node:
-        why = f'node "{node}" can only update pod status for pods with spec.nodeName set to itself'
-        raise status.forbidden("", "pods", name, why)
-    if (new["metadata"].get("labels") or {}) != (old["metadata"].get("labels") or {}):
-        raise status.forbidden("", "pods", name, f'node "{node}" cannot update labels through pod status')
