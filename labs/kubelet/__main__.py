@@ -27,7 +27,7 @@ def _configuration(fs: HostFs, argv: list[str]) -> KubeletConfig:
     for warning in warnings:
         sys.stderr.write(warning + "\n")
     klog.verbosity = settings["v"] or 0
-    config = KubeletConfig()
+    config = KubeletConfig.without_file()
     if path := settings["config"]:
         try:
             config = KubeletConfig.from_file(fs.read_bytes(path), path)
@@ -44,16 +44,18 @@ def _configuration(fs: HostFs, argv: list[str]) -> KubeletConfig:
 async def run(config: KubeletConfig, fs: HostFs) -> None:
     """The kubelet, from meeting the runtime to SIGTERM."""
     from labs.kubelet.cri import Cri, CriError
+    from labs.kubelet.metrics import KubeletMetrics
 
     klog.info("server.go:545", "Kubelet version", kubeletVersion=VERSION)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    cri = Cri(config.container_runtime_endpoint, config.runtime_request_timeout)
+    metrics = KubeletMetrics()
+    endpoint, patience = config.container_runtime_endpoint, config.runtime_request_timeout
+    cri = Cri(endpoint, patience, metrics.runtime_operation)
     try:
         version = await cri.wait_until_up(RUNTIME_PATIENCE)
     except CriError as error:
-        endpoint = config.container_runtime_endpoint
         raise ConfigError(
             f"failed to run Kubelet: validate service connection: validate CRI v1 runtime API for "
             f'endpoint "{endpoint}": {error}'
@@ -68,7 +70,9 @@ async def run(config: KubeletConfig, fs: HostFs) -> None:
 
     client = ApiClient(Kubeconfig.load(fs, config.kubeconfig)) if config.kubeconfig else None
     name = (config.hostname_override or socket.gethostname()).lower()
-    kubelet = Kubelet(Surroundings(config, fs, cri, client, name, lambda: datetime.now(UTC)), version)
+    kubelet = Kubelet(
+        Surroundings(config, fs, cri, client, name, lambda: datetime.now(UTC), metrics), version
+    )
     klog.info("server.go:1291", "Started kubelet")
     from labs.kubelet.server import serve
 

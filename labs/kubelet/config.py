@@ -55,6 +55,10 @@ class KubeletConfig:
     http_check_frequency: float = 20.0
     address: str = "0.0.0.0"
     port: int = 10250
+    read_only_port: int = 0
+    enable_server: bool = True
+    enable_debugging_handlers: bool = True
+    enable_system_log_handler: bool = True
     tls_cert_file: str = ""
     tls_private_key_file: str = ""
     client_ca_file: str = ""
@@ -95,6 +99,15 @@ class KubeletConfig:
     hostname_override: str = ""
     node_ip: str = ""
     node_labels: Mapping[str, str] = field(default_factory=dict)
+    #: The file as it is, for `/configz`.
+    document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def without_file(cls) -> Self:
+        """What holds when there is no file, as before there were files (`applyLegacyDefaults`)."""
+        return cls(
+            anonymous_auth=True, webhook_auth=False, authorization_mode="AlwaysAllow", read_only_port=10255
+        )
 
     @classmethod
     def from_file(cls, data: bytes, path: str) -> Self:
@@ -115,7 +128,7 @@ class KubeletConfig:
                 )
             )
         try:
-            config = cls(**_settings(document))
+            config = cls(**_settings(document), document=document)
             quantity_value(config.container_log_max_size)
             return config
         except (ConfigError, ParseError) as error:
@@ -149,8 +162,8 @@ IGNORED = frozenset(
     apiVersion authentication authorization cgroupsPerQOS
     configMapAndSecretChangeDetectionStrategy containerLogMaxWorkers contentType cpuCFSQuota cpuCFSQuotaPeriod
     cpuManagerPolicy cpuManagerPolicyOptions cpuManagerReconcilePeriod crashLoopBackOff
-    enableControllerAttachDetach enableDebugFlagsHandler enableDebuggingHandlers
-    enableProfilingHandler enableServer enableSystemLogHandler enableSystemLogQuery
+    enableControllerAttachDetach enableDebugFlagsHandler
+    enableProfilingHandler enableSystemLogQuery
     enforceNodeAllocatable eventBurst eventRecordQPS evictionHard evictionMaxPodGracePeriod
     evictionMinimumReclaim evictionPressureTransitionPeriod evictionSoft evictionSoftGracePeriod
     failCgroupV1 failSwapOn featureGates hairpinMode imageGCHighThresholdPercent
@@ -160,7 +173,7 @@ IGNORED = frozenset(
     kubeReservedCgroup localStorageCapacityIsolation logging makeIPTablesUtilChains maxOpenFiles
     maxParallelImagePulls memoryManagerPolicy memoryReservationPolicy memorySwap
     memoryThrottlingFactor mergeDefaultEvictionSettings nodeStatusMaxImages oomScoreAdj podCIDR
-    podPidsLimit podsPerCore protectKernelDefaults providerID readOnlyPort registerNodeWithTaints
+    podPidsLimit podsPerCore protectKernelDefaults providerID registerNodeWithTaints
     registryBurst registryPullQPS reservedMemory reservedSystemCPUs
     rotateCertificates serverTLSBootstrap showHiddenMetricsForVersion shutdownGracePeriod
     shutdownGracePeriodCriticalPods streamingConnectionIdleTimeout systemCgroups
@@ -170,7 +183,8 @@ IGNORED = frozenset(
 )
 
 
-def _camel(name: str) -> str:
+def camel_case(name: str) -> str:
+    """A setting's name in the file."""
     special = {
         "static_pod_url": "staticPodURL",
         "static_pod_url_header": "staticPodURLHeader",
@@ -181,7 +195,7 @@ def _camel(name: str) -> str:
 
 
 def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
-    known = {_camel(f.name): f for f in fields(KubeletConfig)[:_FLAG_FIELDS_FROM]}
+    known = {camel_case(f.name): f for f in fields(KubeletConfig)[:_FLAG_FIELDS_FROM]}
     settings: dict[str, Any] = {}
     for key, value in document.items():
         if key in known:

@@ -5,7 +5,8 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -42,13 +43,20 @@ def _error(error: grpc.aio.AioRpcError) -> CriError:
 class Cri:
     """One connection to the runtime's socket. Every method raises CriError."""
 
-    def __init__(self, endpoint: str, timeout: float = 120.0) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        timeout: float = 120.0,
+        observe: Callable[[object, float, bool], None] = lambda *_: None,
+    ) -> None:
+        """`observe` is told of each call: the request, how many seconds it took, whether it failed."""
         options = [("grpc.max_receive_message_length", 16 << 20), ("grpc.enable_http_proxy", 0)]
         options += [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 1000)]
         self._channel = grpc.aio.insecure_channel(endpoint, options=options)
         self._runtime = RuntimeServiceStub(self._channel)
         self._images = ImageServiceStub(self._channel)
         self._timeout = timeout
+        self._observe = observe
 
     async def close(self) -> None:
         await self._channel.close(None)
@@ -56,10 +64,15 @@ class Cri:
     async def _call(self, method: Any, request: Any, timeout: float | None = None) -> Any:
         """One call; infinity is no time limit, None the usual one."""
         limit = self._timeout if timeout is None else timeout
+        began, failed = time.monotonic(), True
         try:
-            return await method(request, timeout=None if limit == math.inf else limit)
+            reply = await method(request, timeout=None if limit == math.inf else limit)
+            failed = False
+            return reply
         except grpc.aio.AioRpcError as error:
             raise _error(error) from None
+        finally:
+            self._observe(request, time.monotonic() - began, failed)
 
     async def wait_until_up(self, timeout: float) -> api.VersionResponse:
         """The runtime's version, as soon as its socket answers; CriError after `timeout` seconds."""
@@ -140,6 +153,37 @@ class Cri:
         reply: api.ExecSyncResponse = await self._call(
             self._runtime.ExecSync, request, timeout + 5 if timeout else math.inf
         )
+        return reply
+
+    async def exec(
+        self, container: str, command: list[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
+    ) -> str:
+        """The URL at which a command's streams are."""
+        request = api.ExecRequest(
+            container_id=container, cmd=command, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty
+        )
+        return str((await self._call(self._runtime.Exec, request)).url)
+
+    async def attach(self, container: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        """The URL at which a container's own streams are."""
+        request = api.AttachRequest(
+            container_id=container, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty
+        )
+        return str((await self._call(self._runtime.Attach, request)).url)
+
+    async def port_forward(self, sandbox: str) -> str:
+        """The URL at which a pod's ports are."""
+        request = api.PortForwardRequest(pod_sandbox_id=sandbox)
+        return str((await self._call(self._runtime.PortForward, request)).url)
+
+    async def container_stats(self) -> list[api.ContainerStats]:
+        """What each running container uses."""
+        request = api.ListContainerStatsRequest()
+        return list((await self._call(self._runtime.ListContainerStats, request)).stats)
+
+    async def image_filesystem(self) -> api.ImageFsInfoResponse:
+        """What images and containers take on the disk."""
+        reply: api.ImageFsInfoResponse = await self._call(self._images.ImageFsInfo, api.ImageFsInfoRequest())
         return reply
 
     async def reopen_log(self, container: str) -> None:

@@ -82,7 +82,7 @@ FLAGS: dict[str, tuple[str | None, Any, str, str]] = {
     "node-status-update-frequency": ("node_status_update_frequency", duration, "Specifies how often kubelet posts node status to master.", IN_CONFIG),
     "address": ("address", str, "The IP address for the Kubelet to serve on.", IN_CONFIG),
     "port": ("port", int, "The port for the Kubelet to serve on.", IN_CONFIG),
-    "read-only-port": (None, int, "The read-only port for the Kubelet to serve on with no authentication/authorization (set to 0 to disable).", IN_CONFIG),
+    "read-only-port": ("read_only_port", int, "The read-only port for the Kubelet to serve on with no authentication/authorization (set to 0 to disable).", IN_CONFIG),
     "healthz-port": ("healthz_port", int, "The port of the localhost healthz endpoint (set to 0 to disable).", IN_CONFIG),
     "healthz-bind-address": ("healthz_bind_address", str, "The IP address for the healthz server to serve on.", IN_CONFIG),
     "client-ca-file": ("client_ca_file", str, "If set, any request presenting a client certificate signed by one of the authorities in the client-ca-file is authenticated.", IN_CONFIG),

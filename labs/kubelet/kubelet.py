@@ -5,7 +5,7 @@ Static pods come first: they are started before the API client is even imported.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,7 @@ from labs.kubelet.images import ImageManager
 from labs.kubelet.lease import NodeLease
 from labs.kubelet.log_rotation import LogRotation
 from labs.kubelet.logs import ContainerLogs
+from labs.kubelet.metrics import KubeletMetrics, TimedSyncer
 from labs.kubelet.mirror import Mirrors
 from labs.kubelet.node_status import NodeFacts, NodeStatus, default_ip, node_labels
 from labs.kubelet.orphans import orphan
@@ -61,6 +62,7 @@ class Surroundings:
     api: ApiClient | None
     node_name: str
     now: Callable[[], datetime]
+    metrics: KubeletMetrics = field(default_factory=KubeletMetrics)
 
 
 class Kubelet:
@@ -72,6 +74,7 @@ class Kubelet:
         self.node_name = given.node_name
         self.cri = cri
         self.api = given.api
+        self.metrics = metrics = given.metrics
         self._fs = fs
         self._now = now
         self._network = "waiting for the runtime's first status"
@@ -82,8 +85,8 @@ class Kubelet:
         self.events = EventRecorder(given.node_name, now)
         self.logs = ContainerLogs(fs, config.pod_logs_dir)
         self._volumes = Volumes(fs, config.root_dir, config.cluster_domain, now)
-        self.pleg = Pleg(cri, self._runtime_changed)
-        self.probes = ProbeManager(cri, self.events, self._runtime_changed, now)
+        self.pleg = Pleg(cri, self._runtime_changed, metrics.relisted)
+        self.probes = ProbeManager(cri, self.events, self._runtime_changed, now, metrics.probed)
         self.mirrors = Mirrors(given.api, given.node_name, self._mirror_changed) if given.api else None
         self._statuses = (
             StatusManager(given.api, self.mirrors, self._pods.get) if given.api and self.mirrors else None
@@ -110,14 +113,16 @@ class Kubelet:
         crashes = Backoff(CRASH_BACKOFF, config.max_container_restart_period, lambda: now().timestamp())
         cgroups = Cgroups(fs, config.cgroup_root, config.cgroup_driver)
         self.runtime = PodRuntime(
-            cri, images, self._volumes, self.logs, self.events, crashes, cgroups, host, now
-        )
+            cri, images, self._volumes, self.logs, self.events, crashes, cgroups, host, now,
+            metrics.container_started,
+        )  # fmt: skip
         self.syncer = PodSyncer(
             cri, self.runtime, images, self._volumes, self.probes, self._statuses, self.mirrors, self.events,
             fs, ips, lambda: self._network, self.pleg, self._runtime_changed, version.runtime_name,
             now,
         )  # fmt: skip
-        self.workers = PodWorkers(self.syncer, config.sync_frequency, self._tidy.set)
+        timed = TimedSyncer(self.syncer, metrics, now)
+        self.workers = PodWorkers(timed, config.sync_frequency, self._tidy.set)
         paths = {"file": config.static_pod_path, "http": config.static_pod_url}
         sources = [name for name, path in paths.items() if path]
         self.pod_config = PodConfig(sources, self._configured, now, self.events)
@@ -166,13 +171,18 @@ class Kubelet:
         """The pods the sources ask for."""
         return list(self._pods.values())
 
+    def pod_by_name(self, namespace: str, name: str) -> Pod | None:
+        """One of them."""
+        full_name = f"{name}_{namespace}"
+        return next((pod for pod in self._pods.values() if pod.full_name == full_name), None)
+
     def _configured(self, changes: Changes) -> None:
         for pod in changes.removed:
             self._pods.pop(pod.uid, None)
             if self._rejected.pop(pod.uid, None):
                 self.syncer.forget(pod.uid)
             self.workers.remove(pod.uid)
-        others = [pod for pod in self._pods.values() if self._is_active(pod)]
+        others = [pod for pod in self._pods.values() if self.is_active(pod)]
         self._pods |= {pod.uid: pod for pod in (*changes.added, *changes.updated)}
         if self.pod_config.seen_all:
             self._stop_orphans()
@@ -187,7 +197,7 @@ class Kubelet:
             if pod.uid not in self._rejected:
                 self.workers.update(pod)
 
-    def _is_active(self, pod: Pod) -> bool:
+    def is_active(self, pod: Pod) -> bool:
         """Whether a pod holds what it was given: it is neither refused nor over."""
         over = self.syncer.status_of(pod).get("phase") in ("Failed", "Succeeded")
         return pod.uid not in self._rejected and not over

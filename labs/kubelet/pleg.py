@@ -6,6 +6,7 @@ what a sync of the pod has done and seen itself.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,9 +44,16 @@ class RuntimePod:
 class Pleg:
     """Relists and follows events; `pods` is the last list."""
 
-    def __init__(self, cri: Runtime, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        cri: Runtime,
+        changed: Callable[[str], None],
+        relisted: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """`relisted` is told how many seconds each list took."""
         self._cri = cri
         self._changed = changed
+        self._relisted = relisted
         self.pods: dict[str, RuntimePod] = {}
         self.healthy = False
         self._evented = False
@@ -71,6 +79,7 @@ class Pleg:
 
     async def relist(self) -> None:
         """Compare all of the runtime with the last list. Raises CriError."""
+        began = time.monotonic()
         sandboxes, containers = await asyncio.gather(self._cri.list_sandboxes(), self._cri.list_containers())
         pods: dict[str, RuntimePod] = {}
 
@@ -90,6 +99,7 @@ class Pleg:
             if pod := of(container.labels):
                 pod.objects[container.id] = container.state
                 pod.running |= container.state == api.CONTAINER_RUNNING
+        self._relisted(time.monotonic() - began)
         before, self.pods = self.pods, pods
         first, self.healthy = not self.healthy, True
         if first:

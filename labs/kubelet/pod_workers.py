@@ -137,6 +137,10 @@ class PodWorkers:
         """The pods that run, wait to run or still stop."""
         return [w.pod for w in self._workers.values()]
 
+    def all(self) -> Iterable[PodWorker]:
+        """Every worker there is."""
+        return self._workers.values()
+
     def held(self) -> set[str]:
         """The full names of the pods that are not yet terminated."""
         return {w.pod.full_name for w in self._workers.values() if w.phase is not Phase.TERMINATED}

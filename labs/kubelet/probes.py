@@ -5,6 +5,7 @@ is False. Whoever waits for a change is told by `changed(uid)`.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -26,11 +27,14 @@ class ProbeManager:
         events: EventRecorder,
         changed: Callable[[str], None],
         now: Callable[[], datetime],
+        probed: Callable[[str, str, Pod, Container, float], None] = lambda *_: None,
     ) -> None:
+        """`probed` is told of each probe: kind, result, whose it was, and how many seconds it took."""
         self._runtime = runtime
         self._events = events
         self._changed = changed
         self._now = now
+        self._probed = probed
         self._tasks: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self._started: dict[str, asyncio.Event] = {}
         self.results: dict[str, dict[str, bool]] = {"startup": {}, "liveness": {}, "readiness": {}}
@@ -103,6 +107,7 @@ class ProbeManager:
     ) -> bool | None:
         """Probe once and tell of what is wrong; None when it could not be tried, in three attempts."""
         kind, why = each.kind.capitalize(), ""
+        began = time.monotonic()
         for _ in range(ATTEMPTS):
             try:
                 result = await probe(self._runtime, container_id, container, each.action, ip, each.timeout)
@@ -116,9 +121,12 @@ class ProbeManager:
                 self._events.pod(
                     pod, WARNING, "Unhealthy", f"{kind} probe failed: {result.output}", container
                 )
+            told = "successful" if result.good else "failed"
+            self._probed(each.kind, told, pod, container, time.monotonic() - began)
             return result.good
         message = f"{kind} probe errored and resulted in unknown state: {why}"
         self._events.pod(pod, WARNING, "Unhealthy", message, container)
+        self._probed(each.kind, "unknown", pod, container, time.monotonic() - began)
         return None
 
     def _set(self, uid: str, container_id: str, kind: str, good: bool) -> None:

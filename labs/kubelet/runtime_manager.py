@@ -79,6 +79,7 @@ class PodRuntime:
         cgroups: Cgroups,
         host: Host,
         now: Callable[[], datetime],
+        started: Callable[[Pod, Container], None] = lambda *_: None,
     ) -> None:
         self._cri = cri
         self._images = images
@@ -89,6 +90,7 @@ class PodRuntime:
         self._cgroups = cgroups
         self._host = host
         self._now = now
+        self._started = started
         self._terminator = Terminator(cri, events)
 
     async def sync(self, pod: Pod, status: PodStatus, actions: Actions) -> dict[str, StartError | None]:
@@ -229,6 +231,7 @@ class PodRuntime:
         self._events.pod(pod, NORMAL, "Created", "Container created", container)
         try:
             await self._cri.start_container(created)
+            self._started(pod, container)
         except CriError as error:
             klog.error(
                 "remote_runtime.go:435",
@@ -305,8 +308,11 @@ class PodRuntime:
 
 
 def go_duration(seconds: float) -> str:
-    """Seconds as Go prints a duration: `10s`, `1m20s`, `5m0s`; below one in `500ms`."""
+    """Seconds as Go prints a duration: `10s`, `1m20s`, `4h0m0s`; below one in `500ms`."""
     if 0 < seconds < 1:
         return f"{round(seconds * 1000)}ms"
     minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"

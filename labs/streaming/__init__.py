@@ -10,4 +10,6 @@ container runtime, the kubelet, the API server and their clients. Reading order:
     spdy           SPDY/3.1: any number of streams on one connection
     remotecommand  stdin, stdout, stderr, window size and status of a command, over either
     portforward    connections to ports of a pod
+    client         the other side of a command's streams
+    proxy          who stands between the two, as the kubelet does
 """

@@ -171,13 +171,18 @@ async def relay(
         return
     hop = {name: value for name, value in answered.items() if name not in ("connection", "date")}
     respond(client.writer, 101, {"Connection": "Upgrade", **hop})
+    await join(client, server)
+
+
+async def join(one: Connection, other: Connection) -> None:
+    """Be the wire between two connections until both have ended."""
     try:
         await asyncio.gather(
-            _pump(client.reader, server.writer), _pump(server.reader, client.writer), return_exceptions=True
+            _pump(one.reader, other.writer), _pump(other.reader, one.writer), return_exceptions=True
         )
     finally:
-        await server.close()
-        await client.close()
+        await other.close()
+        await one.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -14,7 +14,8 @@ from labs.streaming.remotecommand import refuse
 from labs.streaming.stream import copy
 
 PROTOCOL = "portforward.k8s.io"
-_TUNNEL = f"{spdy.NAME}+"
+#: The same inside a WebSocket.
+TUNNELED = f"{spdy.NAME}+{PROTOCOL}"
 #: Seconds between the two streams of a connection.
 _PATIENCE = 30.0
 
@@ -26,7 +27,7 @@ async def serve(request: Request, connection: Connection, pod: str, dial: Dialer
     """Forward what a client sends to the ports of `pod` that it names, until it goes."""
     if request.upgrades_to("websocket"):
         offered = request.tokens("sec-websocket-protocol")
-        chosen = http.negotiate(offered, [_TUNNEL + PROTOCOL])
+        chosen = http.negotiate(offered, [TUNNELED])
         if chosen is None:
             await refuse(connection, 403, f"unable to upgrade: unable to negotiate protocol: {offered}")
             return

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+#: How the message begins that says a command's exit code.
+EXITED = "command terminated with non-zero exit code: "
+
 
 def success() -> dict[str, Any]:
     return {"metadata": {}, "status": "Success"}
@@ -15,7 +18,7 @@ def exited(code: int) -> dict[str, Any]:
     return {
         "metadata": {},
         "status": "Failure",
-        "message": f"command terminated with non-zero exit code: exit status {code}",
+        "message": f"{EXITED}exit status {code}",
         "reason": "NonZeroExitCode",
         "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
     }

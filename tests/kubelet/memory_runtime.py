@@ -47,6 +47,10 @@ class MemoryRuntime:
         self.calls: list[tuple[str, str]] = []
         self.down = False
         self.network_ready = True
+        #: What commands print: on stdout, and on stderr.
+        self.printed = (b"", b"")
+        #: Where the streams of commands and ports are.
+        self.streaming_url = ""
         self._queues: list[asyncio.Queue[api.ContainerEventResponse]] = []
         self._addresses = 0
 
@@ -235,6 +239,7 @@ class MemoryRuntime:
                 metadata=c.status.metadata,
                 state=c.status.state,
                 created_at=c.status.created_at,
+                image_ref=c.status.image_ref,
                 labels=dict(c.status.labels),
                 annotations=dict(c.status.annotations),
             )
@@ -245,7 +250,46 @@ class MemoryRuntime:
     async def exec_sync(self, container: str, command: tuple[str, ...], timeout: int) -> api.ExecSyncResponse:
         self._check("ExecSync", " ".join(command))
         code = self._behaviour(self.containers[container].status).commands.get(tuple(command), 0)
-        return api.ExecSyncResponse(exit_code=code)
+        return api.ExecSyncResponse(exit_code=code, stdout=self.printed[0], stderr=self.printed[1])
+
+    async def exec(self, container: str, command: list[str], **streams: bool) -> str:
+        self._check("Exec", f"{' '.join(command)} {sorted(name for name, on in streams.items() if on)}")
+        return self.streaming_url
+
+    async def attach(self, container: str, **streams: bool) -> str:
+        self._check("Attach", f"{sorted(name for name, on in streams.items() if on)}")
+        return self.streaming_url
+
+    async def port_forward(self, sandbox: str) -> str:
+        self._check("PortForward", sandbox)
+        return self.streaming_url
+
+    async def container_stats(self) -> list[api.ContainerStats]:
+        self._check("ListContainerStats")
+        running = [c.status for c in self.containers.values() if c.status.state == api.CONTAINER_RUNNING]
+        return [self._stats(status) for status in running]
+
+    def _stats(self, status: api.ContainerStatus) -> api.ContainerStats:
+        """Half a core since it was started, and 12 MB."""
+        now = self._nanoseconds()
+        busy = (now - status.started_at) // 2
+        return api.ContainerStats(
+            attributes=api.ContainerAttributes(
+                id=status.id, metadata=status.metadata, labels=dict(status.labels)
+            ),
+            cpu=api.CpuUsage(timestamp=now, usage_core_nano_seconds=api.UInt64Value(value=busy)),
+            memory=api.MemoryUsage(timestamp=now, working_set_bytes=api.UInt64Value(value=12 << 20)),
+            writable_layer=api.FilesystemUsage(
+                used_bytes=api.UInt64Value(value=4096), inodes_used=api.UInt64Value(value=2)
+            ),
+        )
+
+    async def image_filesystem(self) -> api.ImageFsInfoResponse:
+        self._check("ImageFsInfo")
+        used = api.FilesystemUsage(
+            used_bytes=api.UInt64Value(value=1 << 20), inodes_used=api.UInt64Value(value=9)
+        )
+        return api.ImageFsInfoResponse(image_filesystems=[used], container_filesystems=[used])
 
     async def reopen_log(self, container: str) -> None:
         self._check("ReopenContainerLog", container)

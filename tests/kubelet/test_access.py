@@ -85,8 +85,10 @@ def test_who_may_not_is_told_in_the_real_kubelets_words() -> None:
     )
 
 
-def test_masters_need_no_api_server() -> None:
-    admit(None, User("root", ("system:masters",)), "/pods")
+def test_masters_are_asked_about_like_everybody() -> None:
+    with pytest.raises(Denied, match=r"Authorization error \(user=root, verb=get, resource=nodes") as denied:
+        admit(Reviewer({}, down=True), User("root", ("system:masters",)), "/pods")
+    assert denied.value.status == 500
 
 
 def test_without_credentials_nothing_is_told() -> None:
@@ -98,6 +100,12 @@ def test_without_credentials_nothing_is_told() -> None:
 def test_anonymous_users_are_asked_about_where_they_are_let_in() -> None:
     with pytest.raises(Denied, match=r"user=system:anonymous"):
         admit(Reviewer({}), None, "/pods", Rules(anonymous=True))
+
+
+def test_a_token_that_nobody_reviews_is_as_good_as_none() -> None:
+    rules = Rules(anonymous=True, webhook=False, mode="AlwaysAllow")
+
+    assert admit(None, None, "/pods", rules, "Bearer good").name == "system:anonymous"
 
 
 def test_always_allow_lets_everybody_in() -> None:
