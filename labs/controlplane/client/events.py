@@ -138,7 +138,8 @@ class EventRecorder:
         involved = reference(obj, field_path)
         namespace = involved.get("namespace") or "default"
         klog.info(
-            "event.go:389", "Event occurred", object="/".join(p for p in (namespace, involved["name"]) if p),
+            "event.go:389", "Event occurred",
+            object="/".join(p for p in (involved.get("namespace"), involved["name"]) if p),
             fieldPath=field_path, kind=involved.get("kind", ""), apiVersion=involved.get("apiVersion", ""),
             type=kind, reason=reason, message=message,
         )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
 
 from labs.controlplane import klog
 from labs.controlplane.client import Informers, Object, load
@@ -14,7 +13,7 @@ from labs.controlplane.flags import Flags
 from labs.controlplane.version import GIT_VERSION
 
 from .configz import configuration
-from .context import ControllerContext
+from .context import Controller, ControllerContext
 from .controllers import CONTROLLERS
 from .options import FLAGS, enabled, validate
 
@@ -55,12 +54,20 @@ async def _run(flags: Flags) -> int:
 
 async def _control(context: ControllerContext) -> None:
     """Run the controllers that are wanted, for ever."""
-    controllers: dict[str, Any] = {}
+    controllers: dict[str, Controller] = {}
     for descriptor in CONTROLLERS:
         if enabled(descriptor, context.flags):
-            controllers[descriptor.name] = descriptor.make(context)
+            controller = descriptor.make(context)
+            if controller is None:
+                klog.info(
+                    "controllermanager.go:687", "Warning: skipping controller", controller=descriptor.name
+                )
+            else:
+                controllers[descriptor.name] = controller
         else:
-            klog.warning("controllermanager.go:687", "Controller is disabled", controller=descriptor.name)
+            klog.info(
+                "controllermanager.go:735", "Warning: controller is disabled", controller=descriptor.name
+            )
     context.informers.start()
     await context.informers.wait()
     async with asyncio.TaskGroup() as group:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from labs.controlplane.client import STRATEGIC_MERGE_PATCH, ApiError, Client, Resource
 from labs.controlplane.helpers.labels import selects
 
 from .objects import Object, controller_of, controller_reference, is_going, uid_of
@@ -49,3 +50,31 @@ def adoption(owner: Object, api_version: str, kind: str, obj: Object) -> Object:
 def release(owner: Object, obj: Object) -> Object:
     """The patch by which `owner` lets an object go (`GenerateDeleteOwnerRefStrategicMergeBytes`)."""
     return {"metadata": {"uid": uid_of(obj), "ownerReferences": [{"$patch": "delete", "uid": uid_of(owner)}]}}
+
+
+async def settle(
+    client: Client, kind: Resource, owner: Object, dependents: Resource, objects: Iterable[Object]
+) -> list[Object]:
+    """Adopt and release what is to be; returns what is the owner's then. Raises `ApiError`."""
+    claims = claim(owner, owner["spec"]["selector"], objects)
+    kept = list(claims.kept)
+    for obj in claims.to_adopt:
+        patch = adoption(owner, kind.api_version, kind.kind, obj)
+        kept += await _patched(client, dependents, obj, patch)
+    for obj in claims.to_release:
+        await _patched(client, dependents, obj, release(owner, obj))
+    return kept
+
+
+async def _patched(client: Client, kind: Resource, obj: Object, patch: Object) -> list[Object]:
+    """The object as it is after the patch; nothing when it is gone, or another has its name."""
+    metadata = obj["metadata"]
+    try:
+        new = await client.patch(
+            kind, metadata["namespace"], metadata["name"], patch, kind=STRATEGIC_MERGE_PATCH
+        )
+    except ApiError as error:
+        if error.code in (404, 409, 422):
+            return []
+        raise
+    return [new]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from labs.controlplane.client import Client, Informers
@@ -18,6 +19,10 @@ class Controller(Protocol):
         """Work for ever; the informers are synced."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class ControllerContext:
     """What controllers share."""
@@ -28,6 +33,7 @@ class ControllerContext:
     informers: Informers
     #: Events; `recorder.named("deployment-controller")` for those of one controller.
     recorder: EventRecorder
+    now: Callable[[], datetime] = _now
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Descriptor:
     """A controller that this process has: its name for `--controllers` and in the log, and how it is made."""
 
     name: str
-    make: Callable[[ControllerContext], Controller]
+    #: None when the flags leave the controller nothing to do.
+    make: Callable[[ControllerContext], Controller | None]
     #: Runs only when `--controllers` names it.
     disabled_by_default: bool = False

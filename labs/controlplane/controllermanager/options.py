@@ -21,7 +21,7 @@ KNOWN = frozenset(
         *("disruption-controller", "endpoints-controller", "endpointslice-controller"),
         *("endpointslice-mirroring-controller", "ephemeral-volume-controller"),
         *("garbage-collector-controller", "horizontal-pod-autoscaler-controller", "job-controller"),
-        *("kube-apiserver-serving-clustertrustbundle-publisher-controller"),
+        "kube-apiserver-serving-clustertrustbundle-publisher-controller",
         *("legacy-serviceaccount-token-cleaner-controller", "namespace-controller", "node-ipam-controller"),
         *("node-lifecycle-controller", "node-route-controller"),
         *("persistentvolume-attach-detach-controller", "persistentvolume-binder-controller"),

@@ -1,0 +1,72 @@
+"""Gives each node a range of pod addresses (`pkg/controller/nodeipam/ipam/range_allocator.go`)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+
+from labs.controlplane import klog
+from labs.controlplane.client import Handler
+from labs.controlplane.client.events import NORMAL
+
+from ..context import ControllerContext
+from ..controller import Controller
+from ..kinds import NODES
+from ..objects import Object, is_going, key_of
+
+
+def free_ranges(cluster: str, size: int, taken: Iterable[str]) -> Iterator[str]:
+    """The nodes' ranges of the cluster's that nobody has, in order."""
+    networks = [ipaddress.ip_network(one, strict=False) for one in taken]
+    for network in ipaddress.ip_network(cluster).subnets(new_prefix=size):
+        if not any(network.version == other.version and network.overlaps(other) for other in networks):
+            yield str(network)
+
+
+class NodeIPAMController(Controller):
+    """The loop; keys are nodes' names. One worker: a range is given once."""
+
+    name = "node-ipam-controller"
+    account = "node-controller"
+    source = "range_allocator.go:292"
+    started = ("node_ipam_controller.go:142", '"Starting ipam controller"')
+    workers = 1
+
+    def __init__(self, context: ControllerContext) -> None:
+        super().__init__(context)
+        flags = context.flags
+        self._cluster = flags.words("cluster-cidr")[0]
+        network = ipaddress.ip_network(self._cluster)
+        size = flags.number(f"node-cidr-mask-size-ipv{network.version}") or flags.number(
+            "node-cidr-mask-size"
+        )
+        self._size = size or (24 if network.version == 4 else 64)
+        self._given: dict[str, str] = {}
+        self._recorder = context.recorder.named("cidrAllocator")
+        self._nodes = self.informer(NODES)
+        self._nodes.subscribe(Handler(self._look, lambda _, new: self._look(new), self._removed))
+
+    def _look(self, node: Object) -> None:
+        if range_ := node["spec"].get("podCIDR"):
+            self._given[key_of(node)] = range_
+        else:
+            self.queue.add(key_of(node))
+
+    def _removed(self, node: Object) -> None:
+        self._given.pop(key_of(node), None)
+
+    async def sync(self, key: str) -> None:
+        node = self._nodes.store.by_key(key)
+        if node is None or is_going(node) or node["spec"].get("podCIDR"):
+            return
+        others = [range_ for name, range_ in self._given.items() if name != key]
+        range_ = self._given.get(key) or next(free_ranges(self._cluster, self._size, others), None)
+        if range_ is None:
+            text = f"Node {key} status is now: CIDRNotAvailable"
+            self._recorder.event(node, NORMAL, "CIDRNotAvailable", text)
+            raise RuntimeError(
+                "CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range"
+            )
+        self._given[key] = range_
+        await self.client.patch(NODES, "", key, {"spec": {"podCIDR": range_, "podCIDRs": [range_]}})
+        klog.info("range_allocator.go:433", "Set node PodCIDR", node=key, podCIDRs=[range_])
