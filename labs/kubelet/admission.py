@@ -1,8 +1,8 @@
 """Whether this node takes a pod (`lifecycle/predicate.go`, `preemption`, `sysctl/allowlist.go`).
 
-A static pod that is refused becomes Failed and is not tried again until its manifest changes or the kubelet
-restarts; no mirror tells of it. Static pods are critical: what lacks is taken from others, but all others
-here are static pods themselves, so nothing can be.
+A pod that is refused becomes Failed. A pod of the API stays so; a static one is not tried again until its
+manifest changes or the kubelet restarts, and no mirror tells of it. Static pods are critical: where resources
+lack, pods that are not have to make room.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from labs.kubelet.pod.model import Pod
+from labs.kubelet.preemption import PreemptionError, victims_of
 from labs.kubelet.resources import pod_total
 
 SAFE_SYSCTLS = frozenset(
@@ -34,6 +35,27 @@ class Rejection:
 
 
 @dataclass(frozen=True)
+class Preemption:
+    """The pod may run once these have gone."""
+
+    victims: tuple[Pod, ...]
+
+
+@dataclass(frozen=True)
+class _Lack:
+    """A resource that is short, in the unit it is told in."""
+
+    resource: str
+    requested: int
+    used: int
+    capacity: int
+
+    @property
+    def short(self) -> int:
+        return self.requested - (self.capacity - self.used)
+
+
+@dataclass(frozen=True)
 class Room:
     """What the node has to give."""
 
@@ -44,17 +66,28 @@ class Room:
     storage: Decimal
     pods: int
     allowed_sysctls: tuple[str, ...] = ()
+    taints: tuple[Mapping[str, Any], ...] = ()
 
 
-def admit(pod: Pod, others: Iterable[Pod], room: Room) -> Rejection | None:
-    """The first reason against the pod; `others` are the active pods of the node."""
+def admit(pod: Pod, others: Iterable[Pod], room: Room) -> Rejection | Preemption | None:
+    """The first reason against the pod, if any; `others` are the active pods of the node."""
     active = list(others)
-    return (
-        _wrong_system(pod)
-        or _sysctls(pod, room)
-        or _predicates(pod, active, room)
-        or _resources(pod, active, room)
-    )
+    refused = _wrong_system(pod) or _sysctls(pod, room)
+    if refused:
+        return refused
+    lacking = _lacking(pod, active, room)
+    if pod.is_critical:
+        return _predicates(pod, active, room) or _make_room(pod, active, lacking)
+    return _out_of(lacking) or _predicates(pod, active, room)
+
+
+def _out_of(lacking: list[_Lack]) -> Rejection | None:
+    if not lacking:
+        return None
+    first = lacking[0]
+    amounts = f"requested: {first.requested}, used: {first.used}, capacity: {first.capacity}"
+    why = f"Node didn't have enough resource: {first.resource}, {amounts}"
+    return Rejection(f"OutOf{first.resource}", why)
 
 
 def _wrong_system(pod: Pod) -> Rejection | None:
@@ -86,6 +119,9 @@ def _predicates(pod: Pod, others: list[Pod], room: Room) -> Rejection | None:
     if any(_clash(port, other) for port in _host_ports(pod) for other in taken):
         why = "node(s) didn't have free ports for the requested pod ports"
         return Rejection("NodePorts", f"Predicate NodePorts failed: {why}")
+    if _untolerated(pod, room):
+        why = "node(s) had taints that the pod didn't tolerate"
+        return Rejection("TaintToleration", f"Predicate TaintToleration failed: {why}")
     return None
 
 
@@ -143,26 +179,50 @@ def _matches(expression: Mapping[str, Any], values: Mapping[str, str]) -> bool:
     return False
 
 
-def _resources(pod: Pod, others: list[Pod], room: Room) -> Rejection | None:
+def _lacking(pod: Pod, others: list[Pod], room: Room) -> list[_Lack]:
+    """What the node has too little of, in the order in which it is told."""
+    found = []
+    if len(others) + 1 > room.pods:
+        found.append(_Lack("pods", 1, len(others), room.pods))
     wanted = pod_total(pod, "requests")
     used = [pod_total(other, "requests") for other in others]
-    lacking = []
-    if len(others) + 1 > room.pods:
-        lacking.append("(res: pods, q: 1), ")
     for name, has, unit in (
         ("cpu", room.cpu, 1000),
         ("memory", room.memory, 1),
         ("ephemeral-storage", room.storage, 1),
     ):
-        request = wanted.get(name, Decimal())
-        short = request - (has - sum((u.get(name, Decimal()) for u in used), Decimal()))
-        if request and short > 0:
-            lacking.append(f"(res: {name}, q: {int(short * unit)}), ")
+        request, taken = wanted.get(name, Decimal()), sum((u.get(name, Decimal()) for u in used), Decimal())
+        if request and request > has - taken:
+            found.append(_Lack(name, int(request * unit), int(taken * unit), int(has * unit)))
+    return found
+
+
+def _make_room(pod: Pod, others: list[Pod], lacking: list[_Lack]) -> Rejection | Preemption | None:
+    """A critical pod does not fail for want of resources while others can be preempted."""
     if not lacking:
         return None
-    why = f"no set of running pods found to reclaim resources: [{''.join(lacking)}]"
-    return Rejection(
-        "UnexpectedAdmissionError",
-        "Unexpected error while attempting to recover from admission failure: preemption: error finding a "
-        f"set of pods to preempt: {why}",
-    )
+    try:
+        return Preemption(tuple(victims_of(pod, others, {lack.resource: lack.short for lack in lacking})))
+    except PreemptionError as error:
+        return Rejection(
+            "UnexpectedAdmissionError",
+            "Unexpected error while attempting to recover from admission failure: preemption: error finding "
+            f"a set of pods to preempt: {error}",
+        )
+
+
+def _untolerated(pod: Pod, room: Room) -> bool:
+    """Whether a NoExecute taint of the node drives the pod away; static pods are never asked."""
+    tolerations = pod.object["spec"].get("tolerations", ())
+    taints = [taint for taint in room.taints if taint.get("effect") == "NoExecute"]
+    return not pod.is_static and not all(any(_tolerates(t, taint) for t in tolerations) for taint in taints)
+
+
+def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
+        return False
+    if toleration.get("key") and toleration["key"] != taint["key"]:
+        return False
+    if toleration.get("operator") == "Exists":
+        return True
+    return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")

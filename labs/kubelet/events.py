@@ -40,7 +40,7 @@ class EventRecorder:
     def pod(
         self, pod: Pod, kind: str, reason: str, message: str, container: Container | str | None = None
     ) -> None:
-        """An event of a static pod; it refers to the static UID, not to the mirror's."""
+        """An event of a pod; of a static one it refers to the static UID, not to the mirror's."""
         reference = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -48,6 +48,8 @@ class EventRecorder:
             "namespace": pod.namespace,
             "uid": pod.uid,
         }
+        if version := pod.object["metadata"].get("resourceVersion"):
+            reference["resourceVersion"] = version
         if container is not None:
             name = container if isinstance(container, str) else container.name
             field = "initContainers" if any(c.name == name for c in pod.init_containers) else "containers"
@@ -63,7 +65,8 @@ class EventRecorder:
         self, namespace: str, reference: dict[str, str], kind: str, reason: str, message: str
     ) -> None:
         at = self._now()
-        key = (namespace, *sorted(reference.values()), kind, reason, message)
+        same = sorted(value for name, value in reference.items() if name != "resourceVersion")
+        key = (namespace, *same, kind, reason, message)
         event = self._known.get(key)
         if event is None:
             self._stamp = nanoseconds = max(int(at.timestamp() * 1e6) * 1000, self._stamp + 1)

@@ -4,8 +4,8 @@ Static pods come first: they are started before the API client is even imported.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from cri_api.v1 import api_pb2 as api
 
 from labs.kubelet import klog
-from labs.kubelet.admission import Rejection, Room, admit
+from labs.kubelet.admission import Preemption, Rejection, Room, admit
 from labs.kubelet.api_client import ApiClient
 from labs.kubelet.backoff import Backoff
 from labs.kubelet.cgroups import Cgroups
@@ -28,21 +28,24 @@ from labs.kubelet.lease import NodeLease
 from labs.kubelet.log_rotation import LogRotation
 from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.metrics import KubeletMetrics, TimedSyncer
-from labs.kubelet.mirror import Mirrors
+from labs.kubelet.mirror import Mirrors, is_mirror
 from labs.kubelet.node_status import NodeFacts, NodeStatus, default_ip, node_labels
 from labs.kubelet.orphans import orphan
 from labs.kubelet.pleg import Pleg
-from labs.kubelet.pod.model import Pod
+from labs.kubelet.pod.model import TERMINAL_PHASES, Pod
 from labs.kubelet.pod_config import Changes, PodConfig
 from labs.kubelet.pod_syncer import PodSyncer
-from labs.kubelet.pod_workers import PodWorkers
+from labs.kubelet.pod_workers import Phase, PodWorkers
+from labs.kubelet.preemption import DISRUPTION, MESSAGE, REASON
 from labs.kubelet.probes import ProbeManager
 from labs.kubelet.reflector import Reflector
 from labs.kubelet.resources import Machine
 from labs.kubelet.runtime_manager import Host, PodRuntime
 from labs.kubelet.services import Services
+from labs.kubelet.sources.api import ApiSource
 from labs.kubelet.sources.file import FileSource
 from labs.kubelet.sources.http import UrlSource, fetcher
+from labs.kubelet.status import Eviction
 from labs.kubelet.status_manager import StatusManager
 from labs.kubelet.volumes import Volumes
 
@@ -80,6 +83,7 @@ class Kubelet:
         self._network = "waiting for the runtime's first status"
         self._pods: dict[str, Pod] = {}
         self._rejected: dict[str, Rejection] = {}
+        self._preempting: set[asyncio.Task[None]] = set()
         self._tidy = asyncio.Event()
         ips = (config.node_ip,) if config.node_ip else (default_ip(),)
         self.events = EventRecorder(given.node_name, now)
@@ -88,8 +92,11 @@ class Kubelet:
         self.pleg = Pleg(cri, self._runtime_changed, metrics.relisted)
         self.probes = ProbeManager(cri, self.events, self._runtime_changed, now, metrics.probed)
         self.mirrors = Mirrors(given.api, given.node_name, self._mirror_changed) if given.api else None
+        self._api_pods = ApiSource(lambda pods: self.pod_config.set("api", pods), self._shown)
         self._statuses = (
-            StatusManager(given.api, self.mirrors, self._pods.get) if given.api and self.mirrors else None
+            StatusManager(given.api, self.mirrors, self._api_pods, self._pods.get)
+            if given.api and self.mirrors
+            else None
         )
         self.facts = NodeFacts.read(
             fs, given.node_name, ips, config.node_labels, config.register_with_taints, config.max_pods,
@@ -123,7 +130,7 @@ class Kubelet:
         )  # fmt: skip
         timed = TimedSyncer(self.syncer, metrics, now)
         self.workers = PodWorkers(timed, config.sync_frequency, self._tidy.set)
-        paths = {"file": config.static_pod_path, "http": config.static_pod_url}
+        paths = {"file": config.static_pod_path, "http": config.static_pod_url, "api": given.api}
         sources = [name for name, path in paths.items() if path]
         self.pod_config = PodConfig(sources, self._configured, now, self.events)
         self._garbage = GarbageCollector(cri, self._volumes, self.logs, cgroups)
@@ -182,25 +189,53 @@ class Kubelet:
             if self._rejected.pop(pod.uid, None):
                 self.syncer.forget(pod.uid)
             self.workers.remove(pod.uid)
-        others = [pod for pod in self._pods.values() if self.is_active(pod)]
-        self._pods |= {pod.uid: pod for pod in (*changes.added, *changes.updated)}
         if self.pod_config.seen_all:
-            self._stop_orphans()
-        for pod in changes.added:
-            rejection = admit(pod, others, self._room)
-            if rejection is not None:
-                self._reject(pod, rejection)
-                continue
-            others.append(pod)
-            self.workers.update(pod)
+            self._stop_orphans(but=changes.added)
+        for pod in sorted(changes.added, key=lambda pod: pod.created):
+            others = [other for other in self._pods.values() if self.is_active(other)]
+            self._pods[pod.uid] = pod
+            self._admit(pod, others)
         for pod in changes.updated:
-            if pod.uid not in self._rejected:
+            self._pods[pod.uid] = pod
+            if pod.uid not in self._rejected or pod.is_deleted:
                 self.workers.update(pod)
+
+    def _admit(self, pod: Pod, others: list[Pod]) -> None:
+        """Have a new pod run, if the node takes it; one that is going or over takes nothing of the node."""
+        match None if pod.is_deleted or pod.is_over else admit(pod, others, self._room):
+            case None:
+                self.workers.update(pod)
+            case Rejection() as rejection:
+                self._reject(pod, rejection)
+            case Preemption(victims):
+                for victim in victims:
+                    self._preempt(victim)
+                task = asyncio.create_task(self._admit_after(pod, victims), name=f"preempt for {pod.ref}")
+                self._preempting.add(task)
+                task.add_done_callback(self._preempting.discard)
+
+    def _preempt(self, pod: Pod) -> None:
+        self.events.pod(pod, WARNING, REASON, MESSAGE)
+        self.syncer.evict(pod, Eviction(REASON, MESSAGE, DISRUPTION))
+        self.workers.stop(pod.uid)
+
+    async def _admit_after(self, pod: Pod, victims: tuple[Pod, ...]) -> None:
+        """Start a pod when those that had to make room for it have stopped."""
+        for victim in victims:
+            worker = self.workers.get(victim.uid)
+            if worker is not None and worker.task is not None:
+                await asyncio.wait((worker.task,))
+        if self._pods.get(pod.uid) is pod:
+            self.workers.update(pod)
 
     def is_active(self, pod: Pod) -> bool:
         """Whether a pod holds what it was given: it is neither refused nor over."""
-        over = self.syncer.status_of(pod).get("phase") in ("Failed", "Succeeded")
-        return pod.uid not in self._rejected and not over
+        worker = self.workers.get(pod.uid)
+        gone = worker is not None and worker.phase is Phase.TERMINATED
+        if gone or pod.uid in self._rejected:
+            return False
+        over = self.syncer.status_of(pod).get("phase") in TERMINAL_PHASES
+        return not over or self.syncer.runs(pod)
 
     def _reject(self, pod: Pod, rejection: Rejection) -> None:
         """Refuse a pod for as long as its manifest stays as it is."""
@@ -222,7 +257,7 @@ class Kubelet:
         """The watch showed a mirror: act on one that goes away, have the status of the others compared."""
         assert self.mirrors is not None
         assert self._statuses is not None
-        pod = next((p for p in self._pods.values() if p.full_name == full_name), None)
+        pod = self._static(full_name)
         worker = self.workers.get(pod.uid) if pod else None
         if pod is None or worker is None or worker.stopping:
             self._tidy.set()
@@ -230,6 +265,23 @@ class Kubelet:
             self.syncer.mirror(pod)
         else:
             self._statuses.push(pod.uid)
+
+    def _static(self, full_name: str) -> Pod | None:
+        """The static pod of this name that a source asks for."""
+        return next((p for p in self._pods.values() if p.full_name == full_name and p.is_static), None)
+
+    def _pod_event(self, kind: str, pod: dict[str, Any]) -> None:
+        """The watch of the node's pods: mirrors are reflections, all others are to run."""
+        assert self.mirrors is not None
+        if is_mirror(pod):
+            self.mirrors.on_event(kind, pod)
+        else:
+            self._api_pods.on_event(kind, pod)
+
+    def _shown(self, uid: str) -> None:
+        """The API shows something new of a pod: have the status compared."""
+        if self._statuses is not None and uid in self._pods:
+            self._statuses.push(uid)
 
     def _resolver(self) -> Resolver:
         """The node's own; a node without one gives its pods none."""
@@ -275,6 +327,7 @@ class Kubelet:
 
     async def _clean_up(self) -> None:
         for uid in self.workers.forget_terminated():
+            self.syncer.forget(uid)
             self._volumes.remove(uid)
             path = f"{self.config.root_dir}/pods/{uid}/volumes"
             klog.info("kubelet_volumes.go:161", "Cleaned up orphaned pod volumes dir", podUID=uid, path=path)
@@ -283,13 +336,14 @@ class Kubelet:
             await self.mirrors.remove_orphans(self._wanted)
 
     def _wanted(self) -> set[str]:
-        """The full names of the pods that are configured or not yet terminated."""
-        return {pod.full_name for pod in self._pods.values()} | self.workers.held()
+        """The full names of the static pods that are configured, and of the pods that still stop."""
+        return {pod.full_name for pod in self._pods.values() if pod.is_static} | self.workers.held()
 
-    def _stop_orphans(self) -> None:
+    def _stop_orphans(self, but: Iterable[Pod] = ()) -> None:
         """Stop what runs and no source asks for: its manifest changed or went while the kubelet was away."""
+        wanted = self._pods.keys() | {pod.uid for pod in but}
         for uid, seen in self.pleg.pods.items():
-            if seen.running and uid not in self._pods and self.workers.get(uid) is None:
+            if seen.running and uid not in wanted and self.workers.get(uid) is None:
                 seen.running = False
                 self.workers.terminate(orphan(seen))
 
@@ -325,14 +379,17 @@ class Kubelet:
                 self.syncer.mirror(pod)
         klog.info("apiserver.go:51", "Watching apiserver")
         watch_node = Reflector(client, "/api/v1/nodes", f"metadata.name={self.node_name}", self._node_event)
-        watch_pods = Reflector(client, "/api/v1/pods", f"spec.nodeName={self.node_name}", mirrors.on_event)
+        own = f"spec.nodeName={self.node_name}"
+        watch_pods = Reflector(client, "/api/v1/pods", own, self._pod_event, self._api_pods.listed)
+        services = self._services
+        watch_services = Reflector(client, "/api/v1/services", "", services.on_event, services.listed)
         uid = node["metadata"]["uid"] if config.register_node else ""
         lease = NodeLease(client, self.node_name, uid, config.node_lease_duration_seconds, now)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(watch_services.run())
             tasks.create_task(statuses.run())
             tasks.create_task(watch_pods.run())
             tasks.create_task(watch_node.run())
-            tasks.create_task(Reflector(client, "/api/v1/services", "", self._services.on_event).run())
             tasks.create_task(self.events.run(client, client.up))
             tasks.create_task(lease.run())
             tasks.create_task(node_status.run())
@@ -340,6 +397,11 @@ class Kubelet:
     def _node_event(self, kind: str, node: dict[str, Any]) -> None:
         assert self.mirrors is not None
         self.mirrors.node_is("" if kind == "DELETED" else node["metadata"]["uid"])
+        labels, taints = node["metadata"].get("labels") or {}, node.get("spec", {}).get("taints") or ()
+        self._room = replace(self._room, labels=labels, taints=tuple(taints))
 
     async def close(self) -> None:
+        for task in self._preempting:
+            task.cancel()
+        await asyncio.gather(*self._preempting, return_exceptions=True)
         await self.workers.close()

@@ -35,8 +35,11 @@ class _Counts:
     succeeded: int = 0
 
 
-def phase_of(pod: Pod, init: Entries, entries: Entries, active: bool) -> str:
-    """`Pending`, `Running`, `Succeeded` or `Failed`; `active`: see `is_active`."""
+def phase_of(pod: Pod, init: Entries, entries: Entries, active: bool, stopping: bool = False) -> str:
+    """`Pending`, `Running`, `Succeeded` or `Failed`; `active`: see `is_active`.
+
+    Of a pod of the API that is being stopped nothing is started again, whatever its restart policy.
+    """
     pending_init, pending_sidecars = 0, 0
     count = _Counts()
     for container in pod.init_containers:
@@ -62,7 +65,7 @@ def phase_of(pod: Pod, init: Entries, entries: Entries, active: bool) -> str:
         return "Running"
     if not count.stopped:
         return "Pending"
-    if count.stopped != count.final:
+    if count.stopped != count.final and (not stopping or pod.is_static):
         return "Running"
     return "Succeeded" if count.stopped == count.succeeded else "Failed"
 
@@ -147,10 +150,13 @@ def conditions_of(
     phase: str,
     previous: Mapping[str, Any],
     now: datetime,
+    disruption: str = "",
 ) -> list[Json]:
     """All that the kubelet owns; lastTransitionTime moves only when the status does."""
     ready = _containers_ready(pod, init, entries, phase)
+    target = {"DisruptionTarget": _Condition(True, "TerminationByKubelet", disruption)}
     kinds = {
+        **(target if disruption else {}),
         "PodReadyToStartContainers": _Condition(not sandbox_changed(pod, status)[0]),
         "Initialized": _initialized(pod, init, entries, previous, phase),
         "Ready": _gated(pod, previous, ready),
@@ -166,6 +172,7 @@ def conditions_of(
             "lastProbeTime": None,
             "lastTransitionTime": moved or timestamp(now),
             "message": condition.message,
+            "observedGeneration": "" if pod.generation is None else pod.generation,
             "reason": condition.reason,
             "status": word,
             "type": kind,

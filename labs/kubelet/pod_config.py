@@ -1,7 +1,8 @@
 """What the sources say should run, as changes (`pkg/kubelet/config/config.go`, Merge).
 
 Each source publishes the full list of its pods; the difference to what it said before is delivered as
-removes, then adds, then updates, in that order, so that an edited manifest stops its old pod first.
+removes, then adds, then updates, in that order, so that an edited manifest stops its old pod first. That the
+API wants a pod gone is an update, too: it goes when it has stopped.
 """
 
 from collections.abc import Callable, Iterable
@@ -39,9 +40,9 @@ def _stamped(pod: Pod, source: str, seen: str) -> Pod:
 
 
 def _content(pod: Pod) -> tuple[object, ...]:
-    """What an update is told by: everything but the annotations stamped on delivery."""
+    """What an update is told by: everything but the annotations stamped on delivery, and the deletion."""
     annotations = {k: v for k, v in pod.annotations.items() if k not in _OURS}
-    return pod.object["spec"], dict(pod.labels), annotations
+    return pod.object["spec"], dict(pod.labels), annotations, pod.is_deleted, pod.kill_grace
 
 
 def difference(
@@ -56,7 +57,8 @@ def difference(
         if before is not None and _content(before) == _content(pod):
             after[pod.uid] = before
             continue
-        after[pod.uid] = stamped = _stamped(pod, source, seen)
+        first = before.annotations[SEEN_ANNOTATION] if before is not None else seen
+        after[pod.uid] = stamped = _stamped(pod, source, first)
         (added if before is None else updated).append(stamped)
     removed = tuple(pod for uid, pod in known.items() if uid not in after)
     return after, Changes(removed, tuple(added), tuple(updated))

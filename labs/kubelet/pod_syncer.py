@@ -22,7 +22,7 @@ from labs.kubelet.pod.model import Pod
 from labs.kubelet.probes import ProbeManager
 from labs.kubelet.runtime_manager import PodRuntime
 from labs.kubelet.runtime_status import PodStatus, Reader, State, read_pod_status
-from labs.kubelet.status import Inputs, generate
+from labs.kubelet.status import Eviction, Inputs, concluded, generate, still_running
 from labs.kubelet.status_manager import StatusManager
 from labs.kubelet.sync_errors import NetworkError, SyncError, joined
 from labs.kubelet.termination_message import termination_message
@@ -30,7 +30,7 @@ from labs.kubelet.volumes import Volumes
 
 #: How long starting a pod waits for an unresponsive API to replace its mirror.
 MIRROR_PATIENCE = 1.0
-DEADLINE = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+DEADLINE = Eviction("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 #: Dead containers kept per name, for `lastState` and `kubectl logs --previous`.
 KEPT_DEAD = 1
 
@@ -75,6 +75,8 @@ class PodSyncer:
         self._mirroring: dict[str, asyncio.Task[None]] = {}
         self._latest: dict[str, Json] = {}
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        #: Why a pod had to go although its source asks for it.
+        self._evicted: dict[str, Eviction] = {}
         self._started_at = now()
         #: The last runtime status of each pod, for logs and `/pods`.
         self.runtime_statuses: dict[str, PodStatus] = {}
@@ -128,15 +130,15 @@ class PodSyncer:
         if not status.running and not any(s.ready for s in status.sandboxes):
             return
         try:
-            await self._runtime.kill(pod, status, pod.grace_period)
+            await self._runtime.kill(pod, status, pod.kill_grace)
         except CriError as error:
             raise SyncError(str(error)) from None
         status = await self._read(pod)
         self._publish(pod, status)
         await self._runtime.remove_dead(pod, status, KEPT_DEAD)
 
-    def _deadline(self, pod: Pod) -> tuple[str, str] | None:
-        """(reason, message) when the pod has been active for too long; else have it looked at in time."""
+    def _deadline(self, pod: Pod) -> Eviction | None:
+        """When the pod has been active for too long, that; else have it looked at in time."""
         allowed = pod.object["spec"].get("activeDeadlineSeconds")
         started = self._latest.get(pod.uid, {}).get("startTime")
         if allowed is None:
@@ -144,7 +146,7 @@ class PodSyncer:
         begun = datetime.fromisoformat(started) if started else self._now()
         left = allowed - (self._now() - begun).total_seconds()
         if left <= 0:
-            self._events.pod(pod, NORMAL, *DEADLINE)
+            self._events.pod(pod, NORMAL, DEADLINE.reason, DEADLINE.message)
             return DEADLINE
         if (timer := self._deadlines.pop(pod.uid, None)) is not None:
             timer.cancel()
@@ -152,9 +154,16 @@ class PodSyncer:
         self._deadlines[pod.uid] = loop.call_later(left, self._wake, pod.uid)
         return None
 
+    def evict(self, pod: Pod, eviction: Eviction) -> None:
+        """A pod that has to go becomes Failed when it is terminated."""
+        self._evicted[pod.uid] = eviction
+
     def reject(self, pod: Pod, reason: str, message: str) -> None:
-        """A pod that the node does not take; only this kubelet's own API tells of it."""
-        self._latest[pod.uid] = status = {"message": message, "phase": "Failed", "reason": reason}
+        """A pod that the node does not take; of a static one only this kubelet's own API tells."""
+        generation = {} if pod.generation is None else {"observedGeneration": pod.generation}
+        self._latest[pod.uid] = status = {
+            "message": message, **generation, "phase": "Failed", "reason": reason,
+        }  # fmt: skip
         if self._statuses is not None:
             self._statuses.set(pod, dict(status))
 
@@ -172,12 +181,12 @@ class PodSyncer:
         pod: Pod,
         status: PodStatus,
         terminating: bool = False,
-        evicted: tuple[str, str] | None = None,
+        evicted: Eviction | None = None,
     ) -> None:
         """Generate the pod's status, hand it on, and probe what runs."""
         if not terminating:
             self._probes.update(pod, status, self._host_ips[0] if self._host_ips else "127.0.0.1")
-        previous = self._latest.get(pod.uid) or self._of_the_mirror(pod)
+        previous = self._latest.get(pod.uid) or self._of_the_api(pod)
         generated = generate(
             pod,
             status,
@@ -189,23 +198,32 @@ class PodSyncer:
                 readiness=self._probes.results["readiness"],
                 startup=self._probes.results["startup"],
                 terminating=terminating,
-                evicted=evicted,
+                evicted=evicted or self._evicted.get(pod.uid),
                 message_of=partial(termination_message, self._fs),
                 runtime_name=self._runtime_name,
             ),
         )
         self._latest[pod.uid] = generated
         if self._statuses is not None:
-            self._statuses.set(pod, generated)
+            runs = bool(status.running)
+            shown = still_running(generated, self._statuses.get(pod)) if runs else generated
+            self._statuses.set(pod, shown)
 
-    def _of_the_mirror(self, pod: Pod) -> Json:
-        """After a restart of the kubelet: what the mirror says, but whether the pod is over."""
-        status = self._statuses.get(pod) if self._statuses else {}
+    def _of_the_api(self, pod: Pod) -> Json:
+        """After a restart of the kubelet: what the API says; a mirror does not say that its pod is over."""
+        status = dict(self._statuses.get(pod)) if self._statuses else {}
+        if not pod.is_static:
+            return status
         return {key: value for key, value in status.items() if key not in ("phase", "reason", "message")}
 
+    def runs(self, pod: Pod) -> bool:
+        """Whether a container of the pod ran when last looked at."""
+        status = self.runtime_statuses.get(pod.uid)
+        return status is not None and bool(status.running)
+
     def status_of(self, pod: Pod) -> Json:
-        """The status last generated, for the kubelet's own `/pods`."""
-        return self._latest.get(pod.uid) or {"phase": "Pending"}
+        """The status last generated, for the kubelet's own `/pods`; before that the API's."""
+        return self._latest.get(pod.uid) or {"phase": "Pending", **(pod.object.get("status") or {})}
 
     def _adopt(self, pod: Pod, status: PodStatus) -> None:
         """After a restart of the kubelet, what was started and ready stays so until probed again."""
@@ -232,6 +250,8 @@ class PodSyncer:
 
     async def _replace_mirror(self, pod: Pod) -> None:
         """As `mirror`; another pod's mirror under this name is seen off before the containers start."""
+        if not pod.is_static:
+            return
         self.mirror(pod)
         if self._mirrors is not None and self._mirrors.outdated(pod):
             await asyncio.wait((self._mirroring[pod.uid],), timeout=MIRROR_PATIENCE)
@@ -247,7 +267,7 @@ class PodSyncer:
         self._publish(pod, status, terminating=True)
         self._probes.stop(pod.uid, ("startup", "liveness"))
         try:
-            await self._runtime.kill(pod, status, pod.grace_period)
+            await self._runtime.kill(pod, status, pod.kill_grace)
         except CriError as error:
             klog.error("kubelet.go:2361", "KillPod failed", error, pod=pod.ref, podUID=pod.uid)
             raise SyncError(str(error)) from None
@@ -261,9 +281,17 @@ class PodSyncer:
         self._publish(pod, status, terminating=True)
 
     async def terminated(self, pod: Pod, coming_back: bool) -> None:
-        """Tidy up after the last container; what comes back under the same UID keeps its dead containers."""
+        """Tidy up after the last container; what comes back under the same UID keeps its dead containers.
+
+        A pod of the API is known until it is gone there.
+        """
         status = self.runtime_statuses.get(pod.uid) or await self._read(pod)  # as `terminate` left it
-        await self._runtime.remove_dead(pod, status, KEPT_DEAD if coming_back else 0)
+        keep = coming_back or pod.uid in self._evicted
+        await self._runtime.remove_dead(pod, status, KEPT_DEAD if keep else 0)
+        if not pod.is_static and self._statuses is not None:
+            self._latest[pod.uid] = last = concluded(pod, self._latest[pod.uid])
+            self._statuses.finish(pod, last)
+            return
         mirroring = self._mirroring.pop(pod.uid, None)
         if mirroring is not None:
             await asyncio.gather(mirroring, return_exceptions=True)
@@ -271,6 +299,7 @@ class PodSyncer:
 
     def forget(self, uid: str) -> None:
         """A pod is gone."""
+        self._evicted.pop(uid, None)
         self._reasons.pop(uid, None)
         self._latest.pop(uid, None)
         if (timer := self._deadlines.pop(uid, None)) is not None:

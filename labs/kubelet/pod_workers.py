@@ -2,9 +2,10 @@
 
 A worker syncs its pod when woken and at least every `syncFrequency` (stretched by up to half, so 60-90 s),
 after an error every 10-15 s, or when a crashed container's back-off ends. Told to stop, it drops what it is
-doing, terminates the pod and ends. A pod with the same full name as an older one asks every few seconds
-whether that one has terminated. A pod that comes back under the same UID while it is still terminating is
-started anew afterwards.
+doing, terminates the pod and ends. A static pod with the same full name as an older one asks every few
+seconds whether that one has terminated. A static pod that comes back under the same UID while it is still
+terminating is started anew afterwards. A pod of the API ends once: its worker is kept, and does nothing,
+until the source drops it.
 """
 
 import asyncio
@@ -47,6 +48,8 @@ class PodWorker:
         self.phase = Phase.WAITING
         #: The pod to start when this one has terminated: same UID, put back meanwhile.
         self.restart_requested: Pod | None = None
+        #: Whether a source still asks for the pod.
+        self.wanted = True
         self.task: asyncio.Task[None] | None = None
         self._syncer = syncer
         self._period = period
@@ -60,6 +63,16 @@ class PodWorker:
     def stop(self) -> None:
         """Terminate the pod."""
         self._stop.set()
+
+    def update(self, pod: Pod) -> None:
+        """The pod as its source has it now; deleted in the API, it is terminated.
+
+        A termination that has begun keeps its grace period, as measured on the real kubelet.
+        """
+        self.pod = pod
+        if pod.is_deleted:
+            self.stop()
+        self.wake()
 
     @property
     def stopping(self) -> bool:
@@ -150,22 +163,32 @@ class PodWorkers:
         worker = self._workers.get(pod.uid)
         if worker is None:
             self._add(pod)
-        elif worker.stopping:
+        elif worker.stopping and pod.is_static:
             worker.restart_requested = pod
+            worker.wanted = True
         else:
-            worker.pod = pod
-            worker.wake()
+            worker.update(pod)
 
     def terminate(self, pod: Pod) -> None:
         """A pod that runs without having been asked for: stop it, and let none of its name start before."""
         if pod.uid not in self._workers:
             self._workers[pod.uid] = worker = PodWorker(pod, self._syncer, self._period)
             self._turns.setdefault(pod.full_name, []).insert(0, pod.uid)
+            worker.wanted = False
             worker.stop()
             self._start(pod.uid)
 
+    def stop(self, uid: str) -> None:
+        """End a pod that its source still asks for."""
+        self._workers[uid].stop()
+
     def _add(self, pod: Pod) -> None:
-        self._workers[pod.uid] = PodWorker(pod, self._syncer, self._period)
+        self._workers[pod.uid] = worker = PodWorker(pod, self._syncer, self._period)
+        if not pod.is_static:
+            if pod.is_deleted:
+                worker.stop()
+            self._start(pod.uid)
+            return
         turns = self._turns.setdefault(pod.full_name, [])
         turns.append(pod.uid)
         self._ask(pod.uid)
@@ -190,6 +213,7 @@ class PodWorkers:
         if worker is None:
             return
         worker.restart_requested = None
+        worker.wanted = False
         if worker.task is None:
             self._forget(worker)
         else:
@@ -204,7 +228,7 @@ class PodWorkers:
         """Drop the workers that are done, so that others of their names may start; the UIDs gone for good."""
         gone = []
         for uid, worker in list(self._workers.items()):
-            if worker.phase is not Phase.TERMINATED:
+            if worker.phase is not Phase.TERMINATED or (worker.wanted and worker.restart_requested is None):
                 continue
             again = worker.restart_requested
             self._forget(worker)
@@ -219,9 +243,11 @@ class PodWorkers:
         del self._workers[uid]
         if asking := self._asking.pop(uid, None):
             asking.cancel()
-        self._turns[name].remove(uid)
-        if not self._turns[name]:
-            del self._turns[name]
+        turns = self._turns.get(name, [])
+        if uid in turns:
+            turns.remove(uid)
+        if not turns:
+            self._turns.pop(name, None)
 
     async def close(self) -> None:
         """End the tasks; containers are left as they are."""

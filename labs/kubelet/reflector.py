@@ -27,12 +27,20 @@ class WatchApi(Protocol):
 class Reflector:
     """Keeps `handler` told of the objects at `path` that match the field selector."""
 
-    def __init__(self, api: WatchApi, path: str, field_selector: str, handler: Handler) -> None:
+    def __init__(
+        self,
+        api: WatchApi,
+        path: str,
+        field_selector: str,
+        handler: Handler,
+        listed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._api = api
         self._query = f"{path}?fieldSelector={quote(field_selector)}"
         self._handler = handler
+        #: Called when the handler has heard of everything there is.
+        self._listed = listed
         self._known: dict[str, dict[str, Any]] = {}
-        self.synced = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -55,7 +63,7 @@ class Reflector:
             if self._known.get(key) != item:
                 self._known[key] = item
                 self._handler("ADDED", item)
-        self.synced.set()
+        self._listed()
         return str(answer.get("metadata", {}).get("resourceVersion", ""))
 
     async def _watch(self, version: str) -> None:

@@ -208,6 +208,9 @@ class PodRuntime:
         self._logs.make_directory(pod, container)
         host = self._host
         links = pod.object["spec"].get("enableServiceLinks", True)
+        if not pod.is_static and not host.services.synced:
+            why = "services have not yet been read at least once, cannot construct envvars"
+            raise StartError(container.name, "CreateContainerConfigError", why)
         env = environment(pod, container, fields, host.services.variables(pod.namespace, links))
         try:
             verify_non_root(pod, container, image)

@@ -1,6 +1,6 @@
 """Services as variables in containers (`pkg/kubelet/envvars`): what the API has shown so far.
 
-Static pods do not wait for it; those that start before the API has no such variables.
+Static pods do not wait for it: those that start before the API have no such variables. Pods of the API do.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,12 @@ class Services:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Mapping[str, Any]] = {}
+        #: Whether the API has shown them all at least once.
+        self.synced = False
+
+    def listed(self) -> None:
+        """The watch has told of every service there is."""
+        self.synced = True
 
     def on_event(self, kind: str, service: Mapping[str, Any]) -> None:
         """One event of the watch."""

@@ -11,11 +11,20 @@ from typing import Any
 
 from labs.kubelet.actions import should_restart
 from labs.kubelet.phase import Json, conditions_of, is_active, phase_of, timestamp
-from labs.kubelet.pod.model import Container, Pod
+from labs.kubelet.pod.model import TERMINAL_PHASES, Container, Pod
 from labs.kubelet.pod.quantity import canonical_quantity, quantity_value
 from labs.kubelet.runtime_status import ContainerState, PodStatus, State
 
 UNKNOWN, LOST_CODE = "ContainerStatusUnknown", 137
+
+
+@dataclass(frozen=True)
+class Eviction:
+    """Why a pod may not run any more; a `disruption` is told in a condition of its own, too."""
+
+    reason: str
+    message: str
+    disruption: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,8 +40,7 @@ class Inputs:
     readiness: Mapping[str, bool] = field(default_factory=dict)
     startup: Mapping[str, bool] = field(default_factory=dict)
     terminating: bool = False
-    #: Why the pod may not run any more: (reason, message).
-    evicted: tuple[str, str] | None = None
+    evicted: Eviction | None = None
     message_of: Callable[[ContainerState], str] = lambda _: ""
     runtime_name: str = "containerd"
 
@@ -191,7 +199,7 @@ def generate(pod: Pod, status: PodStatus, inputs: Inputs) -> Json:
     init = {c.name: _container_status(pod, c, status, inputs, True, waiting) for c in pod.init_containers}
     entries = {c.name: _container_status(pod, c, status, inputs, False, waiting) for c in pod.containers}
     previous = inputs.previous
-    phase = phase_of(pod, init, entries, is_active(pod, status))
+    phase = phase_of(pod, init, entries, is_active(pod, status), inputs.terminating)
     if previous.get("phase") in ("Failed", "Succeeded"):
         phase = previous["phase"]
     said = {}
@@ -199,18 +207,21 @@ def generate(pod: Pod, status: PodStatus, inputs: Inputs) -> Json:
         said = {key: previous[key] for key in ("message", "reason") if previous.get(key)}
     if inputs.evicted is not None:
         phase = "Failed"
-        said = {"message": inputs.evicted[1], "reason": inputs.evicted[0]}
+        said = {"message": inputs.evicted.message, "reason": inputs.evicted.reason}
+    disruption = inputs.evicted.disruption if inputs.evicted else ""
     ips = inputs.host_ips if pod.host_network and status.sandboxes else status.ips
     if not ips and inputs.terminating:
         ips = tuple(i["ip"] for i in previous.get("podIPs", ()))
     result: Json = {
         **said,
-        "conditions": conditions_of(pod, status, init, entries, phase, previous, inputs.now),
+        "conditions": conditions_of(pod, status, init, entries, phase, previous, inputs.now, disruption),
         "containerStatuses": [entries[name] for name in sorted(entries)],
         "hostIPs": [{"ip": ip} for ip in inputs.host_ips],
         "phase": phase,
         "startTime": previous.get("startTime") or timestamp(inputs.now),
     }
+    if pod.generation is not None:
+        result["observedGeneration"] = pod.generation
     if inputs.host_ips:
         result["hostIP"] = inputs.host_ips[0]
     if init:
@@ -220,6 +231,39 @@ def generate(pod: Pod, status: PodStatus, inputs: Inputs) -> Json:
     if any("containerID" in e for e in (*entries.values(), *init.values())):
         result |= _pod_resources(pod)
     return dict(sorted(result.items()))
+
+
+def still_running(status: Json, shown: Mapping[str, Any]) -> Json:
+    """The status to show while containers may run: over is said of a pod only when they don't."""
+    if status["phase"] not in TERMINAL_PHASES or shown.get("phase") in TERMINAL_PHASES:
+        return status
+    kept = {key: value for key, value in status.items() if key not in ("phase", "reason", "message")}
+    before = {key: shown[key] for key in ("reason", "message") if key in shown}
+    return dict(sorted({**kept, **before, "phase": shown.get("phase", "Pending")}.items()))
+
+
+def concluded(pod: Pod, status: Json) -> Json:
+    """The last status of a pod that has been stopped (`TerminatePod`); a static pod keeps its phase.
+
+    Nothing of it waits or runs any more, but what its init containers never gave a turn.
+    """
+    over = pod.is_static or status["phase"] in TERMINAL_PHASES
+    last: Json = {**status} if over else {**status, "phase": "Failed"}
+    conditions = {c["type"]: c["status"] for c in status.get("conditions", ())}
+    if conditions.get("Initialized") == "True":
+        last["containerStatuses"] = [_concluded(entry) for entry in status["containerStatuses"]]
+    init = status.get("initContainerStatuses")
+    if init:
+        begun = [i for i, e in enumerate(init) if "waiting" not in e["state"] or e["lastState"]]
+        reached = (begun[-1] if begun else 0) + 1
+        last["initContainerStatuses"] = [*map(_concluded, init[:reached]), *init[reached:]]
+    return last
+
+
+def _concluded(entry: Json) -> Json:
+    if "terminated" in entry["state"]:
+        return entry
+    return {**entry, "state": _lost("The container could not be located when the pod was terminated")}
 
 
 def _pod_resources(pod: Pod) -> Json:

@@ -1,17 +1,18 @@
-"""Sends pod statuses to the API, onto the mirrors (`pkg/kubelet/status/status_manager.go`).
+"""Sends pod statuses to the API (`pkg/kubelet/status/status_manager.go`): of static pods onto their mirrors.
 
 Keeps the newest status of each pod; pushes it at once when it changes or when a mirror appears, and again
-every ten seconds while the API shows something else.
+every ten seconds while the API shows something else. A pod that the API wants gone is deleted there, for
+good, when it has stopped and its last status is shown.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from labs.kubelet import klog
 from labs.kubelet.api_client import ApiError
-from labs.kubelet.mirror import Api, Mirrors
-from labs.kubelet.pod.model import Pod
+from labs.kubelet.mirror import Api
+from labs.kubelet.pod.model import TERMINAL_PHASES, Pod
 
 SYNC_PERIOD = 10.0
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -19,16 +20,19 @@ STRATEGIC = "application/strategic-merge-patch+json"
 MERGE_KEYS = {"conditions": "type", "podIPs": "ip", "hostIPs": "ip"}
 OWNED = (
     "allocatedResources", "conditions", "containerStatuses", "hostIP", "hostIPs", "initContainerStatuses",
-    "message", "phase", "podIP", "podIPs", "reason", "resources", "startTime",
+    "message", "observedGeneration", "phase", "podIP", "podIPs", "reason", "resources", "startTime",
 )  # fmt: skip
 
 
 def status_patch(seen: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The strategic merge patch that makes `seen` (a status in the API) say `wanted`; empty when it does."""
+    """The strategic merge patch that makes `seen` (a status in the API) say `wanted`; empty when it does.
+
+    Conditions that the kubelet says nothing of are somebody else's.
+    """
     patch: dict[str, Any] = {}
     for field in OWNED:
         before, after = seen.get(field), wanted.get(field)
-        if before == after:
+        if before == after or (field == "conditions" and after is None):
             continue
         if field not in MERGE_KEYS or after is None:
             patch[field] = after
@@ -36,32 +40,46 @@ def status_patch(seen: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str
         key = MERGE_KEYS[field]
         old = {item[key]: item for item in before or ()}
         changed = [{**dict.fromkeys(old.get(i[key], {})), **i} for i in after if old.get(i[key]) != i]
-        gone = [{"$patch": "delete", key: k} for k in old if k not in {i[key] for i in after}]
+        kept = {i[key] for i in after} | (set(old) if field == "conditions" else set())
+        gone = [{"$patch": "delete", key: k} for k in old if k not in kept]
         if changed or gone:
             patch[f"$setElementOrder/{field}"] = [{key: i[key]} for i in after]
             patch[field] = changed + gone
     return patch
 
 
-class StatusManager:
-    """The statuses of this node's pods by static UID."""
+class Shown(Protocol):
+    """What the API shows of pods, as last seen."""
 
-    def __init__(self, api: Api, mirrors: Mirrors, known: Callable[[str], Pod | None]) -> None:
+    def get(self, pod: Pod) -> dict[str, Any] | None: ...
+    def remember(self, obj: dict[str, Any]) -> None: ...
+
+
+class StatusManager:
+    """The statuses of this node's pods by UID."""
+
+    def __init__(self, api: Api, mirrors: Shown, api_pods: Shown, known: Callable[[str], Pod | None]) -> None:
         self._api = api
         self._mirrors = mirrors
+        self._api_pods = api_pods
         self._pod = known
+        #: Pods of the API that have stopped for good.
+        self._finished: set[str] = set()
         self._statuses: dict[str, dict[str, Any]] = {}
         #: What the API answered to the last status sent, so that its own spelling is not corrected for ever.
         self._accepted: dict[str, tuple[dict[str, Any], Mapping[str, Any]]] = {}
         self._dirty: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
 
+    def _shown(self, pod: Pod) -> Shown:
+        return self._mirrors if pod.is_static else self._api_pods
+
     def get(self, pod: Pod) -> Mapping[str, Any]:
-        """The latest status; after a restart of the kubelet, what the mirror says."""
+        """The latest status; after a restart of the kubelet, what the API says."""
         status = self._statuses.get(pod.uid)
         if status is None:
-            mirror = self._mirrors.get(pod)
-            status = mirror.get("status", {}) if mirror else {}
+            shown = self._shown(pod).get(pod)
+            status = shown.get("status", {}) if shown else {}
         return status
 
     def set(self, pod: Pod, status: dict[str, Any]) -> None:
@@ -70,8 +88,14 @@ class StatusManager:
             self._statuses[pod.uid] = status
             self.push(pod.uid)
 
+    def finish(self, pod: Pod, status: dict[str, Any]) -> None:
+        """The last status of a pod of the API that has stopped."""
+        self._finished.add(pod.uid)
+        self._statuses[pod.uid] = status
+        self.push(pod.uid)
+
     def push(self, uid: str) -> None:
-        """Have the pod's status compared with its mirror soon."""
+        """Have the pod's status compared with what the API shows soon."""
         if uid not in self._queued:
             self._queued.add(uid)
             self._dirty.put_nowait(uid)
@@ -79,6 +103,7 @@ class StatusManager:
     def forget(self, uid: str) -> None:
         self._statuses.pop(uid, None)
         self._accepted.pop(uid, None)
+        self._finished.discard(uid)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -98,20 +123,47 @@ class StatusManager:
 
     async def _sync(self, uid: str) -> None:
         pod, status = self._pod(uid), self._statuses.get(uid)
-        mirror = self._mirrors.get(pod) if pod else None
-        if pod is None or status is None or mirror is None:
+        shown = self._shown(pod).get(pod) if pod else None
+        if pod is None or status is None or shown is None:
             return
-        seen = mirror.get("status") or {}
+        seen = shown.get("status") or {}
         patch = status_patch(seen, status)
-        if not patch or self._accepted.get(uid) == (status, seen):
+        if patch and self._accepted.get(uid) != (status, seen) and not await self._send(pod, status, patch):
             return
-        body = {"metadata": {"uid": mirror["metadata"]["uid"]}, "status": patch}
+        gone = pod.is_deleted and status["phase"] in TERMINAL_PHASES
+        if gone and uid in self._finished:
+            await self._delete(pod)
+
+    async def _send(self, pod: Pod, status: dict[str, Any], patch: dict[str, Any]) -> bool:
+        """Patch what the API shows; whether it took that."""
+        shown = self._shown(pod)
+        seen = shown.get(pod)
+        assert seen is not None
+        body = {"metadata": {"uid": seen["metadata"]["uid"]}, "status": patch}
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/status"
         try:
             answer = await self._api.request("PATCH", path, body, STRATEGIC)
         except ApiError as error:
             if error.status not in (404, 409):
                 klog.error("status_manager.go:1196", "Failed to update status for pod", error, pod=pod.ref)
+            return False
+        self._accepted[pod.uid] = (status, answer.get("status") or {})
+        shown.remember(answer)
+        return True
+
+    async def _delete(self, pod: Pod) -> None:
+        """Let go of the object of a pod that has stopped; exactly of this one."""
+        options = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "gracePeriodSeconds": 0,
+            "preconditions": {"uid": pod.uid},
+        }
+        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
+        try:
+            await self._api.request("DELETE", path, options)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                klog.error("status_manager.go:1236", "Failed to delete status for pod", error, pod=pod.ref)
             return
-        self._accepted[uid] = (status, answer.get("status") or {})
-        self._mirrors.remember(answer)
+        self._finished.discard(pod.uid)

@@ -59,13 +59,31 @@ class MemoryApi:
     def reasons(self, name: str) -> set[str]:
         return {e["reason"] for e in self.events(name)}
 
-    def user_deletes(self, name: str, namespace: str = "default", force: bool = False) -> None:
-        """`kubectl delete pod`: the object is marked and, by force, is gone before anyone can answer."""
+    def user_creates(self, pod: Json) -> Json:
+        """`kubectl apply` of a pod that is bound to the node; the object as stored."""
+        body = {**deepcopy(pod), "status": {"phase": "Pending", "qosClass": "BestEffort"}}
+        body["metadata"]["creationTimestamp"] = self._timestamp()
+        return self._create("pods", body["metadata"]["namespace"], body)
+
+    def _timestamp(self) -> str:
+        return self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def user_deletes(
+        self, name: str, namespace: str = "default", force: bool = False, grace: int | None = None
+    ) -> None:
+        """`kubectl delete pod`: the object is marked and, by force, is gone before anyone can answer.
+
+        One that is over goes at once, too.
+        """
         pod = self.objects[("pods", namespace, name)]
-        at = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        pod["metadata"]["deletionTimestamp"] = at
+        metadata = pod["metadata"]
+        over = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+        own = pod["spec"].get("terminationGracePeriodSeconds", 30)
+        metadata["deletionTimestamp"] = self._timestamp()
+        metadata["deletionGracePeriodSeconds"] = 0 if force or over else own if grace is None else grace
+        metadata["generation"] = metadata.get("generation", 1) + 1
         self._store("pods", namespace, pod, "MODIFIED")
-        if force:
+        if force or over:
             self._remove("pods", namespace, name)
 
     def user_edits(self, name: str, change: Callable[[Json], None], namespace: str = "default") -> None:
@@ -73,6 +91,12 @@ class MemoryApi:
         pod = self.objects[("pods", namespace, name)]
         change(pod)
         self._store("pods", namespace, pod, "MODIFIED")
+
+    def edit_node(self, name: str, change: Callable[[Json], None]) -> None:
+        """`kubectl label node` and `kubectl taint node`."""
+        node = self.objects[("nodes", "", name)]
+        change(node)
+        self._store("nodes", "", node, "MODIFIED")
 
     # the calls
 

@@ -20,6 +20,8 @@ class Behaviour:
     #: (seconds until it ends by itself or None, exit code)
     lives: list[tuple[float | None, int]] = field(default_factory=lambda: [(None, 0)])
     ignores_term: bool = False
+    #: How it exits when it is asked to.
+    term_code: int = 143
     start_error: str = ""
     #: probe command -> exit code
     commands: dict[tuple[str, ...], int] = field(default_factory=dict)
@@ -214,7 +216,7 @@ class MemoryRuntime:
             await asyncio.sleep(grace)
             self._end(container, 137)
         else:
-            self._end(container, 143)
+            self._end(container, self._behaviour(it.status).term_code)
 
     async def remove_container(self, container: str) -> None:
         self._check("RemoveContainer", container)

@@ -14,6 +14,7 @@ from cri_api.v1 import api_pb2 as api
 from labs.kubelet.config import KubeletConfig
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.kubelet import Kubelet, Surroundings
+from labs.kubelet.pod.defaults import set_defaults
 from tests.kubelet.memory_api import MemoryApi
 from tests.kubelet.memory_runtime import MemoryRuntime
 
@@ -42,6 +43,15 @@ def manifest(name: str = "web", **spec: Any) -> dict[str, Any]:
         "metadata": metadata,
         "spec": {"terminationGracePeriodSeconds": 1, "containers": [container], **spec},
     }
+
+
+def api_pod(name: str = "web", **spec: Any) -> dict[str, Any]:
+    """A small pod as the API has it, bound to the node; keywords as of `manifest`."""
+    pod = manifest(name, **spec)
+    set_defaults(pod)
+    pod["metadata"]["namespace"] = "default"
+    pod["spec"] |= {"nodeName": "node-1", "priority": pod["spec"].get("priority", 0)}
+    return pod
 
 
 class Node:

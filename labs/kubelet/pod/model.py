@@ -10,6 +10,9 @@ from typing import Any, Self
 
 from labs.kubelet.pod.identity import HASH_ANNOTATION, MIRROR_ANNOTATION, SOURCE_ANNOTATION, container_hash
 
+CRITICAL_PRIORITY = 2_000_000_000
+TERMINAL_PHASES = ("Failed", "Succeeded")
+
 
 @dataclass(frozen=True)
 class HttpGet:
@@ -123,6 +126,7 @@ class Container:
     restart_policy: str
     restart_rules: tuple[Mapping[str, Any], ...]
     env: tuple[Mapping[str, Any], ...]
+    env_from: tuple[Mapping[str, Any], ...]
     ports: tuple[Mapping[str, Any], ...]
     resources: Mapping[str, Any]
     security: Mapping[str, Any]
@@ -163,6 +167,7 @@ class Container:
             c.get("restartPolicy", ""),
             tuple(c.get("restartPolicyRules", ())),
             tuple(c.get("env", ())),
+            tuple(c.get("envFrom", ())),
             tuple(c.get("ports", ())),
             c["resources"],
             c.get("securityContext", {}),
@@ -272,6 +277,42 @@ class Pod:
     @property
     def is_mirror(self) -> bool:
         return MIRROR_ANNOTATION in self.annotations
+
+    @property
+    def is_critical(self) -> bool:
+        """`IsCriticalPod`: others make room for it."""
+        return self.is_static or (self.priority or 0) >= CRITICAL_PRIORITY
+
+    @property
+    def priority(self) -> int | None:
+        value: int | None = self.object["spec"].get("priority")
+        return value
+
+    @property
+    def generation(self) -> int | None:
+        """Of the API's object; a static pod has none."""
+        return None if self.is_static else self.object["metadata"].get("generation")
+
+    @property
+    def created(self) -> str:
+        """When the API made it; sorts. Static pods come first."""
+        return "" if self.is_static else self.object["metadata"].get("creationTimestamp", "")
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the API wants the pod gone."""
+        return "deletionTimestamp" in self.object["metadata"]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the API shows a phase that nothing leads out of."""
+        return (self.object.get("status") or {}).get("phase") in TERMINAL_PHASES
+
+    @property
+    def kill_grace(self) -> int:
+        """Seconds to stop in: what the API's deletion says, else what the spec says; at least one."""
+        deletion: int | None = self.object["metadata"].get("deletionGracePeriodSeconds")
+        return max(1, deletion or self.grace_period)
 
     @property
     def container_names(self) -> tuple[str, ...]:

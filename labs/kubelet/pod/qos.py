@@ -1,10 +1,9 @@
 """Quality of service of a pod (`pkg/apis/core/v1/helper/qos`, `pkg/kubelet/qos/policy.go`)."""
 
-from labs.kubelet.pod.model import Container, Pod
+from labs.kubelet.pod.model import CRITICAL_PRIORITY, Container, Pod
 from labs.kubelet.pod.quantity import quantity_value
 
 _COUNTED = ("cpu", "memory")
-CRITICAL_PRIORITY = 2_000_000_000
 
 
 def qos_class(pod: Pod) -> str:
@@ -21,7 +20,7 @@ def qos_class(pod: Pod) -> str:
 
 def oom_score_adjust(pod: Pod, container: Container, memory: int) -> int:
     """How readily the kernel kills the container."""
-    if (pod.object["spec"].get("priority") or 0) >= CRITICAL_PRIORITY:
+    if (pod.priority or 0) >= CRITICAL_PRIORITY:
         return -997
     match qos_class(pod):
         case "Guaranteed":
