@@ -210,7 +210,7 @@ def generate(pod: Pod, status: PodStatus, inputs: Inputs) -> Json:
         said = {"message": inputs.evicted.message, "reason": inputs.evicted.reason}
     disruption = inputs.evicted.disruption if inputs.evicted else ""
     ips = inputs.host_ips if pod.host_network and status.sandboxes else status.ips
-    if not ips and inputs.terminating:
+    if not ips and not any(sandbox.ready for sandbox in status.sandboxes):
         ips = tuple(i["ip"] for i in previous.get("podIPs", ()))
     result: Json = {
         **said,

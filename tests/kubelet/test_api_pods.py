@@ -211,6 +211,7 @@ def test_a_pod_whose_work_is_done_stays_in_the_api(
             assert (phase(n), ready["status"], ready["reason"]) == (end, "False", reason)
             assert len(n.runtime.of_pod("web")) == 1
             assert conditions(n)["PodReadyToStartContainers"] == "False"
+            assert status_of(n)["podIP"] == "10.244.0.1"
             assert not any(s.state == api.SANDBOX_READY for s in n.runtime.sandboxes.values())
 
     story()
