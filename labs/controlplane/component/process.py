@@ -140,10 +140,10 @@ class Process:
         return stop.is_set()
 
     def elector(
-        self, lead: Callable[[], Awaitable[None]], record: Callable[[Object, str], None]
+        self, election: Election, lead: Callable[[], Awaitable[None]], record: Callable[[Object, str], None]
     ) -> LeaderElector:
-        """The candidate for the leadership that the flags ask for."""
-        return LeaderElector(self.client.named("leader-election"), self.election, lead=lead, record=record)
+        """A candidate for the leadership."""
+        return LeaderElector(self.client.named("leader-election"), election, lead=lead, record=record)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

@@ -42,7 +42,7 @@ async def _run(flags: Flags) -> int:
     checks: dict[str, Check] = {}
     work = control
     if flags.switch("leader-elect"):
-        elector = process.elector(control, record)
+        elector = process.elector(process.election, control, record)
         checks["leaderElection"] = elector.fault
         work = elector.run
     await process.serve(Health({"healthz": checks}), configuration(flags), Metrics())

@@ -1,0 +1,100 @@
+"""`kube-scheduler FLAGS`."""
+
+from __future__ import annotations
+
+import sys
+from socket import gethostname
+
+from labs.controlplane import klog
+from labs.controlplane.client import Informers, Object, RestConfig, load
+from labs.controlplane.client.events import NORMAL, SeriesRecorder
+from labs.controlplane.component import Check, Gauge, Health, Metrics, Process, execute, ok
+from labs.controlplane.flags import Flags
+from labs.controlplane.version import GIT_VERSION
+
+from .config import GROUP, Configuration
+from .options import FLAGS
+from .scheduler import Scheduler
+
+_PROGRAM = "kube-scheduler"
+
+
+def main() -> int:
+    """Run until told to end; the exit status is the real one's."""
+    return execute(FLAGS, lambda flags: None, _run, sys.argv[1:])
+
+
+async def _run(flags: Flags) -> int:
+    read: list[Configuration] = []
+
+    def config() -> RestConfig:
+        read.append(Configuration.of(flags))
+        return load(read[0].kubeconfig)
+
+    process = Process(_PROGRAM, flags, config)
+    configuration = read[0]
+    await process.look_up_authorities()
+    klog.info("server.go:183", "Starting Kubernetes Scheduler", version=GIT_VERSION)
+    klog.info("server.go:185", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')
+    client = process.client.named("scheduler")
+    informers = Informers(client)
+    recorders = {
+        profile.name: SeriesRecorder(client, profile.name, f"{profile.name}-{gethostname()}")
+        for profile in configuration.profiles
+    }
+    for recorder in recorders.values():
+        process.background(recorder.run())
+    scheduler = Scheduler(client, informers, configuration, recorders)
+
+    def record(lease: Object, message: str) -> None:
+        first = next(iter(recorders.values()))
+        first.event(lease, NORMAL, "LeaderElection", "", message)
+
+    work = scheduler.run
+    checks: dict[str, Check] = {}
+    if configuration.leader_elect:
+        elector = process.elector(configuration.election(process.identity), scheduler.run, record)
+        checks["leaderElection"] = elector.fault
+        work = elector.run
+
+    async def wait_and_work() -> None:
+        # the leader must know the cluster before it leads
+        await informers.wait()
+        await work()
+
+    def synced() -> str:
+        return "" if informers.synced else "waiting for handlers to sync"
+
+    health = Health(
+        {
+            "healthz": checks,
+            "livez": {"ping": ok},
+            "readyz": {**checks, "shutdown": ok, "sched-handler-sync": synced},
+        }
+    )
+    await process.serve(health, {GROUP: configuration.document()}, _metrics(scheduler))
+    informers.start()
+    if await process.run(wait_and_work):
+        klog.info("server.go:334", "Requested to terminate, exiting")
+        return 0
+    klog.error("server.go:338", "Leaderelection lost")
+    return 1
+
+
+def _metrics(scheduler: Scheduler) -> Metrics:
+    return Metrics(
+        Gauge(
+            "scheduler_pending_pods",
+            "Number of pending pods, by the queue type.",
+            lambda: {(("queue", name),): count for name, count in scheduler.queue.counts().items()},
+        ),
+        Gauge(
+            "scheduler_schedule_attempts_total",
+            "Number of attempts to schedule pods, by the result.",
+            lambda: {(("result", name),): count for name, count in scheduler.attempts.items()},
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
