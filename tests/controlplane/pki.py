@@ -110,6 +110,7 @@ def write(folder: Path) -> None:
     cluster.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("kubeadm:cluster-admins",))
     cluster.issue("kubelet-server", "cks-control-plane", usages=SERVER, hosts=HOSTS)
     cluster.issue("admin", "kubernetes-admin", ("kubeadm:cluster-admins",))
+    cluster.issue("scheduler", "system:kube-scheduler", ())
     cluster.issue("super-admin", "kubernetes-super-admin", ("system:masters",))
     cluster.issue("node", "system:node:cks-control-plane", ("system:nodes",))
     cluster.issue("other-node", "system:node:worker", ("system:nodes",))

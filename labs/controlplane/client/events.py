@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from labs.controlplane import klog
 
@@ -64,6 +64,16 @@ class _Known:
     sent: bool = False
 
 
+class Recorder(Protocol):
+    """Who writes what a scheduler has done."""
+
+    async def run(self) -> None: ...
+
+    def act(
+        self, obj: Object, kind: str, reason: str, action: str, note: str, *, related: Object | None = None
+    ) -> None: ...
+
+
 class _Sender:
     """The requests that recording leads to, one after the other."""
 
@@ -113,10 +123,16 @@ class EventRecorder:
     """core/v1 events of one component (`tools/record`): repetitions raise a count."""
 
     def __init__(
-        self, client: Client, component: str, host: str = "", clock: Callable[[], float] = time.monotonic
+        self,
+        client: Client,
+        component: str,
+        host: str = "",
+        *,
+        logged: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sender = _Sender(client)
-        self._component, self._host = component, host
+        self._component, self._host, self._logged = component, host, logged
         self._clock = clock
         self._known: OrderedDict[tuple[str, ...], _Known] = OrderedDict()
         self._similar: OrderedDict[tuple[str, ...], _Similar] = OrderedDict()
@@ -129,7 +145,9 @@ class EventRecorder:
 
     def named(self, component: str) -> EventRecorder:
         """Another component's recorder, sending through the same task."""
-        other = EventRecorder(self._sender.client, component, self._host, self._clock)
+        other = EventRecorder(
+            self._sender.client, component, self._host, logged=self._logged, clock=self._clock
+        )
         other._sender = self._sender
         return other
 
@@ -137,17 +155,24 @@ class EventRecorder:
         """Something happened to `obj`; `kind` is Normal or Warning."""
         involved = reference(obj, field_path)
         namespace = involved.get("namespace") or "default"
-        klog.info(
-            "event.go:389", "Event occurred",
-            object="/".join(p for p in (involved.get("namespace"), involved["name"]) if p),
-            fieldPath=field_path, kind=involved.get("kind", ""), apiVersion=involved.get("apiVersion", ""),
-            type=kind, reason=reason, message=message,
-        )  # fmt: skip
+        if self._logged:
+            klog.info(
+                "event.go:389", "Event occurred",
+                object="/".join(p for p in (involved.get("namespace"), involved["name"]) if p),
+                fieldPath=field_path, kind=involved.get("kind", ""),
+                apiVersion=involved.get("apiVersion", ""), type=kind, reason=reason, message=message,
+            )  # fmt: skip
         about = (namespace, involved.get("kind", ""), involved["name"], involved.get("uid", ""), field_path)
         if not self._allowed("/".join(about)):
             return
         message, distinct = self._aggregate((*about, kind, reason), message)
         self._count((*about, kind, reason, distinct), involved, namespace, kind, reason, message)
+
+    def act(
+        self, obj: Object, kind: str, reason: str, action: str, note: str, *, related: Object | None = None
+    ) -> None:
+        """`SeriesRecorder.act` where the API has no events.k8s.io: core/v1 knows no action."""
+        self.event(obj, kind, reason, note)
 
     def _allowed(self, about: str) -> bool:
         """Whether this many events of one object are still let through."""
@@ -252,7 +277,7 @@ class SeriesRecorder:
         """Send for as long as the component runs."""
         await self._sender.run()
 
-    def event(
+    def act(
         self, obj: Object, kind: str, reason: str, action: str, note: str, *, related: Object | None = None
     ) -> None:
         """`action` was taken about `obj`, with this outcome."""

@@ -73,11 +73,26 @@ class LeaderElector:
             for task in done:
                 task.result()
         finally:
-            self.leading = False
             for task in (leading, renewing):
                 task.cancel()
             await asyncio.gather(leading, renewing, return_exceptions=True)
+            self.leading = False
         self._tell("stopped leading")
+
+    async def release(self) -> None:
+        """Give the lease back, so that the next one need not wait until it expires."""
+        if (
+            self._lease is None
+            or (self._lease.get("spec") or {}).get("holderIdentity") != self._election.identity
+        ):
+            return
+        now = timestamps.micro_now()
+        given = {"holderIdentity": "", "leaseDurationSeconds": 1, "acquireTime": now, "renewTime": now}
+        path = LEASES.path(self._election.namespace, self._election.name)
+        try:
+            await self._request("PUT", path, {**self._lease, "spec": {**self._lease["spec"], **given}})
+        except ApiError as error:
+            self._complain("leaderelection.go:357", "Failed to release lock", error)
 
     def fault(self) -> str:
         """What `/healthz` says of it; nothing while the lease is renewed in time."""

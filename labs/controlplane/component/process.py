@@ -123,8 +123,15 @@ class Process:
         self._tasks.append(task)
         task.add_done_callback(self._ended)
 
-    async def run(self, work: Callable[[], Awaitable[None]]) -> bool:
-        """Work until told to end by a signal (True) or until the work ends by itself (False)."""
+    async def run(
+        self,
+        work: Callable[[], Awaitable[None]],
+        release: Callable[[], Awaitable[None]] | None = None,
+    ) -> bool:
+        """Work until told to end by a signal (True) or until the work ends by itself (False).
+
+        At the end, `release` lets go of what others wait for.
+        """
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
@@ -136,6 +143,8 @@ class Process:
                 task.result()
         finally:
             await _cancel([working, stopping, *self._tasks])
+            if release is not None:
+                await release()
             self.client.close()
         return stop.is_set()
 
@@ -191,7 +200,7 @@ class Process:
         namespace, name = _AUTHENTICATION
         title = f"client-ca::{namespace}::{name}::client-ca-file"
         klog.info("configmap_cafile_content.go:205", "Starting controller", name=title)
-        klog.info("shared_informer.go:402", "Waiting for caches to sync")
+        klog.info("shared_informer.go:402", '"Waiting for caches to sync"')
         informer = Informer(
             self.client,
             CONFIG_MAPS,
@@ -204,7 +213,7 @@ class Process:
 
         async def tell() -> None:
             await informer.wait()
-            klog.info("shared_informer.go:409", "Caches are synced")
+            klog.info("shared_informer.go:409", '"Caches are synced"')
 
         self.background(tell())
 

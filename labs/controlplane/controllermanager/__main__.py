@@ -48,7 +48,7 @@ async def _run(flags: Flags) -> int:
     await process.serve(Health({"healthz": checks}), configuration(flags), Metrics())
     if await process.run(work):
         return 0
-    klog.error("controllermanager.go:351", "leaderelection lost")
+    klog.error("controllermanager.go:351", '"leaderelection lost"')
     return 1
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from socket import gethostname
 
 from labs.controlplane import klog
-from labs.controlplane.client import Informers, Object, RestConfig, load
-from labs.controlplane.client.events import NORMAL, SeriesRecorder
+from labs.controlplane.client import ApiError, Client, Informers, Object, RestConfig, load
+from labs.controlplane.client.events import NORMAL, EventRecorder, Recorder, SeriesRecorder
+from labs.controlplane.client.resources import EVENTS
 from labs.controlplane.component import Check, Gauge, Health, Metrics, Process, execute, ok
 from labs.controlplane.flags import Flags
 from labs.controlplane.version import GIT_VERSION
 
-from .config import GROUP, Configuration
+from .config import Configuration
 from .options import FLAGS
 from .scheduler import Scheduler
 
@@ -38,19 +40,16 @@ async def _run(flags: Flags) -> int:
     klog.info("server.go:185", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')
     client = process.client.named("scheduler")
     informers = Informers(client)
-    recorders = {
-        profile.name: SeriesRecorder(client, profile.name, f"{profile.name}-{gethostname()}")
-        for profile in configuration.profiles
-    }
+    recorders = await _recorders(client, configuration)
     for recorder in recorders.values():
         process.background(recorder.run())
     scheduler = Scheduler(client, informers, configuration, recorders)
 
     def record(lease: Object, message: str) -> None:
         first = next(iter(recorders.values()))
-        first.event(lease, NORMAL, "LeaderElection", "", message)
+        first.act(lease, NORMAL, "LeaderElection", "", message)
 
-    work = scheduler.run
+    work, elector = scheduler.run, None
     checks: dict[str, Check] = {}
     if configuration.leader_elect:
         elector = process.elector(configuration.election(process.identity), scheduler.run, record)
@@ -72,13 +71,23 @@ async def _run(flags: Flags) -> int:
             "readyz": {**checks, "shutdown": ok, "sched-handler-sync": synced},
         }
     )
-    await process.serve(health, {GROUP: configuration.document()}, _metrics(scheduler))
+    await process.serve(health, {"componentconfig": configuration.document()}, _metrics(scheduler))
     informers.start()
-    if await process.run(wait_and_work):
-        klog.info("server.go:334", "Requested to terminate, exiting")
+    if await process.run(wait_and_work, release=elector.release if elector else None):
+        klog.info("server.go:334", '"Requested to terminate, exiting"')
         return 0
-    klog.error("server.go:338", "Leaderelection lost")
+    klog.error("server.go:338", '"Leaderelection lost"')
     return 1
+
+
+async def _recorders(client: Client, configuration: Configuration) -> Mapping[str, Recorder]:
+    """Writers of events.k8s.io events, or of core ones where the API server does not say it has them."""
+    names = [profile.name for profile in configuration.profiles]
+    try:
+        await client.request("GET", f"/apis/{EVENTS.group}/{EVENTS.version}")
+    except ApiError:
+        return {name: EventRecorder(client, name, logged=False) for name in names}
+    return {name: SeriesRecorder(client, name, f"{name}-{gethostname()}") for name in names}
 
 
 def _metrics(scheduler: Scheduler) -> Metrics:

@@ -9,6 +9,8 @@ from .algorithm import Algorithm, histogram
 from .nodeinfo import NodeInfo, PodInfo, Snapshot
 from .plugins import Rejection
 
+#: What the rule for devices says first, about every pod.
+_CLAIMS = "no new claims to deallocate, "
 _NOT_HELPFUL = "Preemption is not helpful for scheduling"
 _NO_VICTIMS = "No preemption victims found for incoming pod"
 
@@ -50,19 +52,20 @@ def preempt(
 ) -> Outcome:
     """Whom to preempt for a pod that no node would have, for these reasons."""
     if reason := _not_eligible(pod, snapshot):
-        return Outcome(message=f"preemption: {reason}")
+        return Outcome(message=f"{_CLAIMS}preemption: {reason}")
     candidates, refused = [], []
     for name, rejection in rejections.items():
         if rejection.unresolvable:
             refused.append(Rejection("DefaultPreemption", (_NOT_HELPFUL,)))
             continue
-        victims = _victims(pod, snapshot.nodes[name], snapshot, algorithm)
-        if victims:
-            candidates.append(Candidate(name, victims))
+        found = _victims(pod, snapshot.nodes[name], snapshot, algorithm)
+        if isinstance(found, Rejection):
+            refused.append(found)
         else:
-            refused.append(Rejection("DefaultPreemption", (_NO_VICTIMS,)))
+            candidates.append(Candidate(name, found))
     if not candidates:
-        return Outcome(message=f"preemption: 0/{len(rejections)} nodes are available: {histogram(refused)}.")
+        told = f"0/{len(rejections)} nodes are available: {histogram(refused)}."
+        return Outcome(message=f"{_CLAIMS}preemption: {told}")
     cheapest = min(candidate.cost for candidate in candidates)
     youngest = max(
         (candidate for candidate in candidates if candidate.cost == cheapest), key=lambda each: each.started
@@ -81,12 +84,16 @@ def _not_eligible(pod: PodInfo, snapshot: Snapshot) -> str:
     return ""
 
 
-def _victims(pod: PodInfo, info: NodeInfo, snapshot: Snapshot, algorithm: Algorithm) -> tuple[PodInfo, ...]:
-    """The least important pods without which there is room; none when that does not help."""
+def _victims(
+    pod: PodInfo, info: NodeInfo, snapshot: Snapshot, algorithm: Algorithm
+) -> tuple[PodInfo, ...] | Rejection:
+    """The least important pods without which there is room, or why there is none even so."""
     lesser = [other for other in info.pods.values() if other.priority < pod.priority]
     kept = [other for other in info.pods.values() if other.priority >= pod.priority]
-    if not lesser or algorithm.check(pod, info.with_pods(kept), snapshot) is not None:
-        return ()
+    if not lesser:
+        return Rejection("DefaultPreemption", (_NO_VICTIMS,))
+    if (rejection := algorithm.check(pod, info.with_pods(kept), snapshot)) is not None:
+        return rejection
     victims = []
     for other in sorted(lesser, key=_importance):
         if algorithm.check(pod, info.with_pods([*kept, other]), snapshot) is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from labs.controlplane import klog
 from labs.controlplane.client import ApiError, Client, Handler, Informers, timestamps
-from labs.controlplane.client.events import NORMAL, WARNING, SeriesRecorder
+from labs.controlplane.client.events import NORMAL, WARNING, Recorder
 from labs.controlplane.client.resources import NAMESPACES, NODES, PODS
 from labs.controlplane.client.rest import STRATEGIC_MERGE_PATCH
 
@@ -33,7 +33,7 @@ class Scheduler:
         client: Client,
         informers: Informers,
         configuration: Configuration,
-        recorders: Mapping[str, SeriesRecorder],
+        recorders: Mapping[str, Recorder],
     ) -> None:
         self._client = client
         self._recorders = recorders
@@ -116,7 +116,7 @@ class Scheduler:
         recorder = self._recorder(pod)
         if "deletionTimestamp" in pod.pod["metadata"]:
             note = f"skip schedule deleting pod: {pod.key}"
-            recorder.event(pod.pod, WARNING, "FailedScheduling", "Scheduling", note)
+            recorder.act(pod.pod, WARNING, "FailedScheduling", "Scheduling", note)
             return
         snapshot = self._cache.snapshot()
         promised: dict[str, list[PodInfo]] = defaultdict(list)
@@ -167,16 +167,18 @@ class Scheduler:
             return
         self.attempts["scheduled"] += 1
         note = f"Successfully assigned {pod.key} to {node}"
-        self._recorder(pod).event(pod.pod, NORMAL, "Scheduled", "Binding", note)
+        self._recorder(pod).act(pod.pod, NORMAL, "Scheduled", "Binding", note)
 
     async def _tell(
         self, pod: PodInfo, message: str, candidate: Candidate | None, reason: str = "Unschedulable"
     ) -> None:
         """By an event and by the pod's status, why it has no node."""
-        self._recorder(pod).event(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
+        self._recorder(pod).act(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
         conditions = (pod.pod.get("status") or {}).get("conditions") or ()
         known: Object = next((c for c in conditions if c["type"] == "PodScheduled"), {})
-        condition = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
+        condition: Object = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
+        if generation := pod.pod["metadata"].get("generation"):
+            condition["observedGeneration"] = generation
         status: Object = {}
         if any(known.get(part) != value for part, value in condition.items()):
             since = known.get("lastTransitionTime") if known.get("status") == "False" else None
@@ -217,9 +219,9 @@ class Scheduler:
                     klog.error("preemption.go:195", "Error preempting pod", err=error, pod=victim.key)
                 continue
             note = f"Preempted by pod {pod.uid} on node {candidate.node}"
-            self._recorder(pod).event(victim.pod, NORMAL, "Preempted", "Preempting", note, related=pod.pod)
+            self._recorder(pod).act(victim.pod, NORMAL, "Preempted", "Preempting", note, related=pod.pod)
 
-    def _recorder(self, pod: PodInfo) -> SeriesRecorder:
+    def _recorder(self, pod: PodInfo) -> Recorder:
         return self._recorders[pod.spec.get("schedulerName", "default-scheduler")]
 
     async def _flush(self) -> None:
