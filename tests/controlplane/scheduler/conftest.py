@@ -59,6 +59,7 @@ def scheduler(cluster: Plane, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A running scheduler."""
     running = Scheduler(cluster, tmp_path_factory.mktemp("scheduler"))
     running.start()
+    until(lambda: "Successfully acquired lease" in running.log.read_text())
     yield running
     assert running.stop() == 0, running.log.read_text()
 
