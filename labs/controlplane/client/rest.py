@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from .connection import Failure, Pool
@@ -63,6 +63,16 @@ class Resource:
         return "/" + "/".join(quote(part) for part in parts)
 
 
+class Tokens(Protocol):
+    """Where the bearer tokens of a user come from who has more than one in a day."""
+
+    async def token(self) -> str:
+        """The token to use now. Raises `ApiError`."""
+
+    def reject(self, token: str) -> None:
+        """The API server does not take this one."""
+
+
 class Client:
     """One user's requests to the API server; every method raises `ApiError`."""
 
@@ -72,16 +82,20 @@ class Client:
         user_agent: str,
         *,
         pool: Pool | None = None,
-        token: Callable[[], str] | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         self.config = config
-        self._user_agent = user_agent
+        self.user_agent = user_agent
         self._pool = pool or Pool(config.host, config.port, config.tls())
-        self._token = token or (lambda: config.token)
+        self._tokens = tokens
 
-    def named(self, suffix: str) -> Client:
-        """The same user, known to the audit log by another User-Agent; connections are shared."""
-        return Client(self.config, f"{self._user_agent}/{suffix}", pool=self._pool, token=self._token)
+    def named(self, suffix: str, tokens: Tokens | None = None) -> Client:
+        """The same user, or the one of `tokens`, known to the audit log by another User-Agent.
+
+        Connections are shared.
+        """
+        agent = f"{self.user_agent}/{suffix}"
+        return Client(self.config, agent, pool=self._pool, tokens=tokens or self._tokens)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object:
         """One object."""
@@ -137,10 +151,21 @@ class Client:
         """One request of any kind; the decoded answer."""
         target = f"{path}?{urlencode(query)}" if query else path
         data = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
-        headers = self._headers() | ({"Content-Type": content_type} if data else {})
+        token = await self._token()
+        status, payload = await self._send(method, target, token, data, content_type, timeout)
+        if status == 401 and self._tokens is not None:
+            self._tokens.reject(token)
+            token = await self._token()
+            status, payload = await self._send(method, target, token, data, content_type, timeout)
+        return _decode(status, payload)
+
+    async def _send(
+        self, method: str, target: str, token: str, data: bytes, content_type: str, timeout: float
+    ) -> tuple[int, bytes]:
+        headers = self._headers(token) | ({"Content-Type": content_type} if data else {})
         try:
             async with asyncio.timeout(timeout), self._pool.request(method, target, headers, data) as answer:
-                return _decode(answer.status, await answer.read())
+                return answer.status, await answer.read()
         except TimeoutError:
             why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
             raise self._unreachable(method, target, why) from None
@@ -150,8 +175,9 @@ class Client:
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Object]:
         """The events of a watch until the server ends it."""
         target = f"{path}?{urlencode({**query, 'watch': 'true'})}"
+        headers = self._headers(await self._token())
         try:
-            async with self._pool.request("GET", target, self._headers()) as answer:
+            async with self._pool.request("GET", target, headers) as answer:
                 if answer.status != 200:
                     _decode(answer.status, await answer.read())
                 rest = b""
@@ -166,9 +192,12 @@ class Client:
         """Let go of the kept connections."""
         self._pool.close()
 
-    def _headers(self) -> dict[str, str]:
-        headers = {"Accept": JSON, "User-Agent": self._user_agent}
-        if token := self._token():
+    async def _token(self) -> str:
+        return await self._tokens.token() if self._tokens else self.config.token
+
+    def _headers(self, token: str) -> dict[str, str]:
+        headers = {"Accept": JSON, "User-Agent": self.user_agent}
+        if token:
             headers["Authorization"] = f"Bearer {token}"
         return headers
 

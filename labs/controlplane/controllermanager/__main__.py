@@ -15,6 +15,7 @@ from labs.controlplane.version import GIT_VERSION
 from .configz import configuration
 from .context import Controller, ControllerContext
 from .controllers import CONTROLLERS
+from .credentials import ServiceAccounts
 from .options import FLAGS, enabled, validate
 
 _PROGRAM = "kube-controller-manager"
@@ -33,8 +34,16 @@ async def _run(flags: Flags) -> int:
     recorder = EventRecorder(process.client, _PROGRAM)
     process.background(recorder.run())
 
+    own_accounts = flags.switch("use-service-account-credentials")
+
     async def control() -> None:
-        await _control(ControllerContext(flags, process.client, Informers(process.client), recorder))
+        accounts = ServiceAccounts(process.client) if own_accounts else None
+        informers = Informers(process.client.named("shared-informers"))
+        try:
+            await _control(ControllerContext(flags, process.client, informers, recorder, accounts))
+        finally:
+            if accounts:
+                accounts.close()
 
     def record(lease: Object, message: str) -> None:
         recorder.event(lease, NORMAL, "LeaderElection", message)

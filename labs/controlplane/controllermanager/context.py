@@ -11,6 +11,8 @@ from labs.controlplane.client import Client, Informers
 from labs.controlplane.client.events import EventRecorder
 from labs.controlplane.flags import Flags
 
+from .credentials import ServiceAccounts
+
 
 class Controller(Protocol):
     """One loop. What it needs of the informers it asks for when it is made: they are started after that."""
@@ -28,12 +30,18 @@ class ControllerContext:
     """What controllers share."""
 
     flags: Flags
-    #: Requests; `client.named("deployment-controller")` for those of one controller.
+    #: Requests of the process itself; those of a controller go by `client_for`.
     client: Client
     informers: Informers
     #: Events; `recorder.named("deployment-controller")` for those of one controller.
     recorder: EventRecorder
+    #: Set when each controller is its own service account.
+    accounts: ServiceAccounts | None = None
     now: Callable[[], datetime] = _now
+
+    def client_for(self, account: str) -> Client:
+        """The client of the controller of that service account."""
+        return self.accounts.client(account) if self.accounts else self.client.named(account)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Controller(ABC):
 
     def __init__(self, context: ControllerContext) -> None:
         self.context = context
-        self.client = context.client.named(f"system:serviceaccount:kube-system:{self.account}")
+        self.client = context.client_for(self.account)
         self.queue: WorkQueue[str] = WorkQueue(self.name)
         self._needed: list[Informer] = []
         self._written: dict[str, int] = {}
@@ -76,7 +76,10 @@ class Controller(ABC):
     def complain(self, key: str, error: Exception) -> None:
         """Tell of a key whose work failed."""
         klog.error(
-            self.source, "Unhandled Error", err=f"sync {key!r} failed with {error}", logger="UnhandledError"
+            self.source,
+            "Unhandled Error",
+            err=f"sync {klog.quote(key)} failed with {error}",
+            logger="UnhandledError",
         )
 
 

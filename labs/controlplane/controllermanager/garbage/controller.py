@@ -27,6 +27,8 @@ from .graph import FOREGROUND, ORPHAN, Graph, Node, Reference, Work
 IGNORED = frozenset((("", "events"), ("events.k8s.io", "events")))
 #: How often new kinds are looked for.
 DISCOVERY_SECONDS = 30.0
+#: How often a finalizer is tried to be taken off an object that others write, too (`retry.DefaultBackoff`).
+CONFLICTS = 5
 _DELETES = "delete:"
 _ORPHANS = "orphan:"
 
@@ -102,6 +104,17 @@ class GarbageCollector(Controller):
             self.queue.add(_ORPHANS + uid)
         for uid in work.delete:
             self.queue.add(_DELETES + uid)
+
+    def complain(self, key: str, error: Exception) -> None:
+        """In the words of `attemptToDeleteWorker`."""
+        node = self._graph.get(key.partition(":")[2])
+        if node is None:
+            return
+        r = node.reference
+        item = f"[{r.api_version}/{r.kind}, namespace: {r.namespace}, name: {r.name}, uid: {r.uid}]"
+        klog.error(
+            self.source, "Unhandled Error", err=f"error syncing item {item}: {error}", logger="UnhandledError"
+        )
 
     # -- what to do
     async def sync(self, key: str) -> None:
@@ -186,7 +199,7 @@ class GarbageCollector(Controller):
         """Foreground deletion: dependents that block go first, then the finalizer."""
         blocking = self._graph.blocking(node)
         if not blocking:
-            await self._remove_finalizer(latest, node.reference, FOREGROUND)
+            await self._remove_finalizer(node.reference, latest, FOREGROUND)
             return
         for dependent in blocking:
             if not dependent.going:
@@ -201,7 +214,7 @@ class GarbageCollector(Controller):
             await self._patch(dependent.reference, patch)
         latest = await self._get(owner.reference)
         if latest is not None and uid_of(latest) == uid:
-            await self._remove_finalizer(latest, owner.reference, ORPHAN)
+            await self._remove_finalizer(owner.reference, latest, ORPHAN)
 
     # -- requests
     def _resource(self, reference: Reference) -> Resource:
@@ -238,14 +251,26 @@ class GarbageCollector(Controller):
         freed = [{"uid": owner["uid"], "blockOwnerDeletion": False} for owner in owners]
         await self._patch(reference, {"metadata": {"uid": reference.uid, "ownerReferences": freed}})
 
-    async def _remove_finalizer(self, latest: Object, reference: Reference, finalizer: str) -> None:
-        finalizers = [name for name in latest["metadata"].get("finalizers") or [] if name != finalizer]
-        version = latest["metadata"]["resourceVersion"]
-        await self._patch(
-            reference,
-            {"metadata": {"resourceVersion": version, "$setElementOrder/finalizers": finalizers,
-                          "$deleteFromPrimitiveList/finalizers": [finalizer]}},
-        )  # fmt: skip
+    async def _remove_finalizer(self, reference: Reference, obj: Object, finalizer: str) -> None:
+        """Take a finalizer off; whoever writes the object meanwhile is let go first."""
+        latest: Object | None = obj
+        for left in reversed(range(CONFLICTS)):
+            if latest is None or uid_of(latest) != reference.uid:
+                return
+            finalizers = [name for name in latest["metadata"].get("finalizers") or [] if name != finalizer]
+            metadata = {
+                "resourceVersion": latest["metadata"]["resourceVersion"],
+                "$setElementOrder/finalizers": finalizers,
+                "$deleteFromPrimitiveList/finalizers": [finalizer],
+            }
+            try:
+                await self._patch(reference, {"metadata": metadata})
+            except ApiError as error:
+                if not error.conflict or not left:
+                    raise
+                latest = await self._get(reference)
+            else:
+                return
 
     async def _delete(self, latest: Object, reference: Reference, policy: str) -> None:
         wanted = {"uid": reference.uid}
