@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from labs.kubelet import klog
+from labs.kubelet.event_correlation import COMBINED, Correlator
 from labs.kubelet.pod.model import Container, Pod
 
 KEPT = 1000
@@ -35,7 +36,9 @@ class EventRecorder:
         self._known: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         #: Names end in a time; two events of one moment still need two names.
         self._stamp = 0
-        self._queue: asyncio.Queue[tuple[str, ...]] = asyncio.Queue(KEPT)
+        self._correlator = Correlator()
+        #: Each as it was when it happened: a later one may be kept from the API.
+        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(KEPT)
 
     def pod(
         self, pod: Pod, kind: str, reason: str, message: str, container: Container | str | None = None
@@ -65,8 +68,10 @@ class EventRecorder:
         self, namespace: str, reference: dict[str, str], kind: str, reason: str, message: str
     ) -> None:
         at = self._now()
-        same = sorted(value for name, value in reference.items() if name != "resourceVersion")
-        key = (namespace, *same, kind, reason, message)
+        about = (namespace, reference["kind"], reference["name"], reference["uid"], kind)
+        key: tuple[str, ...] = (*about, reason, reference.get("fieldPath", ""), message)
+        if self._correlator.combines((*about, reason), message, at):
+            key, message = (*about, reason), COMBINED + message
         event = self._known.get(key)
         if event is None:
             self._stamp = nanoseconds = max(int(at.timestamp() * 1e6) * 1000, self._stamp + 1)
@@ -89,21 +94,19 @@ class EventRecorder:
             if len(self._known) > KEPT:
                 self._known.popitem(last=False)
         event["count"] += 1
+        event["message"] = message
         event["lastTimestamp"] = timestamp(at)
         self._known.move_to_end(key)
-        if not self._queue.full():
-            self._queue.put_nowait(key)
+        if self._correlator.passes(about, at) and not self._queue.full():
+            self._queue.put_nowait(dict(event))
 
     async def run(self, api: EventApi, up: Callable[[], Any]) -> None:
         """Send for as long as the kubelet runs; `up` waits until the API has been reached."""
         from labs.kubelet.api_client import ApiError
 
-        sent: dict[str, int] = {}
+        sent: OrderedDict[str, None] = OrderedDict()
         while True:
-            key = await self._queue.get()
-            event = self._known.get(key)
-            if event is None or sent.get(event["metadata"]["name"]) == event["count"]:
-                continue
+            event = await self._queue.get()
             while True:
                 await up()
                 try:
@@ -120,21 +123,21 @@ class EventRecorder:
                     )
                 break
 
-    async def _send(self, api: EventApi, event: dict[str, Any], sent: dict[str, int]) -> None:
+    async def _send(self, api: EventApi, event: dict[str, Any], sent: OrderedDict[str, None]) -> None:
         from labs.kubelet.api_client import ApiError
 
         name, namespace = event["metadata"]["name"], event["metadata"]["namespace"]
-        path, count = f"/api/v1/namespaces/{namespace}/events", event["count"]
+        path = f"/api/v1/namespaces/{namespace}/events"
         if name in sent:
-            patch = {"count": count, "lastTimestamp": event["lastTimestamp"]}
+            patch = {key: event[key] for key in ("count", "lastTimestamp", "message")}
             try:
                 await api.request("PATCH", f"{path}/{name}", patch, "application/strategic-merge-patch+json")
             except ApiError as error:
                 if error.status != 404:
                     raise
-                await api.request("POST", path, dict(event))
+                await api.request("POST", path, event)
         else:
-            await api.request("POST", path, dict(event))
-        sent[name] = count
-        while len(sent) > KEPT:
-            sent.pop(next(iter(sent)))
+            await api.request("POST", path, event)
+        sent[name] = None
+        if len(sent) > KEPT:
+            sent.popitem(last=False)

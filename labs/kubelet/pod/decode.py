@@ -27,6 +27,8 @@ EMPTY_LIST = (
     'ResourceVersion:"", Continue:"", RemainingItemCount:(*int64)(nil), ShardInfo:(*v1.ShardInfo)(nil)}}, '
     "Items:[]{}{{}}}}"
 )
+#: Levels of nesting. Go follows 10,000; libyaml's composer would overflow the C stack, Python its own.
+MAX_DEPTH = 500
 LISTS = {"PodList": "core.Pod", "List": "runtime.Object"}
 
 
@@ -87,6 +89,48 @@ def _unknown_anchor(data: bytes, error: yaml.MarkedYAMLError) -> str:
     return f"unknown anchor '{found[1]}' referenced" if found else str(error.problem)
 
 
+def _check_depth(text: str) -> None:
+    """Refuse what is nested deeper than goyaml follows. Raises ParseError, or what yaml.parse raises."""
+    widest = max(map(len, text.splitlines()), default=0)
+    if widest <= MAX_DEPTH and text.count("[") + text.count("{") <= MAX_DEPTH:
+        return  # a block's depth shows in its indentation
+    depth = 0
+    for event in yaml.parse(text, Loader=_GoLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ParseError("yaml: exceeded max depth of 10000")
+        if isinstance(event, yaml.DocumentEndEvent):
+            return
+
+
+def _check_aliases(root: yaml.Node | None) -> None:
+    """Refuse a document that its aliases blow up, by goyaml's measure. Raises ParseError."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        """How many nodes it is with its aliases spelled out."""
+        if id(node) in sizes:
+            if sizes[id(node)] == 0:
+                raise ParseError("yaml: anchor value contains itself")
+            return sizes[id(node)]
+        sizes[id(node)] = 0
+        inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+        sizes[id(node)] = total = 1 + sum(
+            sum(map(size, each)) if isinstance(each, tuple) else size(each) for each in inner
+        )
+        return total
+
+    total = size(root) if root is not None else 0
+    if total > 1000 and total - len(sizes) > max(100, _aliased_at_most(total) * total):
+        raise ParseError("yaml: document contains excessive aliasing")
+
+
+def _aliased_at_most(total: int) -> float:
+    """The share of a document's nodes that may come by aliases: 0.99, falling to 0.1 for large ones."""
+    low, high = 400_000, 4_000_000
+    return 0.99 - 0.89 * min(max(0, total - low), high - low) / (high - low)
+
+
 def _keys_as_strings(value: object) -> object:
     """JSON has string keys only; YAML's others are spelled out."""
     if isinstance(value, dict):
@@ -106,13 +150,17 @@ def _keys_as_strings(value: object) -> object:
 def load_yaml(data: bytes) -> object:
     """The first document of a YAML (or JSON) text, with string keys. Raises ParseError in goyaml's words."""
     try:
-        loader = _GoLoader(data.decode())
+        text = data.decode()
+        loader = _GoLoader(text)
     except UnicodeDecodeError:
         raise ParseError("yaml: invalid leading UTF-8 octet") from None
     except yaml.reader.ReaderError:
         raise ParseError("yaml: control characters are not allowed") from None
     try:
-        return _keys_as_strings(loader.get_data() if loader.check_data() else None)
+        _check_depth(text)
+        node = loader.get_node() if loader.check_node() else None
+        _check_aliases(node)
+        return _keys_as_strings(loader.construct_document(node) if node is not None else None)
     except yaml.composer.ComposerError as error:
         raise ParseError(f"yaml: {_unknown_anchor(data, error)}") from None
     except yaml.MarkedYAMLError as error:
@@ -157,11 +205,22 @@ def _load(data: bytes) -> object:
     if not data.lstrip().startswith(b"{"):
         return load_yaml(data)
     try:
-        return json.loads(data)
+        return _valid_text(json.loads(data))
     except json.JSONDecodeError as error:
         raise ParseError(f"couldn't get version/kind; json parse error: {_go_json_error(error)}") from None
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ParseError(f"couldn't get version/kind; json parse error: {error}") from None
+
+
+def _valid_text(value: object) -> object:
+    """Half a surrogate pair, which JSON can spell, is no character: Go replaces it."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_valid_text(item) for item in value]
+    if isinstance(value, dict):
+        return {_valid_text(key): _valid_text(item) for key, item in value.items()}
+    return value
 
 
 def _compact(document: object) -> str:

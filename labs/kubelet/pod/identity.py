@@ -50,7 +50,7 @@ def container_hash(name: str, image: str) -> str:
 def static_uid(pod: dict[str, Any], node_name: str, source: str, origin: str) -> str:
     """The UID of a pod whose manifest sets none: what a URL serves is the same pod on every node."""
     where = f"host:{node_name}file:{origin}" if source == "file" else f"url:{origin}"
-    return fnv128a(canonical(pod) + where.encode())
+    return fnv128a(canonical(pod) + where.encode(errors="surrogateescape"))
 
 
 def give_identity(pod: dict[str, Any], node_name: str, source: str, origin: str) -> None:
