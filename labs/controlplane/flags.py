@@ -7,6 +7,7 @@ What flags there are, of which type and with which default, is read from the com
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,6 +93,40 @@ def _address(text: str) -> str:
         raise ValueError(f'failed to parse IP: "{text}"') from None
 
 
+def _ports(text: str) -> str:
+    """A range of ports, as `first-last`, `first+more` or one alone (`apimachinery/pkg/util/net`)."""
+    first, separator, last = text.strip().partition("-")
+    if not separator:
+        first, separator, last = text.strip().partition("+")
+    numbers = []
+    for part in (first, last) if separator else (first,):
+        if not part.isdigit():
+            raise ValueError(f'strconv.Atoi: parsing "{part}": invalid syntax')
+        numbers.append(int(part))
+    if "-" in text and numbers[1] < numbers[0]:
+        raise ValueError(f"end port cannot be less than start port: {text}")
+    return text
+
+
+def _named_pair(text: str) -> str:
+    if text.partition(":")[0].count(",") != 1:
+        raise ValueError("expected comma separated certificate and key file paths")
+    return text
+
+
+def _version(text: str) -> str:
+    if text != "raw" and not text.startswith("v"):
+        boolean(text)
+    return text
+
+
+def _module_pattern(text: str) -> str:
+    for part in filter(None, text.split(",")):
+        if not re.fullmatch(r"[^=]+=\d+", part):
+            raise ValueError(f"{json.dumps(part)} does not have the pattern=N format")
+    return text
+
+
 def _pairs(text: str) -> dict[str, str]:
     pairs = {}
     for part in filter(None, text.split(",")):
@@ -113,8 +148,14 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "Level": _integer("ParseUint", 0, 2**31 - 1),
     "ip": _address,
     "stringToString": _pairs,
+    "portRange": _ports,
+    "namedCertKey": _named_pair,
+    "uint": _integer("ParseUint", 0, 2**64 - 1),
+    "version": _version,
+    "pattern=N,...": _module_pattern,
 }
-_LISTS = ("strings", "stringArray")
+#: What is between the values of a flag that may be given several times, by its type.
+_BETWEEN = {"strings": ",", "stringArray": "\0", "namedCertKey": "\0"}
 
 
 @dataclass(frozen=True)
@@ -141,6 +182,10 @@ class Flags:
     known: Mapping[str, Flag]
     given: Mapping[str, str] = field(default_factory=dict)
 
+    def is_given(self, name: str) -> bool:
+        """Whether a flag stands on the command line."""
+        return name in self.given
+
     def text(self, name: str) -> str:
         """The value of a flag of any type, as it was given."""
         return self.given.get(name, self.known[name].default)
@@ -159,7 +204,7 @@ class Flags:
 
     def words(self, name: str) -> list[str]:
         """The values of a list."""
-        return [word for word in self.text(name).split(",") if word]
+        return [word for word in self.text(name).split(_BETWEEN.get(self.known[name].kind, ",")) if word]
 
 
 @dataclass(frozen=True)
@@ -220,8 +265,9 @@ class FlagSet:
                 stray.append(argument)
                 continue
             self._check(flag, value)
-            appended = flag.kind in _LISTS and flag.name in given
-            given[flag.name] = f"{given[flag.name]},{value}" if appended else value
+            between = _BETWEEN.get(flag.kind)
+            appended = between is not None and flag.name in given
+            given[flag.name] = f"{given[flag.name]}{between}{value}" if appended else value
         if stray:
             listed = " ".join(f'"{word}"' for word in stray)
             raise FlagError(f'"{self.program}" does not take any arguments, got [{listed}]')

@@ -22,6 +22,11 @@ def warning(at: str, message: str, /, **values: object) -> None:
     _write("W", at, message, values)
 
 
+def fatal(at: str, message: str) -> None:
+    """Why the process ends, with status 255, now."""
+    _write("F", at, message, {})
+
+
 def error(at: str, message: str, /, **values: object) -> None:
     """What went wrong; `err=` carries the cause."""
     _write("E", at, message, values)
@@ -30,10 +35,18 @@ def error(at: str, message: str, /, **values: object) -> None:
 def _write(severity: str, at: str, message: str, values: dict[str, object]) -> None:
     stamp = datetime.now(UTC).strftime("%m%d %H:%M:%S.%f")
     if values:
-        pairs = " ".join(f"{key}={quote(value)}" for key, value in values.items())
+        pairs = " ".join(f"{key}={_shown(value)}" for key, value in values.items())
         message = f"{quote(message)} {pairs}"
     sys.stderr.write(f"{severity}{stamp} {threading.get_native_id():7d} {at}] {message}\n")
     sys.stderr.flush()
+
+
+def _shown(value: object) -> str:
+    """A value after its key: text of several lines stands on lines of its own."""
+    if isinstance(value, bool | int | float) or "\n" not in str(value):
+        return quote(value)
+    indented = str(value).replace("\n", "\n\t")
+    return f"<\n\t{indented}\n >"
 
 
 def quote(value: object) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import os
 import signal
 import socket
+import ssl
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from labs.controlplane import klog
 from labs.controlplane.flags import FlagError, HelpWanted
 from labs.controlplane.http import serve
 
-from . import authenticating, namespaces, options, tls
+from . import authenticating, checks, files, namespaces, options, tls
 from .admission import Admission
 from .audit import Audit, Evidence
 from .bootstrap import Bootstrap
@@ -23,7 +26,7 @@ from .etcd import Etcd
 from .handlers import Handlers
 from .health import Health
 from .metrics import Metrics
-from .options import InvalidOptions, Options
+from .options import Fatal, InvalidOptions, Options
 from .registry import Registry
 from .server import LOOPBACK, Server
 from .storage import Storage
@@ -37,6 +40,16 @@ from .watching import Hub
 ETCD_START_SECONDS = 20.0
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What a server has before it looks for etcd."""
+
+    options: Options
+    listener: socket.socket
+    serving: ssl.SSLContext
+    audit: Audit
+
+
 def main() -> int:
     """Run until told to end; the exit status is the real server's."""
     arguments = sys.argv[1:]
@@ -44,48 +57,85 @@ def main() -> int:
         print(f"Kubernetes {VERSION['gitVersion']}")
         return 0
     try:
-        parsed = options.parse(arguments)
+        asyncio.run(_run(prepare(arguments)))
     except HelpWanted:
         options.print_help()
-        return 0
     except FlagError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    evidence = Evidence.from_environment()
-    try:
-        if not parsed.advertise_address:
-            parsed.advertise_address = _own_address()
-        klog.info("options.go:263", f"external host was not specified, using {parsed.advertise_address}")
-        options.validate(parsed)
-        klog.info("server.go:187", f"Version: {VERSION['gitVersion']}")
-        klog.info("server.go:189", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')
-        options.validate_files(parsed)
-        asyncio.run(_run(parsed, Audit.of(parsed, evidence)))
     except InvalidOptions as error:
         klog.error("run.go:72", "command failed", err=error)
         return 1
+    except Fatal as error:
+        klog.fatal(error.place, str(error))
+        return 255
     return 0
 
 
-async def _run(parsed: Options, audit: Audit) -> None:
-    etcd = Etcd(parsed.etcd_servers, tls.etcd(parsed))
+def prepare(arguments: Sequence[str]) -> Prepared:
+    """Read the command line and all files that it names but those of etcd's and the admission plug-ins'.
+
+    Raises `FlagError`, `HelpWanted` and `InvalidOptions`.
+    """
+    parsed = options.parse(arguments)
+    evidence = Evidence.from_environment()
+    checks.complete(parsed)
+    if not parsed.advertise_address:
+        parsed.advertise_address = _own_address()
+    klog.info("options.go:263", f"external host was not specified, using {parsed.advertise_address}")
+    checks.check_signing_key(parsed)
+    checks.validate(parsed)
+    klog.info("server.go:187", f"Version: {VERSION['gitVersion']}")
+    klog.info("server.go:189", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')
+    # Bound before etcd is there: who connects meanwhile waits instead of being refused.
+    listener = _listen(parsed.flags.text("bind-address"), parsed.secure_port)
     try:
-        await _serve(parsed, audit, etcd)
+        serving = tls.serving(parsed)
+        files.check(parsed)
+        tls.ask_clients(serving, parsed)
+        return Prepared(parsed, listener, serving, Audit.of(parsed, evidence))
+    except InvalidOptions:
+        listener.close()
+        raise
+
+
+def prepare_backend(parsed: Options) -> ssl.SSLContext | None:
+    """Read, once etcd has answered, what plug-ins and connections to others need; what kubelets are shown.
+
+    Raises `InvalidOptions` and `Fatal`.
+    """
+    path, on = parsed.flags.text("admission-control-config-file"), parsed.enable_admission_plugins
+    if path or "ImagePolicyWebhook" in on:
+        from . import admission_config  # with what reads YAML
+
+        off = parsed.flags.words("disable-admission-plugins")
+        admission_config.check(path, {"PodSecurity", *on}.difference(off))
+    reconciler = parsed.flags.text("endpoint-reconciler-type")
+    if reconciler not in ("master-count", "lease", "none"):
+        raise Fatal("instance.go:250", f"Reconciler not implemented: {reconciler}")
+    to_kubelets = tls.kubelet(parsed)
+    tls.check_proxy_client(parsed)
+    return to_kubelets
+
+
+async def _run(prepared: Prepared) -> None:
+    etcd = Etcd(prepared.options.etcd_servers, tls.etcd(prepared.options))
+    try:
+        await _serve(prepared, etcd)
     finally:
         await etcd.close()
 
 
-async def _serve(parsed: Options, audit: Audit, etcd: Etcd) -> None:
+async def _serve(prepared: Prepared, etcd: Etcd) -> None:
+    parsed = prepared.options
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_report)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    serving, to_kubelets = tls.serving(parsed), tls.kubelet(parsed)
-    # Bound before etcd is there: who connects meanwhile waits instead of being refused.
-    listener = _listen(parsed.secure_port)
     hub = Hub(etcd)
     await _reach_etcd(hub)
+    to_kubelets = prepare_backend(parsed)
     storage = Storage(etcd)
     admission = Admission(storage, hub, parsed.service_cluster_ip_range)
     registry = Registry(storage, admission)
@@ -96,7 +146,7 @@ async def _serve(parsed: Options, audit: Audit, etcd: Etcd) -> None:
         Handlers(registry, Watches(storage, hub)),
         Subresources(registry, tokens, to_kubelets, tuple(parsed.kubelet_preferred_address_types)),
         health,
-        audit,
+        prepared.audit,
         Metrics(),
         authenticator,
         f"{parsed.advertise_address}:{parsed.secure_port}",
@@ -114,7 +164,7 @@ async def _serve(parsed: Options, audit: Audit, etcd: Etcd) -> None:
     # only after a minute.
     await bootstrap.run()
     health.started = True
-    port = await serve(server.handle, listener, context=serving)
+    port = await serve(server.handle, prepared.listener, context=prepared.serving)
     klog.info("secure_serving.go:211", f"Serving securely on [::]:{parsed.secure_port}")
     await stop.wait()
     klog.info("genericapiserver.go:748", "[graceful-termination] shutdown event", name="ShutdownInitiated")
@@ -124,17 +174,19 @@ async def _serve(parsed: Options, audit: Audit, etcd: Etcd) -> None:
         task.cancel()
 
 
-def _listen(port: int) -> socket.socket:
-    """The port on all addresses of both families. Raises `InvalidOptions` when it is taken."""
-    family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+def _listen(host: str, port: int) -> socket.socket:
+    """The port of `host`; 0.0.0.0 stands for all addresses of both families. Raises `InvalidOptions`."""
+    everywhere = host in ("0.0.0.0", "::")
+    dual = everywhere and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if dual or ":" in host else socket.AF_INET
     try:
         return socket.create_server(
-            ("", port), family=family, backlog=256, dualstack_ipv6=family == socket.AF_INET6
+            ("" if everywhere else host, port), family=family, backlog=256, dualstack_ipv6=dual
         )
     except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        why = "bind: address already in use" if taken else f"bind: {(error.strerror or '').lower()}"
-        address = f"0.0.0.0:{port}"
+        reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
+        why = f"bind: {reason}"
+        address = f"{host}:{port}"
         message = f"failed to create listener: failed to listen on {address}: listen tcp {address}: {why}"
         raise InvalidOptions(message) from error
 

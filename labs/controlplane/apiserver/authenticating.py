@@ -17,19 +17,19 @@ from .storage import Storage
 
 def of(options: Options, storage: Storage) -> Authenticator:
     """The authenticator. Raises `InvalidOptions` for files that cannot be used."""
-    given = options.others
-    signing = given.get("service-account-signing-key-file", "")
-    issuer = given.get("service-account-issuer", "")
-    audiences = tuple(a for a in given.get("api-audiences", "").split(",") if a) or (issuer,)
-    keys = Keys(signing, given.get("service-account-key-file", "") or signing)
+    flags = options.flags
+    signing = flags.text("service-account-signing-key-file")
+    issuer = next(iter(flags.words("service-account-issuer")), "")
+    audiences = tuple(flags.words("api-audiences")) or (issuer,)
+    keys = Keys(signing, tuple(flags.words("service-account-key-file")) or (signing,))
     try:
-        users = token_file(path) if (path := given.get("token-auth-file", "")) else {}
+        users = token_file(path) if (path := flags.text("token-auth-file")) else {}
     except TokenFileError as error:
         raise InvalidOptions(str(error)) from error
     return Authenticator(
-        Certificates(options.client_ca_file, front_proxy=bool(given.get("requestheader-client-ca-file"))),
+        Certificates(options.client_ca_file, front_proxy=bool(flags.text("requestheader-client-ca-file"))),
         Issuer(keys, issuer, audiences, storage),
         users,
-        BootstrapTokens(storage) if given.get("enable-bootstrap-token-auth") == "true" else None,
-        anonymous=given.get("anonymous-auth") != "false",
+        BootstrapTokens(storage) if flags.switch("enable-bootstrap-token-auth") else None,
+        anonymous=flags.switch("anonymous-auth"),
     )

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from labs.controlplane import klog
 from labs.controlplane.http import Response
 
 from ..context import Context
-from ..options import Options
+from ..options import InvalidOptions, Options
 from ._event import COMPLETE, audit_event, legacy_line
 from ._evidence import Evidence
 from ._log import Log
@@ -42,20 +43,26 @@ class Audit:
     @classmethod
     def of(cls, options: Options, evidence: Evidence | None) -> Audit:
         """As the flags say. Raises `InvalidOptions` for a policy or a log that cannot be used."""
-        given = options.others
-        path = given.get("audit-policy-file")
+        flags = options.flags
+        path = flags.text("audit-policy-file")
         policy = Policy.load(path) if path else None
-        target = given.get("audit-log-path")
+        if webhook := flags.text("audit-webhook-config-file"):
+            try:
+                Path(webhook).stat()
+            except OSError as error:
+                why = f"stat {webhook}: {(error.strerror or str(error)).lower()}"
+                raise InvalidOptions(f"initializing audit webhook: {why}") from None
+        target = flags.text("audit-log-path")
         if not target:
             return cls(evidence, policy, None)
         log = Log(
             target,
-            megabytes=int(given.get("audit-log-maxsize", 100)),
-            backups=int(given.get("audit-log-maxbackup", 100)),
-            days=int(given.get("audit-log-maxage", 366)),
-            compress=given.get("audit-log-compress") == "true",
+            megabytes=flags.number("audit-log-maxsize") or 100,
+            backups=flags.number("audit-log-maxbackup"),
+            days=flags.number("audit-log-maxage"),
+            compress=flags.switch("audit-log-compress"),
         )
-        return cls(evidence, policy, log, legacy=given.get("audit-log-format") == "legacy")
+        return cls(evidence, policy, log, legacy=flags.text("audit-log-format") == "legacy")
 
     async def begin(self, ctx: Context, received: datetime) -> Entry:
         """A request has been read and its user is known."""

@@ -11,18 +11,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
-from labs.controlplane import klog
+from labs.controlplane import klog, pem
 
+from ..configfile import ConfigError, Format, aggregate, invalid, unknown_fields
 from ..context import Target, User
 from ..options import InvalidOptions
-from ._yaml import YAMLError, load
 
 VERSION, KIND = "audit.k8s.io/v1", "Policy"
 STAGES = ("RequestReceived", "ResponseStarted", "ResponseComplete", "Panic")
-_SCHEME = "k8s.io/apiserver/pkg/audit/scheme.go:30"
 _GROUP = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _GROUP_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
@@ -122,11 +120,10 @@ class Policy:
     def load(cls, path: str) -> Policy:
         """The policy in a file. Raises `InvalidOptions`."""
         try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            why = f"open {path}: {(error.strerror or str(error)).lower()}"
+            data = pem.read(path)
+        except pem.PEMError as error:
             raise InvalidOptions(
-                f'loading audit policy file: failed to read file path "{path}": {why}'
+                f'loading audit policy file: failed to read file path "{path}": {error}'
             ) from None
         try:
             return cls._of(_decode(data))
@@ -137,7 +134,7 @@ class Policy:
     def _of(cls, document: dict[str, Any]) -> Policy:
         faults = list(_faults(document))
         if faults:
-            raise PolicyError(faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]")
+            raise PolicyError(aggregate(faults))
         if not document.get("rules"):
             raise PolicyError("loaded illegal policy with 0 rules")
         stages = frozenset(document.get("omitStages", ()))
@@ -165,83 +162,40 @@ def _rule(rule: dict[str, Any], stages: frozenset[str]) -> Rule:
     return Rule(decision, users, groups, verbs, namespaces, resources, tuple(rule.get("nonResourceURLs", ())))
 
 
-#: type -> field -> type of its value; `[]T` is a list.
-_FIELDS = {
-    "Policy": {
-        "apiVersion": "string", "kind": "string", "metadata": "any", "rules": "[]PolicyRule",
-        "omitStages": "[]string", "omitManagedFields": "bool",
+_FORMAT = Format(
+    VERSION,
+    KIND,
+    {
+        "Policy": {
+            "apiVersion": "string", "kind": "string", "metadata": "any", "rules": "[]PolicyRule",
+            "omitStages": "[]string", "omitManagedFields": "bool",
+        },
+        "PolicyRule": {
+            "level": "string", "users": "[]string", "userGroups": "[]string", "verbs": "[]string",
+            "resources": "[]GroupResources", "namespaces": "[]string", "nonResourceURLs": "[]string",
+            "omitStages": "[]string", "omitManagedFields": "bool",
+        },
+        "GroupResources": {"group": "string", "resources": "[]string", "resourceNames": "[]string"},
     },
-    "PolicyRule": {
-        "level": "string", "users": "[]string", "userGroups": "[]string", "verbs": "[]string",
-        "resources": "[]GroupResources", "namespaces": "[]string", "nonResourceURLs": "[]string",
-        "omitStages": "[]string", "omitManagedFields": "bool",
-    },
-    "GroupResources": {"group": "string", "resources": "[]string", "resourceNames": "[]string"},
-}  # fmt: skip
-#: What Go calls these types in its messages.
-_GO = {"Level": "v1.Level", "PolicyRule": "v1.PolicyRule", "GroupResources": "v1.GroupResources"}
+    "k8s.io/apiserver/pkg/audit/scheme.go:30",
+    {"level": "v1.Level", "PolicyRule": "v1.PolicyRule", "GroupResources": "v1.GroupResources"},
+    kind_optional=True,
+)  # fmt: skip
 
 
 def _decode(data: bytes) -> dict[str, Any]:
     try:
-        document = load(data)
-    except YAMLError as error:
+        policy, unknown = _FORMAT.decode(data)
+    except ConfigError as error:
         raise PolicyError(f"failed decoding: {error}") from None
-    if document is None:
-        document = {}
-    if not isinstance(document, dict):
-        raise PolicyError(
-            f"failed decoding: couldn't get version/kind; json parse error: json: cannot unmarshal "
-            f"{_json_kind(document)} into Go value of type struct {{ APIVersion string "
-            '"json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
-        )
-    version, kind = document.get("apiVersion") or "", document.get("kind") or KIND
-    if version and (version, kind) != (VERSION, KIND):
-        raise PolicyError(
-            f'failed decoding: no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"'
-        )
-    unknown: list[str] = []
-    policy: dict[str, Any] = _conform(document, "Policy", "Policy", "", unknown)
     if unknown:
-        named = ", ".join(f'unknown field "{path}"' for path in unknown)
         klog.warning(
             "reader.go:81",
-            f"Audit policy contains errors, falling back to lenient decoding: strict decoding error: {named}",
+            f"Audit policy contains errors, falling back to lenient decoding: {unknown_fields(unknown)}",
         )
-    if not version:
+    if not policy.get("apiVersion"):
         raise PolicyError("unknown group version field audit.k8s.io/__internal, Kind=Policy in policy")
     return policy
-
-
-def _conform(value: Any, expected: str, owner: str, path: str, unknown: list[str]) -> Any:
-    """The value with known fields only. Raises `PolicyError` for a wrong type, in Go's words."""
-    if expected.startswith("[]") and isinstance(value, list):
-        return [_conform(v, expected[2:], owner, f"{path}[{i}]", unknown) for i, v in enumerate(value)]
-    if expected in _FIELDS and isinstance(value, dict):
-        fields = _FIELDS[expected]
-        below = {key: f"{path}.{key}".lstrip(".") for key in value}
-        unknown += [below[key] for key in value if key not in fields]
-        return {
-            key: _conform(each, fields[key], expected, below[key], unknown)
-            for key, each in value.items()
-            if key in fields and each is not None
-        }
-    if expected == "any" or type(value) is {"string": str, "bool": bool}.get(expected):
-        return value
-    plain = re.sub(r"\[\d+\]", "", path)
-    item = expected.removeprefix("[]")
-    go = f"{expected.removesuffix(item)}{_GO.get(item, item)}"
-    if path.endswith(".level"):
-        go = _GO["Level"]
-    raise PolicyError(
-        f"failed decoding: json: cannot unmarshal {_json_kind(value)} into Go struct field "
-        f"{owner}.{plain} of type {go}"
-    )
-
-
-def _json_kind(value: object) -> str:
-    kinds: dict[type, str] = {bool: "bool", str: "string", list: "array", dict: "object"}
-    return kinds.get(type(value), "number")
 
 
 def _faults(policy: dict[str, Any]) -> Iterable[str]:
@@ -262,12 +216,7 @@ def _faults(policy: dict[str, Any]) -> Iterable[str]:
         yield from _stage_faults(rule.get("omitStages", ()), f"{path}.omitStages")
         if urls and (rule.get("resources") or rule.get("namespaces")):
             why = "rules cannot apply to both regular resources and non-resource URLs"
-            yield _invalid(f"{path}.nonResourceURLs", urls, why)
-
-
-def _invalid(path: str, value: object, why: str) -> str:
-    shown = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return f"{path}: Invalid value: {shown}: {why}"
+            yield invalid(f"{path}.nonResourceURLs", urls, why)
 
 
 def _url_faults(urls: Iterable[str], path: str) -> Iterable[str]:
@@ -275,22 +224,22 @@ def _url_faults(urls: Iterable[str], path: str) -> Iterable[str]:
         if url == "*":
             continue
         if not url.startswith("/"):
-            yield _invalid(f"{path}[{index}]", url, "non-resource URL rules must begin with a '/' character")
+            yield invalid(f"{path}[{index}]", url, "non-resource URL rules must begin with a '/' character")
         if "*" in url[:-1]:
             why = "non-resource URL wildcards '*' must be the final character of the rule"
-            yield _invalid(f"{path}[{index}]", url, why)
+            yield invalid(f"{path}[{index}]", url, why)
 
 
 def _resource_faults(each: dict[str, Any], path: str) -> Iterable[str]:
     group = each.get("group", "")
     if group not in ("", "*") and not _GROUP.fullmatch(group):
-        yield _invalid(f"{path}.group", group, _GROUP_TEXT)
+        yield invalid(f"{path}.group", group, _GROUP_TEXT)
     if each.get("resourceNames") and not each.get("resources"):
         why = "using resourceNames requires at least one resource"
-        yield _invalid(f"{path}.resourceNames", each["resourceNames"], why)
+        yield invalid(f"{path}.resourceNames", each["resourceNames"], why)
 
 
 def _stage_faults(stages: Iterable[str], path: str) -> Iterable[str]:
     for index, stage in enumerate(stages):
         if stage not in STAGES:
-            yield _invalid(f"{path}[{index}]", stage, f"allowed stages are {','.join(STAGES)}")
+            yield invalid(f"{path}[{index}]", stage, f"allowed stages are {','.join(STAGES)}")

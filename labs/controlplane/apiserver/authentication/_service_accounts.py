@@ -41,7 +41,7 @@ class Keys:
     """The files of `--service-account-signing-key-file` and `--service-account-key-file`."""
 
     signing: str
-    verifying: str
+    verifying: tuple[str, ...]
 
     @cached_property
     def private(self) -> PrivateKey:
@@ -55,10 +55,8 @@ class Keys:
         """What signatures are checked with, by key id; a file may have several, private ones too."""
         from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-        if not self.verifying:
-            return {}
         found = {}
-        for block in _pem_blocks(Path(self.verifying).read_text()):
+        for block in _pem_blocks("\n".join(Path(path).read_text() for path in self.verifying)):
             if "PRIVATE KEY" in block:
                 key: Any = load_pem_private_key(block.encode(), None).public_key()
             else:

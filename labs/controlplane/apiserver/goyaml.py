@@ -1,4 +1,4 @@
-"""YAML read as the API machinery reads it, with goyaml's words for what is wrong."""
+"""YAML of configuration files, read as the API machinery reads it, with goyaml's words for what is wrong."""
 
 from __future__ import annotations
 

@@ -1,0 +1,128 @@
+"""The API server's own configuration files, decoded as its scheme decodes them, with Go's words.
+
+Fields are known by name and type; what a file has beside them is told to the caller, who may be lenient.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from labs.controlplane.flags import duration
+
+from .goyaml import YAMLError, load
+
+#: type -> field -> type of its value; `[]T` is a list, `duration` Go's text, `any` is not looked into.
+Fields = Mapping[str, Mapping[str, str]]
+
+_PLAIN = {"string": str, "bool": bool, "int": int, "time.Duration": int}
+
+
+class ConfigError(Exception):
+    """A file cannot be used."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of configuration file."""
+
+    version: str
+    kind: str
+    fields: Fields
+    #: Where the real server's scheme for it is made: part of its words for a kind it does not know.
+    scheme: str
+    #: What Go calls these types in its messages, where it is another name.
+    go: Mapping[str, str] = field(default_factory=dict)
+    #: Both may be left out of the file.
+    kind_optional: bool = False
+
+    def decode(self, data: bytes) -> tuple[dict[str, Any], list[str]]:
+        """The document with its known fields, and the paths of others. Raises `ConfigError`."""
+        try:
+            document = load(data)
+        except YAMLError as error:
+            raise ConfigError(str(error)) from None
+        document = {} if document is None else document
+        if not isinstance(document, dict):
+            raise ConfigError(
+                f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_kind(document)} "
+                'into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
+                'Kind string "json:\\"kind,omitempty\\"" }'
+            )
+        version, kind = document.get("apiVersion") or "", document.get("kind") or ""
+        if not self.kind_optional and not (version and kind):
+            missing = "apiVersion" if kind else "Kind"
+            raise ConfigError(f"Object '{missing}' is missing in '{data.decode()}'")
+        if version and (version, kind or self.kind) != (self.version, self.kind):
+            named = kind or self.kind
+            raise ConfigError(
+                f'no kind "{named}" is registered for version "{version}" in scheme "{self.scheme}"'
+            )
+        unknown: list[str] = []
+        return self._conform(document, self.kind, self.kind, "", unknown), unknown
+
+    def _conform(self, value: Any, expected: str, owner: str, path: str, unknown: list[str]) -> Any:
+        if expected.startswith("[]") and isinstance(value, list):
+            inner = expected[2:]
+            return [self._conform(v, inner, owner, f"{path}[{i}]", unknown) for i, v in enumerate(value)]
+        if expected in self.fields and isinstance(value, dict):
+            fields = self.fields[expected]
+            below = {key: f"{path}.{key}".lstrip(".") for key in value}
+            owner = (
+                expected if expected[0].isupper() else owner
+            )  # Go has no name for a structure within another
+            unknown += [below[key] for key in value if key not in fields]
+            return {
+                key: self._conform(each, fields[key], owner, below[key], unknown)
+                for key, each in value.items()
+                if key in fields and each is not None
+            }
+        if expected == "any" or type(value) is _PLAIN.get(expected):
+            return value
+        if expected == "duration" and isinstance(value, str):
+            return _duration(value)
+        plain = re.sub(r"\[\d+\]", "", path)
+        item = expected.removeprefix("[]")
+        named = self.go.get(plain.rpartition(".")[2], self.go.get(item, item))
+        raise ConfigError(
+            f"json: cannot unmarshal {json_kind(value)} into Go struct field {owner}.{plain} of type "
+            f"{expected.removesuffix(item)}{named}"
+        )
+
+
+def _duration(text: str) -> str:
+    try:
+        duration(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return text
+
+
+def unknown_fields(paths: Iterable[str]) -> str:
+    """The strict decoder's word for fields that nobody knows."""
+    return "strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in paths)
+
+
+def json_kind(value: object) -> str:
+    """What encoding/json calls a value's type."""
+    kinds: dict[type, str] = {bool: "bool", str: "string", list: "array", dict: "object"}
+    return kinds.get(type(value), "number")
+
+
+def compact(value: object) -> str:
+    """JSON as Go writes it in messages."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def invalid(path: str, value: object, why: str) -> str:
+    """`field.Invalid`."""
+    return f"{path}: Invalid value: {compact(value)}: {why}"
+
+
+def aggregate(faults: Iterable[str]) -> str:
+    """Several errors as one; the same one is said once (`utilerrors.NewAggregate`)."""
+    different = list(dict.fromkeys(faults))
+    return different[0] if len(different) == 1 else f"[{', '.join(different)}]"

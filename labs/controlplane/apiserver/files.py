@@ -1,0 +1,86 @@
+"""The files that the server reads at its start, beside its own certificate, in the real order and words.
+
+`BuildGenericConfig` in `pkg/controlplane/apiserver` applies the options one after the other; the first that
+cannot be applied ends the process.
+"""
+
+from __future__ import annotations
+
+from labs.controlplane import pem
+
+from . import encryption, goyaml, runtime_config
+from .authentication import TokenFileError, token_file
+from .options import InvalidOptions, Options
+
+
+def check(options: Options) -> None:
+    """Raises `InvalidOptions` for the first file that the real server would not start with."""
+    flags = options.flags
+    if not flags.number("max-requests-inflight") + flags.number("max-mutating-requests-inflight"):
+        raise InvalidOptions(
+            "invalid configuration: MaxRequestsInFlight=0 and MaxMutatingRequestsInFlight=0; they must add "
+            "up to something positive"
+        )
+    runtime_config.check(flags.words("runtime-config"))
+    if path := flags.text("encryption-provider-config"):
+        encryption.check(path)
+    for flag, what in (
+        ("egress-selector-config-file", "egress selector"),
+        ("tracing-config-file", "tracing"),
+    ):
+        if path := flags.text(flag):
+            _check_configuration(path, what)
+    try:
+        _check_authentication(options)
+    except pem.PEMError as error:
+        raise InvalidOptions(str(error)) from None
+    if path := flags.text("peer-ca-file"):
+        try:
+            pem.read(path)
+        except pem.PEMError as error:
+            raise InvalidOptions(f"failed to create proxy transport: {error}") from None
+
+
+def _check_configuration(path: str, what: str) -> None:
+    try:
+        pem.read(path)
+    except pem.PEMError as error:
+        shown = f" [{error}]" if what == "egress selector" else f": {error}"
+        raise InvalidOptions(
+            f'failed to read {what} config: unable to read {what} configuration from "{path}"{shown}'
+        ) from None
+
+
+def _check_authentication(options: Options) -> None:
+    flags = options.flags
+    if path := flags.text("authentication-config"):
+        _check_authentication_configuration(path, anonymous_given=flags.is_given("anonymous-auth"))
+    elif (url := flags.text("oidc-issuer-url")) and not url.startswith("https://"):
+        wrong = f'jwt[0].issuer.url: Invalid value: "{url}": URL scheme must be https'
+        raise InvalidOptions(f"invalid authentication configuration: {wrong}")
+    if options.client_ca_file:
+        pem.check_bundle(options.client_ca_file, "client-ca-bundle")
+    if path := flags.text("requestheader-client-ca-file"):
+        pem.check_bundle(path, "request-header")
+    keys = flags.words("service-account-key-file")
+    for path in keys or [""] * flags.is_given("service-account-key-file"):
+        pem.check_public_keys(path)
+    if path := flags.text("token-auth-file"):
+        try:
+            token_file(path)
+        except TokenFileError as error:
+            raise InvalidOptions(str(error)) from None
+
+
+def _check_authentication_configuration(path: str, *, anonymous_given: bool) -> None:
+    wrong = f'failed to load authentication configuration from file "{path}"'
+    try:
+        data = pem.read(path)
+        document = goyaml.load(data)
+    except (pem.PEMError, goyaml.YAMLError) as error:
+        raise InvalidOptions(f"{wrong}: {error}") from None
+    if anonymous_given and isinstance(document, dict) and document.get("anonymous") is not None:
+        raise InvalidOptions(
+            "anonymous: Forbidden: --anonymous-auth flag cannot be set when anonymous field is configured in "
+            "authentication configuration file"
+        )
