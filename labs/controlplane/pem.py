@@ -40,7 +40,8 @@ def load_pair(context: ssl.SSLContext, certificate: str, key: str, name: str = "
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise PEMError("tls: private key does not match public key") from error
-        if error.reason == "KEY_TYPE_MISMATCH":
+        # OpenSSL keeps certificates apart by the type of their keys
+        if error.reason in ("KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
             raise PEMError("tls: private key type does not match public key type") from error
         if _is_sound(certificate):
             raise PEMError("tls: failed to parse private key") from error
