@@ -78,14 +78,22 @@ class ManifestWatch:
 
     def _handle(self, event: Event) -> None:
         if event.watch is not self._watches.get(DIRECTORY):
-            self._arm()
-            self.scan()
+            if self._leads_to_the_directory(event):
+                self._arm()
+                self.scan()
             return
         name = str(event.name or "")
         if event.mask & Mask.CREATE and self._is_being_written(name):
             return  # its first full content comes with CLOSE_WRITE
         if _counts(name):  # this one alone: with hundreds of files a scan for each is the square of it
             self._compare(name, self._look(name))
+
+    def _leads_to_the_directory(self, event: Event) -> bool:
+        """Whether it is about the directory's own name, and not about what lies beside it."""
+        parent = next((path for path, watch in self._watches.items() if watch is event.watch), None)
+        if parent is None or event.name is None:  # of a directory that was replaced, or of one that has gone
+            return True
+        return f"{DIRECTORY}/".startswith(f"{parent}/{event.name}/")
 
     def _is_being_written(self, name: str) -> bool:
         try:

@@ -1,0 +1,98 @@
+"""Our figures beside the real kubelet's, as they were recorded on a node of its own (`recorded.json`)."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from tests.bench.processes import Usage
+from tests.bench.static_pods import LEAST_GRACE, Crowd
+
+RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "recorded.json").read_text())
+
+#: Measure to its words. What the kubelet's least grace takes is no work, and subtracted on both sides.
+WORDS = {
+    "drop_to_container": "manifest to container",
+    "drop_to_mirror_running": "manifest to Running mirror",
+    "edit_to_new_container": "edit to new container",
+    "edit_to_new_mirror_running": "edit to new Running mirror",
+    "mirror_deleted_to_new_mirror": "mirror deleted to new mirror",
+    "remove_to_container_gone": f"file removed to container gone, less {LEAST_GRACE:.0f} s of grace",
+    "remove_to_mirror_gone": f"file removed to mirror gone, less {LEAST_GRACE:.0f} s of grace",
+}
+
+
+def p90(values: Sequence[float]) -> float:
+    """The value that nine in ten do not exceed."""
+    return sorted(values)[-(-len(values) * 9 // 10) - 1]
+
+
+def times(rows: Mapping[str, Sequence[float]], unit: float) -> Table:
+    """Times that are given as multiples of a unit of this machine, too."""
+    table = Table("what", "count", "median s", "p90", "max", "× unit", title="boot", title_justify="left")
+    for key, values in rows.items():
+        middle = statistics.median(values)
+        numbers = (f"{middle:.2f}", f"{p90(values):.2f}", f"{max(values):.2f}", f"{middle / unit:.1f}")
+        table.add_row(key, str(len(values)), *numbers)
+    return table
+
+
+def latencies(rows: Mapping[str, Sequence[float]]) -> Table:
+    """One static pod's life, step by step."""
+    table = _beside("one static pod", "what", "count", "median s", "p90", "real median", "p90", "real / ours")
+    for key, values in rows.items():
+        grace = LEAST_GRACE if key.startswith("remove") else 0.0
+        real = [value - grace for value in RECORDED["seconds"][key]]
+        ours, theirs = statistics.median(values), statistics.median(real)
+        table.add_row(
+            WORDS[key],
+            str(len(values)),
+            f"{ours:.3f}",
+            f"{p90(values):.3f}",
+            f"{theirs:.3f}",
+            f"{p90(real):.3f}",
+            f"{theirs / max(ours, 0.001):.1f}",
+        )
+    return table
+
+
+def crowds(results: Mapping[int, Crowd]) -> Table:
+    """Many pods at once: seconds, and the memory of all that runs them."""
+    table = _beside("many static pods at once", "pods", "what", "ours", "real", "real / ours")
+    for count, crowd in results.items():
+        real = RECORDED["at_once"][str(count)]
+        all_gone = real["all_gone"] - LEAST_GRACE
+        weight = sum(usage.pss_mb for usage in crowd.usage.values())
+        parts = ", ".join(f"{role} {usage.pss_mb:.0f}" for role, usage in crowd.usage.items())
+        for what, ours, theirs, digits in (
+            ("all containers, s", crowd.all_containers, real["all_containers"], 2),
+            ("all mirrors Running, s", crowd.all_mirrors_running, real["all_mirrors_running"], 2),
+            (f"all gone, less {LEAST_GRACE:.0f} s of grace", crowd.all_gone, all_gone, 2),
+            ("their work, CPU s", crowd.cpu_s, sum(real["cpu_s"].values()), 2),
+            (f"PSS, MB ({parts})", weight, sum(real["pss_mb"].values()), 0),
+        ):
+            ratio = f"{theirs / max(ours, 0.001):.1f}"
+            table.add_row(str(count), what, f"{ours:.{digits}f}", f"{theirs:.{digits}f}", ratio)
+        table.add_section()
+    return table
+
+
+def idle(usage: Mapping[str, Usage], seconds: float) -> Table:
+    """What the node's own programs do and weigh while nothing happens; `usage` has the work of `seconds`."""
+    table = _beside("idle", "what", "ours", "real", "real / ours")
+    ours_cpu = sum(100 * each.cpu_s / seconds for each in usage.values())
+    ours_mb = sum(each.pss_mb for each in usage.values())
+    real_cpu = sum(each["cpu_percent"] for each in RECORDED["idle"].values())
+    real_mb = sum(each["pss_mb"] for each in RECORDED["idle"].values())
+    for what, ours, theirs in (("CPU, % of a core", ours_cpu, real_cpu), ("PSS, MB", ours_mb, real_mb)):
+        table.add_row(what, f"{ours:.2f}", f"{theirs:.2f}", f"{theirs / max(ours, 0.01):.1f}")
+    return table
+
+
+def _beside(title: str, *columns: str) -> Table:
+    return Table(*columns, title=f"{title} (real: {RECORDED['components']})", title_justify="left")
