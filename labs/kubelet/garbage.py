@@ -51,7 +51,8 @@ class GarbageCollector:
     async def _collect_runtime(self, live: Callable[[], set[str]]) -> None:
         containers = await self._cri.list_containers()
         for container in containers:
-            dead, ours = container.state == api.CONTAINER_EXITED, POD_UID in container.labels
+            # one that was made and never started counts, too
+            dead, ours = container.state != api.CONTAINER_RUNNING, POD_UID in container.labels
             if dead and ours and container.labels[POD_UID] not in live():
                 klog.info("scope.go:122", "RemoveContainer", containerID=container.id)
                 await self._cri.remove_container(container.id)

@@ -1,6 +1,8 @@
 """What concerns a sandbox and its containers together: the order of stopping, and who is told of it."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from cri_api.v1 import api_pb2 as cri
@@ -26,16 +28,35 @@ class Pods:
         #: Who wants to hear of each step of each container (GetContainerEvents).
         self.listeners: set[asyncio.Queue[Any]] = set()
         processes.on_exit = self._exited
+        #: What is being made or started now, by id: whoever is to stop it waits until that is over.
+        self._starting: dict[str, asyncio.Event] = {}
 
     def containers_of(self, sandbox: Sandbox) -> list[Container]:
         return [each for each in self._containers.records if each.sandbox_id == sandbox.id]
 
+    @asynccontextmanager
+    async def _start_of(self, identity: str) -> AsyncIterator[None]:
+        self._starting[identity] = over = asyncio.Event()
+        try:
+            yield
+        finally:
+            del self._starting[identity]
+            over.set()
+
+    async def _started(self, identity: str) -> None:
+        if identity in self._starting:
+            await self._starting[identity].wait()
+
     async def run(self, config: Any, handler: str) -> Sandbox:
-        return await self.sandboxes.run(config, handler)
+        sandbox = self.sandboxes.new(config, handler)
+        async with self._start_of(sandbox.id):
+            await self.sandboxes.start(sandbox)
+        return sandbox
 
     async def stop(self, sandbox: Sandbox) -> None:
         """Kill what still runs in the sandbox (the kubelet has asked politely before), then the sandbox."""
-        await asyncio.gather(*(self._containers.stop(each, 0) for each in self.containers_of(sandbox)))
+        await self._started(sandbox.id)
+        await asyncio.gather(*(self.stop_container(each, 0) for each in self.containers_of(sandbox)))
         await self.sandboxes.stop(sandbox)
 
     async def remove(self, sandbox: Sandbox) -> None:
@@ -50,10 +71,18 @@ class Pods:
         return container
 
     async def start(self, container: Container) -> None:
-        await self._containers.start(container)
+        if container.id in self._starting:
+            raise CriError(f'failed to set starting state for container "{container.id}": it is starting')
+        async with self._start_of(container.id):
+            await self._containers.start(container)
         self._tell(cri.CONTAINER_STARTED_EVENT, container)
 
+    async def stop_container(self, container: Container, grace: float) -> None:
+        await self._started(container.id)
+        await self._containers.stop(container, grace)
+
     async def remove_container(self, container: Container) -> None:
+        await self._started(container.id)
         await self._containers.remove(container)
         self._tell(cri.CONTAINER_DELETED_EVENT, container)
 

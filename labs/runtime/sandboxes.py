@@ -68,9 +68,8 @@ class Sandboxes:
                 except CriError as taken:  # by something else, while no runtime was there
                     log.warning("%s", taken)
 
-    async def run(self, config: Any, handler: str) -> Sandbox:
-        """Make and start a sandbox; all or nothing."""
-        sandbox = self._new(config, handler)
+    async def start(self, sandbox: Sandbox) -> None:
+        """Start a new sandbox; one that fails is forgotten."""
         try:
             await self._start(sandbox)
         except BaseException:
@@ -81,9 +80,9 @@ class Sandboxes:
             self.records.remove(sandbox)
             raise
         self._evidence.sandbox("SandboxCreated", sandbox)
-        return sandbox
 
-    def _new(self, config: Any, handler: str) -> Sandbox:
+    def new(self, config: Any, handler: str) -> Sandbox:
+        """Note a sandbox and lay out its files; nothing runs yet."""
         if handler not in ("", "runc"):
             raise CriError(f'failed to get sandbox runtime: no runtime for "{handler}" is configured')
         identity = new_id()

@@ -45,6 +45,25 @@ def answered(method: Method) -> Callable[[Any, Any, Any], Awaitable[Any]]:
     return call
 
 
+def finished(method: Method) -> Method:
+    """Go on to the end although the client has gone meanwhile: nothing is left half started."""
+    working: set[asyncio.Future[Any]] = set()
+
+    def over(task: "asyncio.Future[Any]") -> None:
+        working.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked has heard of it, or does not listen any more
+
+    @functools.wraps(method)
+    async def call(self: Any, request: Any) -> Any:
+        task = asyncio.ensure_future(method(self, request))
+        working.add(task)
+        task.add_done_callback(over)
+        return await asyncio.shield(task)
+
+    return call
+
+
 class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
     """Pods and containers."""
 
@@ -92,6 +111,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
         )
 
     @answered
+    @finished
     async def RunPodSandbox(self, request: Any) -> Any:
         sandbox = await self._pods.run(request.config, request.runtime_handler)
         return cri.RunPodSandboxResponse(pod_sandbox_id=sandbox.id)
@@ -132,6 +152,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
         return cri.CreateContainerResponse(container_id=container.id)
 
     @answered
+    @finished
     async def StartContainer(self, request: Any) -> Any:
         await self._pods.start(self._containers.records.get(request.container_id))
         return cri.StartContainerResponse()
@@ -140,7 +161,7 @@ class RuntimeService(api_pb2_grpc.RuntimeServiceServicer):  # type: ignore[misc]
     async def StopContainer(self, request: Any) -> Any:
         container = self._containers.records.find(request.container_id)
         if container is not None:
-            await self._containers.stop(container, float(request.timeout))
+            await self._pods.stop_container(container, float(request.timeout))
         return cri.StopContainerResponse()
 
     @answered

@@ -31,7 +31,7 @@ CROWDS = (10, 50, 100)
 IDLE_SECONDS = 30
 SETTLE_SECONDS = 10
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 
 
 def unit() -> float:

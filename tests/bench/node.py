@@ -36,6 +36,7 @@ class Mirror:
     uid: str
     phase: str
     deleted: bool
+    labels: dict[str, str]
 
 
 class Node:
@@ -97,6 +98,11 @@ class Node:
         """The mirror of the static pod `pod`, also after its end."""
         return self._seen.get(f"{pod}-{self.name}")
 
+    def mirrors(self) -> dict[str, Mirror]:
+        """All that are there, by name."""
+        with self._news:
+            return {name: mirror for name, mirror in self._seen.items() if not mirror.deleted}
+
     def when_mirrored(self, what: str, is_so: Callable[[], Any]) -> float:
         """Wait until what the watch has shown makes `is_so` true; the moment."""
         with self._news:
@@ -125,11 +131,10 @@ class Node:
             for line in self._ask(connection, "GET", "/api/v1/namespaces/default/pods?watch=1"):
                 event: dict[str, Any] = json.loads(line)
                 pod = event["object"]
-                shown = Mirror(
-                    pod["metadata"]["uid"], pod.get("status", {}).get("phase", ""), event["type"] == "DELETED"
-                )
+                metadata, phase = pod["metadata"], pod.get("status", {}).get("phase", "")
+                shown = Mirror(metadata["uid"], phase, event["type"] == "DELETED", metadata.get("labels", {}))
                 with self._news:
-                    self._seen[pod["metadata"]["name"]] = shown
+                    self._seen[metadata["name"]] = shown
                     self._news.notify_all()
 
 

@@ -46,3 +46,22 @@ def test_directories_of_pods_that_are_gone_go_and_those_of_pods_that_come_meanwh
 
     assert [path.name for path in (tmp_path / "var/lib/kubelet/pods").iterdir()] == ["new"]
     assert [path.name for path in (tmp_path / "var/log/pods").iterdir()] == ["default_web_new"]
+
+
+def test_a_container_that_was_made_and_never_started_goes_with_its_pod(tmp_path: Path) -> None:
+    runtime = MemoryRuntime(lambda: START)
+    fs = HostFs(str(tmp_path))
+    volumes = Volumes(fs, "/var/lib/kubelet", "", lambda: START)
+    logs, cgroups = ContainerLogs(fs, "/var/log/pods"), Cgroups(fs, "/", "cgroupfs")
+    metadata, labels = api.PodSandboxMetadata(name="web", uid="gone"), {"io.kubernetes.pod.uid": "gone"}
+    sandbox_config = api.PodSandboxConfig(metadata=metadata, labels=labels)
+
+    async def collected() -> None:
+        sandbox = await runtime.run_sandbox(sandbox_config)
+        await runtime.create_container(sandbox, api.ContainerConfig(labels=labels), sandbox_config)
+        await runtime.stop_sandbox(sandbox)
+        await GarbageCollector(runtime, volumes, logs, cgroups).collect(set)
+
+    asyncio.run(collected())
+
+    assert (runtime.containers, runtime.sandboxes) == ({}, {})

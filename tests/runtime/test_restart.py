@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
+import grpc
+import pytest
 from cri_api.v1 import api_pb2 as cri
 
 from tests.runtime.harness import RuntimeNode
@@ -74,3 +77,21 @@ def test_after_a_reboot_containers_have_exited_for_unknown_reason(fresh_node: Ru
     node.cri.RemovePodSandbox(cri.RemovePodSandboxRequest(pod_sandbox_id=sandbox))
     assert not list((node.trusted / "containers").iterdir())
     assert node.run_container(node.sandbox(), "true")
+
+
+@pytest.mark.parametrize("patience", [0.0, 0.005, 0.01, 0.02, 0.04, 0.08])
+def test_a_start_that_nobody_waits_for_any_more_leaves_nothing_when_the_pod_is_stopped(
+    node: RuntimeNode, patience: float
+) -> None:
+    sandbox = node.sandbox("hasty", uid=f"hasty-{patience}")
+    container = node.create(sandbox, "sleep", "4717")
+
+    start = node.cri.StartContainer.future(cri.StartContainerRequest(container_id=container))
+    with suppress(grpc.FutureTimeoutError):
+        start.result(patience)
+    start.cancel()
+    node.cri.StopPodSandbox(cri.StopPodSandboxRequest(pod_sandbox_id=sandbox))
+
+    status = node.cri.ContainerStatus(cri.ContainerStatusRequest(container_id=container)).status
+    assert status.state in (cri.CONTAINER_EXITED, cri.CONTAINER_CREATED)
+    assert "4717" not in node.sh("cat /proc/[0-9]*/cmdline 2>/dev/null || true")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -32,6 +33,9 @@ def main() -> None:
     # whoever is root on the node may send these to process 1; none of them is for it
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_IGN)
+    # each container takes three descriptors here; containerd and systemd raise this limit likewise
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     os.set_inheritable(CONTROL_FD, False)
     os.set_inheritable(EVIDENCE_FD, False)
     supervisor = socket.socket(fileno=CONTROL_FD)
