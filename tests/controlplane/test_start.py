@@ -22,7 +22,7 @@ def unstarted(tmp_path_factory: pytest.TempPathFactory) -> Plane:
 def _fails(plane: Plane, *flags: str) -> tuple[int, str]:
     plane.log.write_bytes(b"")
     process = plane.spawn(list(flags))
-    return process.wait(30), plane.log.read_text()
+    return process.wait(120), plane.log.read_text()
 
 
 def test_an_unknown_flag_ends_it(unstarted: Plane) -> None:
