@@ -148,29 +148,41 @@ async def dial(
     return connection, answered
 
 
-async def relay(
-    request: Request,
-    client: Connection,
-    url: str,
-    *,
-    tls: ssl.SSLContext | None = None,
-    headers: Headers | None = None,
-) -> None:
-    """Be the wire between a client and the server at `url`, which is asked what the client has asked.
+#: What of a client's request is about its upgrade, and is passed on.
+_UPGRADING = frozenset(
+    {
+        *("upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol"),
+        *("sec-websocket-extensions", "x-stream-protocol-version", "origin", "content-length"),
+    }
+)
 
-    `headers` replace those of the client. A refusal is passed on, too.
+
+async def pass_on(
+    request: Request, url: str, *, tls: ssl.SSLContext | None = None
+) -> tuple[Connection, Headers]:
+    """Ask the server at `url` for the upgrade that a client has asked for: its connection, and its answer.
+
+    Raises what `dial` does.
     """
-    kept = {"upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol"}
-    kept |= {"sec-websocket-extensions", "x-stream-protocol-version", "origin"}
-    passed = {name: value for name, value in request.headers.items() if name in kept}
+    passed = {name: value for name, value in request.headers.items() if name in _UPGRADING}
+    server, answered = await dial(url, request.method, passed, tls=tls)
+    return server, {k: v for k, v in answered.items() if k not in ("connection", "date")}
+
+
+async def relay(request: Request, client: Connection, url: str, *, tls: ssl.SSLContext | None = None) -> None:
+    """Be the wire between a client and the server at `url`. A refusal is passed on, too."""
     try:
-        server, answered = await dial(url, request.method, passed | dict(headers or {}), tls=tls)
+        server, answered = await pass_on(request, url, tls=tls)
     except RefusedError as refused:
         respond(client.writer, refused.code, {}, str(refused))
         await client.close()
         return
-    hop = {name: value for name, value in answered.items() if name not in ("connection", "date")}
-    respond(client.writer, 101, {"Connection": "Upgrade", **hop})
+    await answer(client, server, answered)
+
+
+async def answer(client: Connection, server: Connection, answered: Headers) -> None:
+    """Upgrade a client's connection as the server has upgraded its own, and be the wire between the two."""
+    respond(client.writer, 101, {"Connection": "Upgrade", **answered})
     await join(client, server)
 
 

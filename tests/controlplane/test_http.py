@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
 
 import pytest
+
+from labs.controlplane.http import Request, Response, serve
+from labs.streaming.http import Connection
 
 from .plane import Plane
 
@@ -100,3 +104,33 @@ def test_a_continued_body_is_asked_for(plane: Plane, namespace: str) -> None:
     answer = _raw(plane, head.encode() + body)
 
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n")
+
+
+def test_a_connection_that_is_taken_over_is_let_go_of_at_its_end() -> None:
+    async def scenario() -> tuple[bytes, bytes]:
+        async def echo(connection: Connection) -> None:
+            connection.writer.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+            connection.writer.write(await connection.reader.readexactly(5))
+            await connection.writer.drain()
+
+        async def handle(request: Request) -> Response:
+            assert request.headers["x-stream-protocol-version"] == "v5, v4"
+            return Response(101, takeover=echo)
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = await serve(handle, listener, context=None)
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        asked = ["POST / HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: SPDY/3.1"]
+        asked += ["X-Stream-Protocol-Version: v5", "X-Stream-Protocol-Version: v4", "Content-Length: 0"]
+        writer.write("\r\n".join([*asked, "", ""]).encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"hello")
+        rest = await reader.read()
+        writer.close()
+        server.close()
+        await server.wait_closed()
+        return head, rest
+
+    head, rest = asyncio.run(asyncio.wait_for(scenario(), 30))
+
+    assert (head.split()[1], rest) == (b"101", b"hello")

@@ -25,6 +25,7 @@ from .context import Context, Target
 from .etcd import Etcd
 from .handlers import Handlers
 from .health import Health
+from .kubelets import Kubelets
 from .metrics import Metrics
 from .options import Fatal, InvalidOptions, Options
 from .registry import Registry
@@ -144,7 +145,9 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     health = Health(etcd)
     server = Server(
         Handlers(registry, Watches(storage, hub)),
-        Subresources(registry, tokens, to_kubelets, tuple(parsed.kubelet_preferred_address_types)),
+        Subresources(
+            registry, tokens, Kubelets(registry, to_kubelets, parsed.kubelet_preferred_address_types)
+        ),
         health,
         prepared.audit,
         Metrics(),

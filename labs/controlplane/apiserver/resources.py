@@ -81,10 +81,16 @@ def _status(kind: str) -> Subresource:
 
 
 _TOKEN = Subresource("token", "TokenRequest", ("create",), "authentication.k8s.io", "v1")
+_CONNECT = ("create", "get")
+_PROXY = ("create", "delete", "get", "patch", "update")
 _POD_SUBRESOURCES = (
+    Subresource("attach", "PodAttachOptions", _CONNECT),
     Subresource("binding", "Binding", ("create",)),
     Subresource("eviction", "Eviction", ("create",), "policy", "v1"),
+    Subresource("exec", "PodExecOptions", _CONNECT),
     Subresource("log", "Pod", ("get",)),
+    Subresource("portforward", "PodPortForwardOptions", _CONNECT),
+    Subresource("proxy", "PodProxyOptions", _PROXY),
     _status("Pod"),
 )
 _EVENT_FIELDS = (
@@ -125,7 +131,7 @@ RESOURCES: tuple[Resource, ...] = (
              verbs=("create", "delete", "get", "list", "patch", "update", "watch")),
     Resource("nodes", "Node", "", "v1", False, CORE + "Node", "/registry/minions",
              NodeStrategy(), short=("no",), selectable=("spec.unschedulable",),
-             subresources=(_status("Node"),)),
+             subresources=(Subresource("proxy", "NodeProxyOptions", _PROXY), _status("Node"))),
     Resource("pods", "Pod", "", "v1", True, CORE + "Pod", "/registry/pods",
              PodStrategy(), short=("po",), categories=("all",), selectable=_POD_FIELDS,
              subresources=_POD_SUBRESOURCES),

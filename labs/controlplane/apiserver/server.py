@@ -109,7 +109,7 @@ class Server:
         resource = BY_PATH.get((target.group, target.version, target.resource))
         if (
             resource is None
-            or target.rest
+            or (target.rest and target.subresource != "proxy")
             or (target.namespace and not _may_have_namespace(resource, target))
         ):
             raise status.page_not_found()

@@ -5,7 +5,7 @@ The API server's own code never meets aiohttp: a handler takes a `Request` and r
 """
 
 from ._client import Client, ConnectionFailed, Reply
-from ._server import BODY_LIMIT, Handler, Peer, Request, Response, serve
+from ._server import BODY_LIMIT, Handler, Peer, Request, Response, Takeover, serve
 
 __all__ = [
     "BODY_LIMIT",
@@ -16,5 +16,6 @@ __all__ = [
     "Reply",
     "Request",
     "Response",
+    "Takeover",
     "serve",
 ]

@@ -14,6 +14,9 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from labs import tls
+from labs.streaming.http import Connection
+
+from ._upgrade import hand_over
 
 #: What etcd takes in one request, and so what the real API server reads of a body.
 BODY_LIMIT = 3 * 1024 * 1024
@@ -62,13 +65,21 @@ class Request:
         return values is not None and values[0].lower() not in ("false", "0")
 
 
+#: What becomes of an upgraded connection.
+Takeover = Callable[[Connection], Awaitable[None]]
+
+
 @dataclass
 class Response:
-    """An answer; an asynchronous iterator as body is sent chunk by chunk until it ends or the client goes."""
+    """An answer; an asynchronous iterator as body is sent chunk by chunk until it ends or the client goes.
+
+    With `takeover` nothing is sent: it gets the client's connection, which ends when it returns.
+    """
 
     status: int
     body: bytes | AsyncIterator[bytes] = b""
     headers: dict[str, str] = field(default_factory=dict)
+    takeover: Takeover | None = None
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -86,6 +97,8 @@ async def serve(
     async def answer(raw: web.BaseRequest) -> web.StreamResponse:
         request = await _read(raw)
         response = await _to_the_end(handler(request))
+        if response.takeover is not None:
+            return await hand_over(raw, response.takeover)
         if isinstance(response.body, bytes):
             whole = web.Response(status=response.status, body=response.body, headers=response.headers)
             if request.too_large:
@@ -111,7 +124,7 @@ async def _read(raw: web.BaseRequest) -> Request:
     return Request(
         method=raw.method,
         target=raw.raw_path,
-        headers={name.lower(): value for name, value in raw.headers.items()},
+        headers={name.lower(): ", ".join(raw.headers.getall(name)) for name in raw.headers},
         body=bytes(body),
         peer=_peer(raw),
         too_large=too_large,

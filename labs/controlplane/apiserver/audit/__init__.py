@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from labs.controlplane import klog
-from labs.controlplane.http import Response
+from labs.controlplane.http import Response, Takeover
+from labs.streaming.http import Connection
 
 from ..context import Context
 from ..options import InvalidOptions, Options
@@ -118,6 +119,10 @@ class Entry:
     async def answered(self, response: Response, failure: dict[str, Any] | None) -> Response:
         """The response, to be sent now that it is recorded; a stream is recorded again when it ends."""
         response.headers[HEADER] = self._ctx.audit_id
+        if response.takeover is not None:
+            await self.record(STARTED, response.status)
+            response.takeover = self._to_the_end_of(response.takeover, response.status)
+            return response
         if isinstance(response.body, bytes):
             await self.record(COMPLETE, response.status, failure)
             return response
@@ -128,6 +133,15 @@ class Entry:
             self._told = Decision()
         response.body = self._to_its_end(response.body, response.status)
         return response
+
+    def _to_the_end_of(self, takeover: Takeover, code: int) -> Takeover:
+        async def recorded(connection: Connection) -> None:
+            try:
+                await takeover(connection)
+            finally:
+                await self.record(COMPLETE, code)
+
+        return recorded
 
     async def _to_its_end(self, body: AsyncIterator[bytes], code: int) -> AsyncIterator[bytes]:
         try:
