@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from labs.kubelet.api_objects import CONFIG_MAP, NONE, SECRET, ObjectError, Objects, Reference
 from labs.kubelet.payload import File
 from labs.kubelet.pod.model import Container, Pod
 from labs.kubelet.pod.quantity import milli, quantity_value
@@ -74,14 +75,66 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(one, text)
 
 
-def environment(
-    pod: Pod, container: Container, runtime: Mapping[str, str], services: Mapping[str, str]
-) -> dict[str, str]:
-    """A container's variables, in the manifest's order, references expanded; then those of services."""
+#: How the API calls what variables are taken from: as a whole, one key of it, and in messages.
+_ORIGINS = (
+    (CONFIG_MAP, "configMapRef", "configMapKeyRef", "ConfigMap"),
+    (SECRET, "secretRef", "secretKeyRef", "Secret"),
+)
+
+
+def _all_of(container: Container, objects: Objects) -> dict[str, str]:
+    """`envFrom`: a variable for each key; later ones win."""
     values: dict[str, str] = {}
+    for source in container.env_from:
+        for kind, whole, _, _ in _ORIGINS:
+            if whole in source:
+                reference = Reference(kind, source[whole].get("name", ""))
+                content = objects.content(reference, source[whole].get("optional", False))
+                prefix = source.get("prefix", "")
+                values |= {f"{prefix}{key}": _text(value) for key, value in content.items()}
+    return values
+
+
+def _one_of(pod: Pod, source: Mapping[str, Any], objects: Objects) -> str | None:
+    """The value of a `configMapKeyRef` or `secretKeyRef`; None when it is optional and missing."""
+    for kind, _, one, called in _ORIGINS:
+        if one in source:
+            selector = source[one]
+            optional, key = selector.get("optional", False), selector.get("key", "")
+            content = objects.content(Reference(kind, selector.get("name", "")), optional)
+            if key in content:
+                return _text(content[key])
+            if optional:
+                return None
+            where = f"{called} {pod.namespace}/{selector.get('name', '')}"
+            raise ObjectError(f"couldn't find key {key} in {where}")
+    return ""
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")
+
+
+def environment(
+    pod: Pod,
+    container: Container,
+    runtime: Mapping[str, str],
+    services: Mapping[str, str],
+    objects: Objects = NONE,
+) -> dict[str, str]:
+    """A container's variables, in the manifest's order, references expanded; then those of services.
+
+    Raises ObjectError.
+    """
+    values = _all_of(container, objects)
     for variable in container.env:
         source = variable.get("valueFrom", {})
-        if "fieldRef" in source:
+        if any(one in source for _, _, one, _ in _ORIGINS):
+            found = _one_of(pod, source, objects)
+            if found is None:
+                continue
+            value = found
+        elif "fieldRef" in source:
             value = field_value(pod, source["fieldRef"]["fieldPath"], runtime)
         elif "resourceFieldRef" in source:
             owner = pod.container(source["resourceFieldRef"].get("containerName", "")) or container

@@ -15,6 +15,7 @@ from cri_api.v1 import api_pb2 as api
 from labs.kubelet import klog
 from labs.kubelet.admission import Preemption, Rejection, Room, admit
 from labs.kubelet.api_client import ApiClient
+from labs.kubelet.api_objects import ApiObjects
 from labs.kubelet.backoff import Backoff
 from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.config import KubeletConfig
@@ -29,6 +30,7 @@ from labs.kubelet.log_rotation import LogRotation
 from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.metrics import KubeletMetrics, TimedSyncer
 from labs.kubelet.mirror import Mirrors, is_mirror
+from labs.kubelet.mounting import Mounter
 from labs.kubelet.node_status import NodeFacts, NodeStatus, default_ip, node_labels
 from labs.kubelet.orphans import orphan
 from labs.kubelet.pleg import Pleg
@@ -108,6 +110,7 @@ class Kubelet:
         )
         amounts = self.facts
         self._services = Services()
+        objects = ApiObjects(given.api, now)
         self._room = Room(
             node_labels(amounts), given.node_name, Decimal(amounts.cpus), Decimal(amounts.memory_kib * 1024),
             Decimal(amounts.storage_kib * 1024), amounts.max_pods, config.allowed_unsafe_sysctls,
@@ -115,7 +118,7 @@ class Kubelet:
         host = Host(
             given.node_name, ips, config.pod_logs_dir, Machine.read(fs, self.facts.memory_kib * 1024),
             self._resolver, ClusterDns(config.cluster_dns, config.cluster_domain), self._services,
-            config.seccomp_default,
+            objects, config.seccomp_default,
         )  # fmt: skip
         crashes = Backoff(CRASH_BACKOFF, config.max_container_restart_period, lambda: now().timestamp())
         cgroups = Cgroups(fs, config.cgroup_root, config.cgroup_driver)
@@ -124,9 +127,9 @@ class Kubelet:
             metrics.container_started,
         )  # fmt: skip
         self.syncer = PodSyncer(
-            cri, self.runtime, images, self._volumes, self.probes, self._statuses, self.mirrors, self.events,
-            fs, ips, lambda: self._network, self.pleg, self._runtime_changed, version.runtime_name,
-            now,
+            cri, self.runtime, images, Mounter(self._volumes, objects, self.events, now), objects,
+            self.probes, self._statuses, self.mirrors, self.events, fs, ips, lambda: self._network, self.pleg,
+            self._runtime_changed, version.runtime_name, now,
         )  # fmt: skip
         timed = TimedSyncer(self.syncer, metrics, now)
         self.workers = PodWorkers(timed, config.sync_frequency, self._tidy.set)

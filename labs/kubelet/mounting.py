@@ -1,6 +1,7 @@
 """Waiting for a pod's volumes (`volumemanager.WaitForAttachAndMount`, `nestedpendingoperations`).
 
-What fails is tried again after 0.5 s, 1 s, 2 s and so on up to 2m2s; the sync waits 2m3s for it.
+What fails is tried again after 0.5 s, 1 s, 2 s and so on up to 2m2s; the sync waits 2m3s for it. A volume
+that has files already keeps them: that they cannot be renewed is told, and keeps nobody waiting.
 """
 
 import asyncio
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from labs.kubelet import klog
+from labs.kubelet.api_objects import ApiObjects, volume_references
 from labs.kubelet.events import WARNING, EventRecorder
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.runtime_manager import go_duration
@@ -21,8 +23,11 @@ FIRST_RETRY, LAST_RETRY = 0.5, 122.0
 class Mounter:
     """Sets up volumes of pods, again and again where it fails."""
 
-    def __init__(self, volumes: Volumes, events: EventRecorder, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, volumes: Volumes, objects: ApiObjects, events: EventRecorder, now: Callable[[], datetime]
+    ) -> None:
         self._volumes = volumes
+        self._objects = objects
         self._events = events
         self._now = now
         self._began = now()
@@ -36,26 +41,19 @@ class Mounter:
         while True:
             delay, until = self._waits.get(pod.uid, (0.0, 0.0))
             await asyncio.sleep(max(0.0, min(until, end) - loop.time()))
-            if until > end:
-                name = self._failing(pod)
-                why = f"unmounted volumes=[{name}], unattached volumes=[], failed to process volumes=[]"
+            failures = self._volumes.prepare(pod, await self._objects.fetch(pod, *volume_references(pod)))
+            missing = [f.volume for f in failures if not self._volumes.is_filled(pod, f.volume)]
+            if missing and until > end:
+                listed = " ".join(sorted(missing))
+                why = f"unmounted volumes=[{listed}], unattached volumes=[], failed to process volumes=[]"
                 raise SyncError(f"{why}: context deadline exceeded")
-            try:
-                self._volumes.prepare(pod)
-            except VolumeError as error:
-                delay = min(delay * 2, LAST_RETRY) or FIRST_RETRY
-                self._waits[pod.uid] = (delay, loop.time() + delay)
-                self._failed(pod, error, delay)
-                continue
-            self.forget(pod.uid)
-            return
-
-    def _failing(self, pod: Pod) -> str:
-        try:
-            self._volumes.prepare(pod)
-        except VolumeError as error:
-            return error.volume
-        return ""
+            delay = min(delay * 2, LAST_RETRY) or FIRST_RETRY
+            for failure in failures:
+                self._failed(pod, failure, delay)
+            if not missing:
+                self._waits.pop(pod.uid, None)
+                return
+            self._waits[pod.uid] = (delay, loop.time() + delay)
 
     def _failed(self, pod: Pod, error: VolumeError, delay: float) -> None:
         what = f'MountVolume.SetUp failed for volume "{error.volume}"'
@@ -73,5 +71,6 @@ class Mounter:
         self._events.pod(pod, WARNING, "FailedMount", f"{what} : {error}")
 
     def forget(self, uid: str) -> None:
-        """A pod's volumes are there, or the pod is gone."""
+        """A pod is gone."""
         self._waits.pop(uid, None)
+        self._objects.forget(uid)

@@ -5,7 +5,7 @@
 /d/name -> ..data/name                      what the container opens
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,10 +47,28 @@ def write_payload(fs: HostFs, folder: str, files: Mapping[str, File], now: datet
         fs.rmtree(f"{folder}/{old}")
 
 
+def is_written(fs: HostFs, folder: str) -> bool:
+    """Whether the volume has been filled."""
+    return fs.readlink(f"{folder}/{DATA}") is not None
+
+
 def _same(fs: HostFs, folder: str, files: Mapping[str, File]) -> bool:
-    if fs.readlink(f"{folder}/{DATA}") is None:
+    if not is_written(fs, folder):
         return False
+    data = f"{folder}/{DATA}"
     try:
-        return all(fs.read_bytes(f"{folder}/{DATA}/{path}") == file.content for path, file in files.items())
+        if set(_paths(fs, data)) != set(files):
+            return False
+        return all(fs.read_bytes(f"{data}/{path}") == file.content for path, file in files.items())
     except OSError:
         return False
+
+
+def _paths(fs: HostFs, folder: str, below: str = "") -> Iterator[str]:
+    """The files in a folder and in those in it."""
+    for name in fs.listdir(f"{folder}/{below}"):
+        path = f"{below}{name}"
+        if fs.kind(f"{folder}/{path}") == "dir":
+            yield from _paths(fs, folder, f"{path}/")
+        else:
+            yield path

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from labs.kubelet import klog
+from labs.kubelet import klog, pull_secrets
 from labs.kubelet.actions import Actions, compute_actions
+from labs.kubelet.api_objects import ApiObjects
 from labs.kubelet.cri import CriError
 from labs.kubelet.events import NORMAL, WARNING, EventRecorder
 from labs.kubelet.hostfs import HostFs
@@ -26,7 +27,6 @@ from labs.kubelet.status import Eviction, Inputs, concluded, generate, still_run
 from labs.kubelet.status_manager import StatusManager
 from labs.kubelet.sync_errors import NetworkError, SyncError, joined
 from labs.kubelet.termination_message import termination_message
-from labs.kubelet.volumes import Volumes
 
 #: How long starting a pod waits for an unresponsive API to replace its mirror.
 MIRROR_PATIENCE = 1.0
@@ -43,7 +43,8 @@ class PodSyncer:
         cri: Reader,
         runtime: PodRuntime,
         images: ImageManager,
-        volumes: Volumes,
+        mounter: Mounter,
+        objects: ApiObjects,
         probes: ProbeManager,
         statuses: StatusManager | None,
         mirrors: Mirrors | None,
@@ -59,7 +60,8 @@ class PodSyncer:
         self._cri = cri
         self._runtime = runtime
         self._images = images
-        self._mounter = Mounter(volumes, events, now)
+        self._mounter = mounter
+        self._objects = objects
         self._probes = probes
         self._statuses = statuses
         self._mirrors = mirrors
@@ -100,6 +102,7 @@ class PodSyncer:
             self._events.pod(pod, WARNING, "NetworkNotReady", message)
             raise NetworkError(message)
         await self._mounter.mount(pod)
+        await pull_secrets.look_up(pod, self._objects, self._events)
         actions = self._actions(pod, status)
         outcome = await self._runtime.sync(pod, status, actions)
         reasons = self._reasons.setdefault(pod.uid, {})

@@ -14,6 +14,7 @@ from cri_api.v1 import api_pb2 as api
 
 from labs.kubelet import klog
 from labs.kubelet.actions import Actions, Kill
+from labs.kubelet.api_objects import ApiObjects, ObjectError, environment_references
 from labs.kubelet.backoff import Backoff
 from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.cri import CriError
@@ -62,6 +63,7 @@ class Host:
     resolver: Callable[[], Resolver]
     cluster_dns: ClusterDns
     services: Services
+    objects: ApiObjects
     seccomp_default: bool = False
 
 
@@ -211,11 +213,13 @@ class PodRuntime:
         if not pod.is_static and not host.services.synced:
             why = "services have not yet been read at least once, cannot construct envvars"
             raise StartError(container.name, "CreateContainerConfigError", why)
-        env = environment(pod, container, fields, host.services.variables(pod.namespace, links))
+        variables = host.services.variables(pod.namespace, links)
+        objects = await host.objects.fetch(pod, environment_references(container))
         try:
+            env = environment(pod, container, fields, variables, objects)
             verify_non_root(pod, container, image)
             mounts = self._volumes.mounts(pod, container, pod_ips, env)
-        except (ConfigError, VolumeError, OSError) as error:
+        except (ConfigError, ObjectError, VolumeError, OSError) as error:
             raise StartError(container.name, "CreateContainerConfigError", str(error)) from None
         oom = oom_score_adjust(pod, container, host.machine.memory)
         wanted = container_config(

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from labs.kubelet.api_objects import NONE, ObjectError, Objects
 from labs.kubelet.dns import domain_of, hostname_of
-from labs.kubelet.downward import downward_files, expand
+from labs.kubelet.downward import expand
 from labs.kubelet.hostfs import HostFs
-from labs.kubelet.payload import File, write_payload
+from labs.kubelet.payload import File, is_written, write_payload
 from labs.kubelet.pod.model import Container, Mount, Pod, Volume
 from labs.kubelet.pod.quantity import quantity_value
+from labs.kubelet.volume_files import files_of
 
 HOSTS_HEAD = (
     "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -24,7 +26,11 @@ HOSTS_TAIL = (
 )
 HOST_HEAD = "# Kubernetes-managed hosts file (host network).\n"
 #: What the directories of volume plugins are called.
-PLUGINS = {"hostPath": "host-path", "emptyDir": "empty-dir", "downwardAPI": "downward-api"}
+PLUGINS = {
+    "hostPath": "host-path", "emptyDir": "empty-dir", "downwardAPI": "downward-api", "configMap": "configmap",
+}  # fmt: skip
+#: Volumes of files that the kubelet writes, and writes anew when what they are made of has changed.
+WRITTEN = ("configMap", "secret", "projected", "downwardAPI")
 
 
 class VolumeError(Exception):
@@ -59,25 +65,32 @@ class Volumes:
         self._cluster_domain = cluster_domain
         self._now = now
 
-    def prepare(self, pod: Pod) -> None:
-        """Make the pod's directories and set up every volume that a container mounts. Raises VolumeError."""
+    def prepare(self, pod: Pod, objects: Objects = NONE) -> list[VolumeError]:
+        """Make the pod's directories and set up every volume that a container mounts; what failed of that."""
         base = pod_directory(self._root, pod.uid)
         self._fs.makedirs(base, 0o750)
         for name in ("volumes", "plugins", "containers"):
             self._fs.makedirs(f"{base}/{name}", 0o750)
         mounted = {m.name for c in pod.all_containers for m in c.mounts}
+        failures = []
         for volume in pod.volumes:
             if volume.name in mounted:
                 plugin = f"kubernetes.io/{PLUGINS.get(volume.kind, volume.kind)}"
                 try:
-                    self._set_up(pod, volume)
-                except VolumeError as error:
-                    raise VolumeError(str(error), volume.name, plugin) from None
+                    self._set_up(pod, volume, objects)
+                except (VolumeError, ObjectError) as error:
+                    failures.append(VolumeError(str(error), volume.name, plugin))
                 except OSError as error:
                     why = f"{error.filename}: {(error.strerror or str(error)).lower()}"
-                    raise VolumeError(why, volume.name, plugin) from None
+                    failures.append(VolumeError(why, volume.name, plugin))
+        return failures
 
-    def _set_up(self, pod: Pod, volume: Volume) -> None:
+    def is_filled(self, pod: Pod, name: str) -> bool:
+        """Whether a volume has files from an earlier set-up: the pod can run with them."""
+        volume = next(v for v in pod.volumes if v.name == name)
+        return volume.kind in WRITTEN and is_written(self._fs, self.path_of(pod, volume))
+
+    def _set_up(self, pod: Pod, volume: Volume, objects: Objects) -> None:
         path, source = self.path_of(pod, volume), volume.source
         match volume.kind:
             case "hostPath":
@@ -87,15 +100,8 @@ class Volumes:
                 self._fs.makedirs(path, 0o777)
                 if source.get("medium") == "Memory":
                     self._fs.mount_tmpfs(path, int(quantity_value(source.get("sizeLimit", "0"))))
-            case "downwardAPI":
-                files = downward_files(pod, source.get("items", ()), source.get("defaultMode", 0o644))
-                self._write(path, files)
-            case "projected":
-                mode = source.get("defaultMode", 0o644)
-                items = [
-                    i for s in source.get("sources", ()) for i in s.get("downwardAPI", {}).get("items", ())
-                ]
-                self._write(path, downward_files(pod, items, mode))
+            case kind if kind in WRITTEN:
+                self._write(path, files_of(pod, volume, objects), in_memory=kind != "configMap")
             case kind:
                 raise VolumeError(
                     f'unable to find the plugin for volume "{volume.name}": no volume plugin matched {kind}'
@@ -109,9 +115,10 @@ class Volumes:
                     f"applyFSGroup failed for vol {volume.name}: lchown {path}: {why}"
                 ) from None
 
-    def _write(self, path: str, files: Mapping[str, File]) -> None:
+    def _write(self, path: str, files: Mapping[str, File], in_memory: bool) -> None:
         self._fs.makedirs(path, 0o777)
-        self._fs.mount_tmpfs(path, 0)
+        if in_memory:
+            self._fs.mount_tmpfs(path, 0)
         write_payload(self._fs, path, files, self._now())
 
     def _host_path(self, path: str, wanted: str) -> None:
@@ -172,7 +179,7 @@ class Volumes:
         if inside:
             path = self._below(path, inside)
         where = mount.path if mount.path.startswith("/") else f"/{mount.path}"
-        read_only = mount.read_only or volume.kind in ("downwardAPI", "projected")
+        read_only = mount.read_only or volume.kind in WRITTEN
         return BoundMount(path, where, read_only, mount.propagation)
 
     def _below(self, volume: str, inside: str) -> str:

@@ -5,14 +5,14 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from labs.kubelet.api_client import ApiError
 
 Json = dict[str, Any]
 OBJECT = re.compile(
-    r"/(?:api/v1|apis/[^/]+/v1)(?:/namespaces/([^/]+))?/([a-z]+)(?:/([^/?]+))?(/status)?(\?.*)?"
+    r"/(?:api/v1|apis/[^/]+/v1)(?:/namespaces/([^/]+))?/([a-z]+)(?:/([^/?]+))?(/status|/token)?(\?.*)?"
 )
 MERGED = {"conditions": "type", "podIPs": "ip", "hostIPs": "ip"}
 
@@ -24,6 +24,8 @@ class MemoryApi:
         self._now = now
         self.objects: dict[tuple[str, str, str], Json] = {}
         self.namespaces = {"default", "kube-system", "kube-node-lease"}
+        #: Service accounts that tokens are given for.
+        self.accounts = {"default"}
         self.requests: list[tuple[str, str, Any]] = []
         self._version = 0
         self._watchers: list[tuple[str, asyncio.Queue[Json | None]]] = []
@@ -58,6 +60,15 @@ class MemoryApi:
 
     def reasons(self, name: str) -> set[str]:
         return {e["reason"] for e in self.events(name)}
+
+    def put(self, kind: str, name: str, **fields: Any) -> None:
+        """`kubectl create` or `replace` of a ConfigMap or Secret in the namespace `default`."""
+        obj = {"kind": {"configmaps": "ConfigMap", "secrets": "Secret"}[kind], **fields}
+        self._store(kind, "default", {**obj, "metadata": {"name": name, "namespace": "default"}}, "MODIFIED")
+
+    def remove(self, kind: str, name: str) -> None:
+        """`kubectl delete` of the like."""
+        self._remove(kind, "default", name)
 
     def user_creates(self, pod: Json) -> Json:
         """`kubectl apply` of a pod that is bound to the node; the object as stored."""
@@ -112,10 +123,21 @@ class MemoryApi:
             raise ApiError(0, f'{verb} "https://127.0.0.1:6443{path}": {refused}')
         found = OBJECT.fullmatch(path)
         assert found, path
-        namespace, kind, name, status, _ = found.groups()
-        return deepcopy(self._serve(method, kind, namespace or "", name or "", bool(status), body))
+        namespace, kind, name, sub, _ = found.groups()
+        if sub == "/token":
+            return self._token(namespace, name, body["spec"])
+        return deepcopy(self._serve(method, kind, namespace or "", name or "", body))
 
-    def _serve(self, method: str, kind: str, namespace: str, name: str, status: bool, body: Any) -> Json:
+    def _token(self, namespace: str, name: str, spec: Json) -> Json:
+        if name not in self.accounts:
+            raise ApiError(404, f'serviceaccounts "{name}" not found', "NotFound")
+        self._version += 1
+        expires = (self._now() + timedelta(seconds=spec["expirationSeconds"])).astimezone(UTC)
+        audience = ",".join(spec.get("audiences", ["api"]))
+        text = f"{namespace}/{name}/{audience}/{self._version}"
+        return {"status": {"token": text, "expirationTimestamp": f"{expires:%Y-%m-%dT%H:%M:%SZ}"}}
+
+    def _serve(self, method: str, kind: str, namespace: str, name: str, body: Any) -> Json:
         key = (kind, namespace, name)
         if method == "POST":
             return self._create(kind, namespace, deepcopy(body))

@@ -36,7 +36,8 @@ class Disk:
 
     def mount(self, pod: Pod, env: dict[str, str] | None = None) -> BoundMount:
         """The pod's one volume, set up and mounted."""
-        self.volumes.prepare(pod)
+        for failure in self.volumes.prepare(pod):
+            raise failure
         mounts = self.volumes.mounts(pod, pod.containers[0], ("10.244.0.5",), env or {})
         return next(m for m in mounts if m.container_path == "/v")
 
@@ -77,7 +78,7 @@ def test_a_payload_is_replaced_as_a_whole(tmp_path: Path) -> None:
     folder.mkdir()
     write_payload(fs, "/v", {"a": File(b"1", 0o644), "b": File(b"1", 0o644)}, START)
     first = (folder / "..data").readlink()
-    write_payload(fs, "/v", {"a": File(b"1", 0o644)}, START + timedelta(seconds=1))
+    write_payload(fs, "/v", {"a": File(b"1", 0o644), "b": File(b"1", 0o644)}, START + timedelta(seconds=1))
     assert (folder / "..data").readlink() == first
 
     write_payload(fs, "/v", {"a": File(b"2", 0o644)}, START + timedelta(seconds=1))
@@ -85,6 +86,16 @@ def test_a_payload_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert (folder / "a").read_text() == "2"
     assert not (folder / "b").exists()
     assert not (folder / first).exists()
+
+
+def test_a_key_that_is_gone_is_a_file_less(tmp_path: Path) -> None:
+    fs, folder = HostFs(str(tmp_path)), tmp_path / "v"
+    folder.mkdir()
+    write_payload(fs, "/v", {"a": File(b"1", 0o644), "deep/b": File(b"1", 0o644)}, START)
+
+    write_payload(fs, "/v", {"a": File(b"1", 0o644)}, START + timedelta(seconds=1))
+
+    assert sorted(p.name for p in folder.iterdir() if not p.name.startswith("..")) == ["a"]
 
 
 def test_a_projected_volume_has_its_downward_files(disk: Disk) -> None:
@@ -119,7 +130,7 @@ def test_a_host_path_is_what_its_type_says(disk: Disk, kind: str, there: str | N
 
     if why:
         with pytest.raises(VolumeError, match=f"hostPath type check failed: /there {why}"):
-            disk.volumes.prepare(pod)
+            disk.mount(pod)
     else:
         disk.volumes.prepare(pod)
         assert disk.path("/there").exists() == bool(kind)
