@@ -132,7 +132,7 @@ def test_a_host_path_is_what_its_type_says(disk: Disk, kind: str, there: str | N
         with pytest.raises(VolumeError, match=f"hostPath type check failed: /there {why}"):
             disk.mount(pod)
     else:
-        disk.volumes.prepare(pod)
+        disk.mount(pod)
         assert disk.path("/there").exists() == bool(kind)
 
 
