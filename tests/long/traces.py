@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class Traces:
     processes: int
     mounts: int
     cables: int
+    #: Of the node's own programs, without connections: see `connections`.
     descriptors: dict[str, int]
     log_directories: int
     log_links: int
@@ -39,7 +41,7 @@ def traces(node: Node) -> Traces:
         len(pids),
         sum(len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()) for pid in trusted.values()),
         Path(f"/proc/{trusted['init']}/net/dev").read_text().count("veth"),
-        {name: len(list(Path(f"/proc/{pid}/fd").iterdir())) for name, pid in trusted.items()},
+        {name: sum(not each.startswith("socket:") for each in _open(pid)) for name, pid in trusted.items()},
         _entries(node.root / "var/log/pods"),
         _entries(node.root / "var/log/containers"),
         _entries(node.root / "var/lib/kubelet/pods"),
@@ -47,9 +49,18 @@ def traces(node: Node) -> Traces:
     )
 
 
+def connections(node: Node) -> int:
+    """How many sockets the node's own programs hold."""
+    trusted = (pid for pid in family(node.supervisor) if program(pid) in ("kubelet", "containerd", "init"))
+    return sum(each.startswith("socket:") for pid in trusted for each in _open(pid))
+
+
 def program(pid: int) -> str:
-    """`kubelet`, `containerd`, `kube-apiserver`, …, and `init` for the node's process 1."""
-    argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    """`kubelet`, `containerd`, `etcd`, …, `init` for the node's process 1, and nothing once it has gone."""
+    try:
+        argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
     if argv[0].endswith("bwrap"):
         return "bwrap"
     if any(each.endswith("labs/nodes/init") for each in argv):
@@ -64,3 +75,12 @@ def programs(node: Node) -> Counter[str]:
 
 def _entries(directory: Path) -> int:
     return len(list(directory.iterdir())) if directory.is_dir() else 0
+
+
+def _open(pid: int) -> list[str]:
+    """What the descriptors of a process lead to."""
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(link.readlink()))
+    return found
