@@ -243,6 +243,10 @@ class Kubelet:
     def _reject(self, pod: Pod, rejection: Rejection) -> None:
         """Refuse a pod for as long as its manifest stays as it is."""
         reason, message = rejection.reason, rejection.message
+        if reason == "UnexpectedAdmissionError":
+            what = "unexpected error while attempting to recover from admission failure"
+            why = message.partition(": ")[2]
+            klog.info("predicate.go:194", f"Failed to admit pod, {what}", pod=pod.ref, err=why)
         klog.info(
             "allocation_manager.go:619", "Pod admission denied", podUID=pod.uid, pod=pod.ref, reason=reason,
             message=message, operation="add",

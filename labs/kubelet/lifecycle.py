@@ -11,7 +11,11 @@ HTTP_TIMEOUT = 30
 
 
 class HookError(Exception):
-    """A hook failed; the text is upstream's."""
+    """A hook failed; the text is upstream's. `cause` is what the journal is told: the failure alone."""
+
+    def __init__(self, text: str, cause: str) -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 async def run_hook(
@@ -27,12 +31,14 @@ async def run_hook(
             case Exec(command):
                 await _execute(runtime, container_id, command)
             case _:
-                raise HookError(f"Cannot run handler: invalid handler: {hook}")
+                why = f"Cannot run handler: invalid handler: {hook}"
+                raise HookError(why, why)
     except (HttpFailure, ProbeError, _CommandError) as error:
         kind, what = ("HTTP", hook.path) if isinstance(hook, HttpGet) else ("Exec", _shown(hook))
         output = f", message: {quote(error.output)}" if isinstance(error, _CommandError) else ""
         where = f"for Container {quote(container.name)} in Pod {quote(pod.described)}"
-        raise HookError(f"{kind} lifecycle hook ({what}) {where} failed - error: {error}{output}") from None
+        text = f"{kind} lifecycle hook ({what}) {where} failed - error: {error}{output}"
+        raise HookError(text, str(error)) from None
 
 
 class _CommandError(Exception):

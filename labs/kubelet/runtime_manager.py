@@ -258,7 +258,7 @@ class PodRuntime:
             await run_hook(self._cri, pod, container, created, container.post_start, ips)
         except HookError as error:
             klog.error(
-                "kuberuntime_container.go:328", "Failed to execute PostStartHook", str(error), pod=pod.ref,
+                "kuberuntime_container.go:328", "Failed to execute PostStartHook", error.cause, pod=pod.ref,
                 podUID=pod.uid, containerName=container.name, containerID=created,
             )  # fmt: skip
             self._events.pod(pod, WARNING, "FailedPostStartHook", "PostStartHook failed", container)

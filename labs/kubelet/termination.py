@@ -101,7 +101,7 @@ class Terminator:
             async with asyncio.timeout(grace):
                 await run_hook(self._cri, pod, spec, container, spec.pre_stop, ips)
         except HookError as error:
-            klog.error("kuberuntime_container.go:797", "PreStop hook failed", str(error), **fields)
+            klog.error("kuberuntime_container.go:797", "PreStop hook failed", error.cause, **fields)
             self._events.pod(pod, WARNING, "FailedPreStopHook", "PreStopHook failed", spec.name)
         except TimeoutError:
             message = "PreStop hook not completed in grace period"

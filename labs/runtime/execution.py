@@ -7,6 +7,7 @@ crictl hands its own terminal or files over a Unix socket: see `labs.runtime.ter
 
 import asyncio
 import os
+import secrets
 import signal
 from collections.abc import Sequence
 
@@ -61,7 +62,8 @@ class Executions:
             )
         except MonitorError as refused:
             raise CriError(
-                f"failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: "
+                f'failed to exec in container: failed to start exec "{secrets.token_hex(32)}": '
+                "OCI runtime exec failed: exec failed: "
                 f"unable to start container process: {refused}: unknown"
             ) from refused
 

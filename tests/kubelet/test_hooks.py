@@ -59,7 +59,9 @@ async def test_a_pre_stop_hook_runs_first_and_takes_from_the_grace_period(tmp_pa
 
 
 @virtual
-async def test_a_pre_stop_hook_that_fails_is_told_and_the_container_stops(tmp_path: Path) -> None:
+async def test_a_pre_stop_hook_that_fails_is_told_and_the_container_stops(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with node(tmp_path) as n:
         n.runtime.behave("main", commands={HOOK: 1})
         hook = {"preStop": {"exec": {"command": list(HOOK)}}}
@@ -72,6 +74,9 @@ async def test_a_pre_stop_hook_that_fails_is_told_and_the_container_stops(tmp_pa
 
         messages = {e["message"] for e in n.api.events("web-node-1") if e["reason"] == "FailedPreStopHook"}
         assert messages == {"PreStopHook failed"}
+        command = " ".join(HOOK)
+        said = f'"PreStop hook failed" err="command \'{command}\' exited with 1: "'
+        assert said in capsys.readouterr().err
 
 
 def ended(

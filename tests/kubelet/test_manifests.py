@@ -251,3 +251,22 @@ def test_quantities_are_shown_in_their_canonical_form(written: str, shown: str) 
     pod = pod_from_file(f"{HEAD}spec: {spec}".encode(), PATH, "n")
 
     assert pod.containers[0].resources["requests"]["cpu"] == shown
+
+
+def test_fact_20_references_to_fields_and_resources_are_defaulted() -> None:
+    field, resource = (
+        {"fieldRef": {"fieldPath": "metadata.labels"}},
+        {"resourceFieldRef": {"resource": "limits.cpu"}},
+    )
+    item = {"path": "cpu", "resourceFieldRef": {"containerName": "main", "resource": "limits.cpu"}}
+    volume = {"name": "v", "downwardAPI": {"items": [{"path": "labels", **field}, item]}}
+    text = yaml.safe_dump(
+        manifest(volumes=[volume], container={"env": [{"name": "CPU", "valueFrom": resource}]})
+    )
+
+    spec = pod_from_file(text.encode(), PATH, "n").object["spec"]
+
+    labels, cpu = spec["volumes"][0]["downwardAPI"]["items"]
+    assert labels["fieldRef"]["apiVersion"] == "v1"
+    assert cpu["resourceFieldRef"]["divisor"] == "0"
+    assert spec["containers"][0]["env"][0]["valueFrom"]["resourceFieldRef"]["divisor"] == "0"

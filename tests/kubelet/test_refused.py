@@ -1,4 +1,4 @@
-"""What kubelet 1.36.2 said of specs on a real node, word for word; `null` where it ran them (fact 20)."""
+"""What kubelet 1.36.2 said of specs and files on a real node, word for word; `null` where it ran them."""
 
 import json
 from pathlib import Path
@@ -22,3 +22,31 @@ def test_fact_20_a_spec_is_refused_in_the_recorded_words(row: dict[str, Any]) ->
         said = str(error)
 
     assert said == row["said"]
+
+
+FILES = [json.loads(line) for line in Path(__file__).with_name("files.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("row", FILES, ids=lambda row: row["name"])
+def test_fact_18_a_file_is_taken_or_refused_in_the_recorded_words(row: dict[str, Any]) -> None:
+    path = f"/etc/kubernetes/manifests/f-{row['name']}.yaml"
+    try:
+        pod_from_file(row["bytes"].encode("latin-1"), path, "node-1")
+        said = None
+    except ManifestError as error:
+        said = str(error)
+
+    assert said == row["said"]
+
+
+def test_fact_20_a_name_is_too_long_with_the_nodes() -> None:
+    spec = {"containers": [{"name": "a", "image": "b:1"}]}
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "n" * 250}, "spec": spec}
+
+    with pytest.raises(ManifestError) as caught:
+        pod_from_file(json.dumps(manifest).encode(), "/m/web.yaml", "node-1")
+
+    name = "n" * 250 + "-node-1"
+    assert str(caught.value) == (
+        f'invalid pod: [metadata.name: Invalid value: "{name}": must be no more than 253 characters]'
+    )

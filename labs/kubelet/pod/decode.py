@@ -4,8 +4,11 @@ Mirrors `pkg/kubelet/config/common.go` (tryDecodeSinglePod) with what lies below
 YAML 1.1 as Go reads it, and the universal decoder for kinds and versions. Messages are Go's.
 """
 
+import base64
+import itertools
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -53,20 +56,63 @@ for _tag, _pattern, _first in (
     )
 
 
+def _undecodable(node: yaml.ScalarNode, tag: str) -> ParseError:
+    return ParseError(f"yaml: cannot decode !!str `{node.value}` as a {tag}")
+
+
 def _bool(loader: Any, node: yaml.ScalarNode) -> bool:
-    return str(loader.construct_scalar(node)).lower() in ("y", "yes", "true", "on")
+    if not re.fullmatch(_BOOL, node.value):
+        raise _undecodable(node, "!!bool")
+    return node.value.lower() in ("y", "yes", "true", "on")
 
 
-def _int(loader: Any, node: yaml.ScalarNode) -> int:
-    text = str(loader.construct_scalar(node)).replace("_", "")
+def _int(loader: Any, node: yaml.ScalarNode) -> int | float | str:
+    """What 64 bits cannot hold becomes a float, what no float can hold stays text."""
+    text = node.value.replace("_", "")
     sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.lstrip("+"))
     if digits.startswith("0") and digits[1:2].isdigit():
         digits = "0o" + digits[1:]
-    return sign * int(digits, 0)
+    try:
+        if len(digits) > 64 and digits.isdigit():
+            number: float = float(digits)
+            return str(node.value) if number == float("inf") else sign * number
+        value = sign * int(digits, 0)
+    except ValueError:
+        raise _undecodable(node, "!!int") from None
+    return value if -(2**63) <= value < 2**64 else float(value)
 
 
-_GoLoader.add_constructor("tag:yaml.org,2002:bool", _bool)
-_GoLoader.add_constructor("tag:yaml.org,2002:int", _int)
+def _float(loader: Any, node: yaml.ScalarNode) -> int | float:
+    """On its way through JSON a float without a fraction becomes a whole number."""
+    try:
+        value = float(loader.construct_yaml_float(node))
+    except ValueError:
+        raise _undecodable(node, "!!float") from None
+    return int(value) if value.is_integer() and abs(value) < 2**63 else value
+
+
+def _binary(loader: Any, node: yaml.ScalarNode) -> str:
+    try:
+        return base64.b64decode(node.value).decode(errors="replace")
+    except ValueError:
+        raise ParseError("yaml: !!binary value contains invalid base64 data") from None
+
+
+def _plain(loader: Any, node: yaml.Node) -> Any:
+    """Tags that Go does not know say nothing of a value; times stay as they are written."""
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return node.value
+
+
+for _tag, _construct in (
+    ("bool", _bool), ("int", _int), ("float", _float), ("binary", _binary), ("timestamp", _plain),
+    ("set", _plain), ("omap", _plain), ("pairs", _plain),
+):  # fmt: skip
+    _GoLoader.add_constructor(f"tag:yaml.org,2002:{_tag}", _construct)
+_GoLoader.add_constructor(None, _plain)
 
 
 def _go_position(error: yaml.MarkedYAMLError) -> str:
@@ -89,13 +135,13 @@ def _unknown_anchor(data: bytes, error: yaml.MarkedYAMLError) -> str:
     return f"unknown anchor '{found[1]}' referenced" if found else str(error.problem)
 
 
-def _check_depth(text: str) -> None:
+def _check_depth(data: bytes) -> None:
     """Refuse what is nested deeper than goyaml follows. Raises ParseError, or what yaml.parse raises."""
-    widest = max(map(len, text.splitlines()), default=0)
-    if widest <= MAX_DEPTH and text.count("[") + text.count("{") <= MAX_DEPTH:
+    widest = max(map(len, data.splitlines()), default=0)
+    if widest <= MAX_DEPTH and data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return  # a block's depth shows in its indentation
     depth = 0
-    for event in yaml.parse(text, Loader=_GoLoader):
+    for event in yaml.parse(data, Loader=_GoLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise ParseError("yaml: exceeded max depth of 10000")
@@ -103,26 +149,47 @@ def _check_depth(text: str) -> None:
             return
 
 
-def _check_aliases(root: yaml.Node | None) -> None:
-    """Refuse a document that its aliases blow up, by goyaml's measure. Raises ParseError."""
+def _check_nodes(root: yaml.Node | None, data: bytes) -> None:
+    """Refuse keys that are no scalars, and a document that its aliases blow up, by goyaml's measure.
+
+    Raises ParseError.
+    """
     sizes: dict[int, int] = {}
 
     def size(node: yaml.Node) -> int:
         """How many nodes it is with its aliases spelled out."""
         if id(node) in sizes:
             if sizes[id(node)] == 0:
-                raise ParseError("yaml: anchor value contains itself")
+                name = re.search(rb"\*([^\s,\]}]+)", data[node.start_mark.index :])
+                shown = name[1].decode(errors="replace") if name else ""
+                raise ParseError(f"yaml: anchor '{shown}' value contains itself")
             return sizes[id(node)]
         sizes[id(node)] = 0
-        inner = node.value if isinstance(node, yaml.CollectionNode) else ()
-        sizes[id(node)] = total = 1 + sum(
-            sum(map(size, each)) if isinstance(each, tuple) else size(each) for each in inner
-        )
+        inner: Iterable[yaml.Node] = ()
+        if isinstance(node, yaml.SequenceNode):
+            inner = node.value
+        elif isinstance(node, yaml.MappingNode):
+            inner = itertools.chain.from_iterable(node.value)
+            for key, _ in node.value:
+                if isinstance(key, yaml.CollectionNode):
+                    raise ParseError(f"yaml: invalid map key: {_go_syntax(key)}")
+        sizes[id(node)] = total = 1 + sum(map(size, inner))
         return total
 
     total = size(root) if root is not None else 0
     if total > 1000 and total - len(sizes) > max(100, _aliased_at_most(total) * total):
         raise ParseError("yaml: document contains excessive aliasing")
+
+
+def _go_syntax(node: yaml.Node) -> str:
+    """A value as Go's %#v prints it."""
+    if isinstance(node, yaml.SequenceNode):
+        return f"[]interface {{}}{{{', '.join(map(_go_syntax, node.value))}}}"
+    if isinstance(node, yaml.MappingNode):
+        pairs = ", ".join(f"{_go_syntax(key)}:{_go_syntax(value)}" for key, value in node.value)
+        return f"map[interface {{}}]interface {{}}{{{pairs}}}"
+    quoted = node.tag == "tag:yaml.org,2002:str"
+    return json.dumps(node.value, ensure_ascii=False) if quoted else str(node.value)
 
 
 def _aliased_at_most(total: int) -> float:
@@ -150,23 +217,20 @@ def _keys_as_strings(value: object) -> object:
 def load_yaml(data: bytes) -> object:
     """The first document of a YAML (or JSON) text, with string keys. Raises ParseError in goyaml's words."""
     try:
-        text = data.decode()
-        loader = _GoLoader(text)
-    except UnicodeDecodeError:
-        raise ParseError("yaml: invalid leading UTF-8 octet") from None
-    except yaml.reader.ReaderError:
-        raise ParseError("yaml: control characters are not allowed") from None
+        loader = _GoLoader(data)
+    except yaml.reader.ReaderError as error:
+        raise ParseError(f"yaml: {error.reason}") from None
     try:
-        _check_depth(text)
+        _check_depth(data)
         node = loader.get_node() if loader.check_node() else None
-        _check_aliases(node)
+        _check_nodes(node, data)
         return _keys_as_strings(loader.construct_document(node) if node is not None else None)
     except yaml.composer.ComposerError as error:
         raise ParseError(f"yaml: {_unknown_anchor(data, error)}") from None
     except yaml.MarkedYAMLError as error:
         raise ParseError(f"yaml: {_go_position(error)}{error.problem}") from None
-    except yaml.reader.ReaderError:
-        raise ParseError("yaml: control characters are not allowed") from None
+    except yaml.reader.ReaderError as error:
+        raise ParseError(f"yaml: {error.reason}") from None
     except (RecursionError, ValueError) as error:
         raise ParseError(f"yaml: {error}") from None
     finally:
@@ -205,11 +269,25 @@ def _load(data: bytes) -> object:
     if not data.lstrip().startswith(b"{"):
         return load_yaml(data)
     try:
-        return _valid_text(json.loads(data))
+        return _valid_text(json.loads(data, parse_constant=_no_constant, parse_int=_json_int))
     except json.JSONDecodeError as error:
         raise ParseError(f"couldn't get version/kind; json parse error: {_go_json_error(error)}") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ParseError("couldn't get version/kind; json parse error: exceeded max depth") from None
+    except UnicodeDecodeError as error:
         raise ParseError(f"couldn't get version/kind; json parse error: {error}") from None
+
+
+def _no_constant(name: str) -> object:
+    """NaN and Infinity, which Python reads and JSON has not."""
+    where = "in numeric literal" if name.startswith("-") else "looking for beginning of value"
+    char = name.lstrip("-")[0]
+    raise ParseError(f"couldn't get version/kind; json parse error: invalid character '{char}' {where}")
+
+
+def _json_int(text: str) -> int | float:
+    """A whole number; Python converts no more than some thousand digits."""
+    return int(text) if len(text) < 1000 else float(text)
 
 
 def _valid_text(value: object) -> object:

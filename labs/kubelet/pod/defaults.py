@@ -35,6 +35,14 @@ def _probe(probe: dict[str, Any]) -> None:
         probe["grpc"].setdefault("service", "")
 
 
+def _references(source: dict[str, Any]) -> None:
+    """References to a field or a resource of the pod itself."""
+    if "fieldRef" in source:
+        source["fieldRef"]["apiVersion"] = source["fieldRef"].get("apiVersion") or "v1"
+    if "resourceFieldRef" in source:
+        source["resourceFieldRef"].setdefault("divisor", "0")
+
+
 def _container(container: dict[str, Any], host_network: bool) -> None:
     container.setdefault("resources", {})
     requests, limits = container["resources"].get("requests", {}), container["resources"].get("limits", {})
@@ -56,9 +64,7 @@ def _container(container: dict[str, Any], host_network: bool) -> None:
         if isinstance(hook, dict):
             _http_get(hook.get("httpGet"))
     for variable in container.get("env", []):
-        reference = variable.get("valueFrom", {}).get("fieldRef")
-        if reference is not None:
-            reference["apiVersion"] = reference.get("apiVersion") or "v1"
+        _references(variable.get("valueFrom", {}))
 
 
 def _volume(volume: dict[str, Any]) -> None:
@@ -74,8 +80,7 @@ def _volume(volume: dict[str, Any]) -> None:
     ]
     for source in sources:
         for item in source.get("items", []):
-            if "fieldRef" in item:
-                item["fieldRef"].setdefault("apiVersion", "v1")
+            _references(item)
 
 
 def set_defaults(pod: dict[str, Any]) -> None:

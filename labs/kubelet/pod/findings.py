@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 
+SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
@@ -43,7 +44,7 @@ class Findings(list[str]):
         elif len(value) > 63:
             self.invalid(path, value, "must be no more than 63 characters")
         elif not DNS_LABEL.fullmatch(value):
-            self.invalid(path, value, LABEL_TEXT)
+            self.invalid(path, value, "must not contain dots" if SUBDOMAIN.fullmatch(value) else LABEL_TEXT)
 
     def between(self, path: str, value: int, low: int, high: int) -> None:
         if not low <= value <= high:

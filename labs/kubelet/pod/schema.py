@@ -25,7 +25,13 @@ GO_TYPES = {
     ("PodSecurityContext", "fsGroup"): "int64",
     ("SecurityContext", "runAsUser"): "int64",
     ("SecurityContext", "runAsGroup"): "int64",
+    ("PodSecurityContext", "supplementalGroups"): "int64",
     ("Toleration", "tolerationSeconds"): "int64",
+    ("Probe", "terminationGracePeriodSeconds"): "int64",
+    ("SleepAction", "seconds"): "int64",
+    ("ObjectMeta", "generation"): "int64",
+    ("ObjectMeta", "deletionGracePeriodSeconds"): "int64",
+    ("ServiceAccountTokenProjection", "expirationSeconds"): "int64",
     ("PodSpec", "restartPolicy"): "v1.RestartPolicy",
     ("PodSpec", "dnsPolicy"): "v1.DNSPolicy",
     ("Container", "imagePullPolicy"): "v1.PullPolicy",
@@ -35,6 +41,8 @@ GO_TYPES = {
     ("ObjectMeta", "uid"): "types.UID",
     ("HostPathVolumeSource", "type"): "v1.HostPathType",
 }
+#: How wide Go's integers are.
+BITS = {"int32": 32, "int64": 64}
 
 
 @cache
@@ -61,10 +69,10 @@ def json_kind(value: object) -> str:
 
 
 def _go_type(owner: str, field: str, expression: str) -> str:
+    if expression.startswith("[]"):
+        return "[]" + _go_type(owner, field, expression[2:])
     if (owner, field) in GO_TYPES:
         return GO_TYPES[(owner, field)]
-    if expression.startswith("[]"):
-        return "[]" + _go_type("", "", expression[2:])
     if expression.startswith("map[string]"):
         return "map[string]" + _go_type("", "", expression[11:])
     if expression in types():
@@ -74,8 +82,9 @@ def _go_type(owner: str, field: str, expression: str) -> str:
 
 def _mismatch(value: object, owner: str, path: tuple[str, ...], go_type: str) -> ParseError:
     kind = json_kind(value)
-    if kind == "number" and isinstance(value, float):
-        kind = f"number {value}"
+    if kind == "number" and go_type in BITS:
+        whole = isinstance(value, float) and abs(value) < 1e21 and value.is_integer()
+        kind = f"number {value:.0f}" if whole else f"number {value}"
     return ParseError(
         f"json: cannot unmarshal {kind} into Go struct field {owner}.{'.'.join(path)} of type {go_type}"
     )
@@ -89,8 +98,11 @@ def _scalar(value: object, expression: str, owner: str, path: tuple[str, ...]) -
         "float": isinstance(value, int | float) and not isinstance(value, bool),
         "Time": isinstance(value, str),
     }[expression]
+    go_type = _go_type(owner, path[-1], expression)
+    if fits and isinstance(value, int) and go_type in BITS:
+        fits = -(1 << BITS[go_type] - 1) <= value < 1 << BITS[go_type] - 1
     if not fits:
-        raise _mismatch(value, owner, path, _go_type(owner, path[-1], expression))
+        raise _mismatch(value, owner, path, go_type)
     return value
 
 

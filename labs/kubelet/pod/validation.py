@@ -12,14 +12,7 @@ from typing import Any
 from labs.kubelet.pod.errors import InvalidPodError
 from labs.kubelet.pod.findings import Findings
 from labs.kubelet.pod.quantity import quantity_value
-from labs.kubelet.pod.validation_pod import (
-    SUBDOMAIN,
-    SUBDOMAIN_TEXT,
-    check_ids,
-    check_labels,
-    check_pod,
-    check_profiles,
-)
+from labs.kubelet.pod.validation_pod import check_ids, check_metadata, check_pod, check_profiles
 
 HOST_PATH_TYPES = (
     "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
@@ -42,7 +35,9 @@ VOLUME_FIELDS = (
     "metadata.annotations",
     "metadata.uid",
 )
-KNOWN_FIELDS = frozenset((*ENV_FIELDS, *VOLUME_FIELDS))
+KNOWN_FIELDS = frozenset(
+    (*ENV_FIELDS, *VOLUME_FIELDS, "spec.host", "spec.restartPolicy", "spec.schedulerName", "status.phase")
+)
 RESOURCES = (
     "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage",
     "requests.memory",
@@ -57,24 +52,10 @@ CONTAINER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 
 
-def _metadata(found: Findings, metadata: dict[str, Any]) -> None:
-    if not SUBDOMAIN.fullmatch(metadata["name"]):
-        found.invalid("metadata.name", metadata["name"], SUBDOMAIN_TEXT)
-    elif len(metadata["name"]) > 253:
-        found.invalid("metadata.name", metadata["name"], "must be no more than 253 bytes")
-    found.label("metadata.namespace", metadata["namespace"])
-    check_labels(found, "metadata.labels", metadata.get("labels", {}))
-
-
 def _volumes(found: Findings, volumes: list[dict[str, Any]]) -> set[str]:
     names: set[str] = set()
     for i, volume in enumerate(volumes):
         path = f"spec.volumes[{i}]"
-        name = volume.get("name", "")
-        found.label(f"{path}.name", name)
-        if name in names:
-            found.duplicate(f"{path}.name", name)
-        names.add(name)
         kinds = [k for k in volume if k != "name"]
         for kind in kinds[1:]:
             found.forbidden(f"{path}.{kind}", "may not specify more than 1 volume type")
@@ -95,13 +76,19 @@ def _volumes(found: Findings, volumes: list[dict[str, Any]]) -> set[str]:
                         f"{path}.projected.sources[{j}].serviceAccountToken",
                         "must not be specified when serviceAccountName is not set",
                     )
+        name = volume.get("name", "")
+        found.label(f"{path}.name", name)
+        if name in names:
+            found.duplicate(f"{path}.name", name)
+        names.add(name)
     return names
 
 
 def _host_path(found: Findings, path: str, source: dict[str, Any]) -> None:
     if not source.get("path"):
         found.required(f"{path}.path")
-    elif ".." in source["path"].split("/"):
+        return
+    if ".." in source["path"].split("/"):
         found.invalid(f"{path}.path", source["path"], "must not contain '..'")
     if source.get("type", "") not in HOST_PATH_TYPES:
         found.unsupported(f"{path}.type", source["type"], HOST_PATH_TYPES)
@@ -206,16 +193,16 @@ def _value_from(found: Findings, path: str, variable: dict[str, Any]) -> None:
     if "valueFrom" not in variable:
         return
     source = variable["valueFrom"]
+    if "fieldRef" in source:
+        _field_ref(found, f"{path}.fieldRef", source["fieldRef"], ENV_FIELDS)
+    if "resourceFieldRef" in source:
+        _resource_ref(found, f"{path}.resourceFieldRef", source["resourceFieldRef"])
     if not source:
         found.invalid(path, "", f"must specify one of: {VALUE_SOURCES}")
     elif variable.get("value"):
         found.invalid(path, "", "may not be specified when `value` is not empty")
     elif len(source) > 1:
         found.invalid(path, "", "may not have more than one field specified at a time")
-    if "fieldRef" in source:
-        _field_ref(found, f"{path}.fieldRef", source["fieldRef"], ENV_FIELDS)
-    if "resourceFieldRef" in source:
-        _resource_ref(found, f"{path}.resourceFieldRef", source["resourceFieldRef"])
 
 
 def _field_ref(found: Findings, path: str, reference: dict[str, Any], supported: Iterable[str]) -> None:
@@ -298,8 +285,9 @@ def _resource(found: Findings, path: str, name: str, amount: str) -> None:
 
 
 def _container(
-    found: Findings, path: str, c: dict[str, Any], volumes: set[str], spec: dict[str, Any], init: bool
+    found: Findings, path: str, c: dict[str, Any], volumes: set[str], spec: dict[str, Any]
 ) -> None:
+    """What all containers have in common."""
     found.label(f"{path}.name", c.get("name", ""))
     image = c.get("image", "")
     if not image:
@@ -351,6 +339,10 @@ def _container(
         )
     _resources(found, f"{path}.resources", c["resources"])
     _security(found, f"{path}.securityContext", c.get("securityContext", {}))
+
+
+def _life(found: Findings, path: str, c: dict[str, Any], spec: dict[str, Any], init: bool) -> None:
+    """Hooks, restarts and probes, which ordinary init containers have not."""
     ordinary_init = init and c.get("restartPolicy") != "Always"
     if ordinary_init and "lifecycle" in c:
         found.forbidden(f"{path}.lifecycle", ONLY_SIDECARS)
@@ -359,7 +351,7 @@ def _container(
     if c.get("restartPolicyRules") and not c.get("restartPolicy"):
         found.required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
     for kind in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if kind in c and init and c.get("restartPolicy") != "Always":
+        if kind in c and ordinary_init:
             found.forbidden(f"{path}.{kind}", ONLY_SIDECARS)
         elif kind in c:
             _probe(found, f"{path}.{kind}", kind, c[kind])
@@ -372,11 +364,12 @@ def _containers(found: Findings, spec: dict[str, Any], volumes: set[str]) -> Non
     for field in ("containers", "initContainers"):
         for i, container in enumerate(spec.get(field, [])):
             path = f"spec.{field}[{i}]"
-            _container(found, path, container, volumes, spec, field == "initContainers")
+            _container(found, path, container, volumes, spec)
             name = container.get("name", "")
             if name and name in names:
                 found.duplicate(f"{path}.name", name)
             names.add(name)
+            _life(found, path, container, spec, field == "initContainers")
     taken: set[str] = set()
     for i, container in enumerate(spec.get("containers", [])):
         for j, port in enumerate(container.get("ports", [])):
@@ -392,7 +385,7 @@ def validate(pod: dict[str, Any]) -> None:
     """Raise InvalidPodError when the API would refuse this (decoded, defaulted, named) Pod."""
     found = Findings()
     spec = pod["spec"]
-    _metadata(found, pod["metadata"])
+    check_metadata(found, pod["metadata"])
     volumes = _volumes(found, spec.get("volumes", []))
     _containers(found, spec, volumes)
     check_pod(found, spec)

@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from labs.kubelet.pod.findings import Findings
+from labs.kubelet.pod.findings import SUBDOMAIN, Findings
 
-SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 SUBDOMAIN_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
     "must start and "
@@ -35,18 +34,50 @@ VALUE_TEXT = (
     "validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 IP_TEXT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
 MAX_ID = 2147483647
+#: Finalizers without a domain that the API knows.
+FINALIZERS = ("foregroundDeletion", "kubernetes", "orphan")
+OWNER_FIELDS = (
+    ("apiVersion", "version must not be empty"), ("kind", "must not be empty"), ("name", "must not be empty"),
+    ("uid", "must not be empty"),
+)  # fmt: skip
+
+
+def check_metadata(found: Findings, metadata: dict[str, Any]) -> None:
+    """`ValidateObjectMeta`."""
+    if not SUBDOMAIN.fullmatch(metadata["name"]):
+        found.invalid("metadata.name", metadata["name"], SUBDOMAIN_TEXT)
+    elif len(metadata["name"]) > 253:
+        found.invalid("metadata.name", metadata["name"], "must be no more than 253 characters")
+    found.label("metadata.namespace", metadata["namespace"])
+    check_labels(found, "metadata.labels", metadata.get("labels", {}))
+    for key in metadata.get("annotations", {}):
+        check_key(found, "metadata.annotations", key)
+    for owner in metadata.get("ownerReferences", []):
+        for field, why in OWNER_FIELDS:
+            if not owner.get(field):
+                found.invalid(f"metadata.ownerReferences.{field}", "", why)
+    for i, name in enumerate(metadata.get("finalizers", [])):
+        if "/" not in name and name not in FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            found.invalid(f"metadata.finalizers[{i}]", name, why)
+
+
+def check_key(found: Findings, path: str, key: str) -> None:
+    """A name that may have a domain before it."""
+    if not QUALIFIED.fullmatch(key.rsplit("/", 1)[-1]):
+        found.invalid(path, key, KEY_TEXT)
 
 
 def check_labels(found: Findings, path: str, labels: dict[str, str]) -> None:
     """Keys and values of labels or of a node selector."""
     for key, value in labels.items():
-        if not QUALIFIED.fullmatch(key.rsplit("/", 1)[-1]):
-            found.invalid(path, key, KEY_TEXT)
+        check_key(found, path, key)
         if not LABEL_VALUE.fullmatch(value):
             found.invalid(path, value, VALUE_TEXT)
 
@@ -88,7 +119,6 @@ def _security(found: Findings, spec: dict[str, Any]) -> None:
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         why = "ShareProcessNamespace and HostPID cannot both be enabled"
         found.invalid(f"{path}.shareProcessNamespace", True, why)
-    check_profiles(found, path, security)
     names: set[str] = set()
     for i, setting in enumerate(security.get("sysctls", [])):
         where, name = f"{path}.sysctls[{i}].name", setting.get("name", "")
@@ -101,6 +131,7 @@ def _security(found: Findings, spec: dict[str, Any]) -> None:
         elif name in names:
             found.duplicate(where, name)
         names.add(name)
+    check_profiles(found, path, security)
 
 
 def _is_ip(text: str) -> bool:
@@ -130,6 +161,52 @@ def _dns(found: Findings, spec: dict[str, Any]) -> None:
             found.required(f"spec.dnsConfig.options[{i}]", "must not be empty")
 
 
+def _affinity(found: Findings, spec: dict[str, Any]) -> None:
+    """`validateNodeAffinity`: what must hold needs a term."""
+    kind = "requiredDuringSchedulingIgnoredDuringExecution"
+    required = spec.get("affinity", {}).get("nodeAffinity", {}).get(kind)
+    if required is not None and not required.get("nodeSelectorTerms"):
+        path = f"spec.affinity.nodeAffinity.{kind}.nodeSelectorTerms"
+        found.required(path, "must have at least one node selector term")
+
+
+def _spread(found: Findings, spec: dict[str, Any]) -> None:
+    choices = ("DoNotSchedule", "ScheduleAnyway")
+    for i, constraint in enumerate(spec.get("topologySpreadConstraints", [])):
+        path = f"spec.topologySpreadConstraints[{i}]"
+        if constraint.get("maxSkew", 0) <= 0:
+            found.invalid(f"{path}.maxSkew", constraint.get("maxSkew", 0), "must be greater than zero")
+        if not constraint.get("topologyKey"):
+            found.required(f"{path}.topologyKey", "can not be empty")
+        if constraint.get("whenUnsatisfiable") not in choices:
+            found.unsupported(f"{path}.whenUnsatisfiable", constraint.get("whenUnsatisfiable", ""), choices)
+
+
+def _tolerations(found: Findings, spec: dict[str, Any]) -> None:
+    for i, toleration in enumerate(spec.get("tolerations", [])):
+        path = f"spec.tolerations[{i}]"
+        key, operator = toleration.get("key", ""), toleration.get("operator", "")
+        value, effect = toleration.get("value", ""), toleration.get("effect", "")
+        if key:
+            check_key(found, f"{path}.key", key)
+        elif operator != "Exists":
+            why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+            found.invalid(f"{path}.operator", operator, why)
+        if "tolerationSeconds" in toleration and effect != "NoExecute":
+            why = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+            found.invalid(f"{path}.effect", effect, why)
+        if operator in ("", "Equal"):
+            if not LABEL_VALUE.fullmatch(value):
+                found.invalid(f"{path}.operator", value, VALUE_TEXT)
+        elif operator != "Exists":
+            found.unsupported(f"{path}.operator", operator, ("Equal", "Exists"))
+        elif value:
+            why = "value must be empty when `operator` is 'Exists'"
+            found.invalid(f"{path}.operator", value, why)
+        if effect not in ("", *EFFECTS):
+            found.unsupported(f"{path}.effect", effect, EFFECTS)
+
+
 def check_pod(found: Findings, spec: dict[str, Any]) -> None:
     """Everything of the spec but volumes and containers."""
     if spec["restartPolicy"] not in ("Always", "OnFailure", "Never"):
@@ -138,16 +215,17 @@ def check_pod(found: Findings, spec: dict[str, Any]) -> None:
         found.unsupported("spec.dnsPolicy", spec["dnsPolicy"], DNS_POLICIES)
     check_labels(found, "spec.nodeSelector", spec.get("nodeSelector", {}))
     _security(found, spec)
+    _affinity(found, spec)
     _dns(found, spec)
+    for i, gate in enumerate(spec.get("readinessGates", [])):
+        check_key(found, f"spec.readinessGates[{i}].conditionType", gate.get("conditionType", ""))
+    _spread(found, spec)
     if spec.get("activeDeadlineSeconds") is not None:
         found.between("spec.activeDeadlineSeconds", spec["activeDeadlineSeconds"], 1, 2147483647)
     for field in ("hostname", "subdomain"):
         if spec.get(field):
             found.label(f"spec.{field}", spec[field])
-    for i, toleration in enumerate(spec.get("tolerations", [])):
-        operator = toleration.get("operator", "Equal")
-        if operator not in ("", "Equal", "Exists"):
-            found.unsupported(f"spec.tolerations[{i}].operator", operator, ("Equal", "Exists"))
+    _tolerations(found, spec)
     for i, alias in enumerate(spec.get("hostAliases", [])):
         if not _is_ip(alias.get("ip", "")):
             found.invalid(f"spec.hostAliases[{i}].ip", alias.get("ip", ""), IP_TEXT)
@@ -156,5 +234,10 @@ def check_pod(found: Findings, spec: dict[str, Any]) -> None:
                 found.invalid(f"spec.hostAliases[{i}].hostnames[{j}]", name, SUBDOMAIN_TEXT)
     if (name := spec.get("priorityClassName")) and not SUBDOMAIN.fullmatch(name):
         found.invalid("spec.priorityClassName", name, SUBDOMAIN_TEXT)
+    policy = spec.get("preemptionPolicy", "Never")
+    if policy not in ("PreemptLowerPriority", "Never"):
+        found.unsupported("spec.preemptionPolicy", policy, ("PreemptLowerPriority", "Never"))
+    if "os" in spec and spec["os"].get("name") not in ("linux", "windows"):
+        found.unsupported("spec.os", spec["os"].get("name", ""), ("linux", "windows"))
     if spec.get("hostNetwork") and spec.get("hostUsers") is False:
         found.forbidden("spec.hostNetwork", "when `hostUsers` is false")

@@ -115,8 +115,8 @@ class FileSource:
                     pods.append(self._extract(path))
                 elif kind is None:
                     klog.error(
-                        "file.go:174",
-                        "Could not get metadata for file",
+                        "file.go:176",
+                        "Could not get metadata",
                         f"stat {path}: no such file or directory",
                         path=path,
                     )
