@@ -132,3 +132,41 @@ def test_a_pod_that_is_not_there_has_no_log(plane: Plane, namespace: str) -> Non
         == f'error: error from server (NotFound): pods "nope" not found in namespace "{namespace}"\n'
     )
     assert json.loads(plane.ok("-n", namespace, "get", "pods", "-o", "json"))["items"] == []
+
+
+def test_who_may_only_get_starts_no_command_by_websocket(
+    plane: Plane, namespace: str, kubelet: Kubelet
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/pods/web/exec?command=ls&stdout=true"
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    upgrade |= {"Sec-WebSocket-Key": "eA==", "Sec-WebSocket-Protocol": "v5.channel.k8s.io"}
+
+    code, answer = plane.request("GET", path, user="judge", headers=upgrade)
+
+    assert (code, answer["message"]) == (
+        403,
+        'pods "web" is forbidden: User "cks-labs:judge" cannot create resource "pods/exec" in API group "" '
+        f'in the namespace "{namespace}"',
+    )
+    assert kubelet.asked == []
+
+
+def test_a_command_for_no_kubelet_says_so(plane: Plane, namespace: str) -> None:
+    name = f"gone-{namespace}"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    state = {
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+    }
+    plane.request("POST", "/api/v1/nodes", {"metadata": {"name": name}, "status": state})
+    plane.request("POST", f"/api/v1/namespaces/{namespace}/pods", pod("web", namespace, nodeName=name))
+
+    result = plane.kubectl("-n", namespace, "exec", "web", "--", "ls")
+    plane.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/web?gracePeriodSeconds=0")
+    plane.request("DELETE", f"/api/v1/nodes/{name}")
+
+    assert result.stderr == (
+        "error: unable to upgrade connection: error dialing backend: "
+        f"dial tcp 127.0.0.1:{port}: connect: connection refused\n"
+    )

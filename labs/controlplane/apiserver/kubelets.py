@@ -124,6 +124,12 @@ class Kubelets:
         )
 
 
+def starts_websocket(ctx: Context) -> bool:
+    """Whether a request would run a command, attach or forward ports by WebSocket, whose method is GET."""
+    streams = ctx.target.resource == "pods" and ctx.target.subresource in ("exec", "attach", "portforward")
+    return streams and ctx.request.headers.get("upgrade", "").lower() == "websocket"
+
+
 def _stream_target(ctx: Context, pod: Object) -> str:
     """The kubelet's path and query for a client's."""
     target, request = ctx.target, ctx.request

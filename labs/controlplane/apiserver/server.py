@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from .context import Context, Target, User, target_of
 from .etcd import EtcdError
 from .handlers import Handlers
 from .health import Health
+from .kubelets import starts_websocket
 from .metrics import Metrics
 from .resources import BY_PATH, Resource
 from .subresources import Subresources
@@ -119,6 +121,9 @@ class Server:
                 raise status.page_not_found()
             if target.verb not in sub.verbs:
                 raise status.method_not_allowed()
+            if target.verb == "get" and starts_websocket(ctx):
+                # looking is no doing: `AuthorizePodWebsocketUpgradeCreatePermission`
+                authorize(ctx.user, replace(target, verb="create"))
             response = await self._subresources.serve(ctx, resource)
             if response is not None:
                 return response
