@@ -13,6 +13,7 @@ from typing import Any
 from labs.nodes import manifests, rootfs
 from labs.nodes.files import make_directory, write_file
 from labs.nodes.pki import CLIENT, Authority, ClusterPki, Pair, write_kubelet_serving_pair
+from labs.nodes.spec import COMPONENTS
 
 POD_SUBNET = "10.244.0.0/16"
 SERVICE_SUBNET = "10.96.0.0/16"
@@ -48,7 +49,7 @@ CONTROL_PLANE_TAINT = {"effect": "NoSchedule", "key": CONTROL_PLANE_ROLE}
 class Setup:
     """What `kubeadm init` would be told by its configuration file."""
 
-    components: Sequence[str] = ("etcd", "kube-apiserver")
+    components: Sequence[str] = COMPONENTS
     """The static pods of the control plane; none for a bare node."""
     audit: bool = False
     """The API server keeps an audit log on the node."""

@@ -12,10 +12,7 @@ ENGINES = (BUNDLED, KUBELET)
 CONTROL_PLANES = (BUNDLED, REAL)
 
 #: The static pods that make a node a control plane, by the names of their manifests.
-COMPONENTS = {
-    BUNDLED: ("etcd", "kube-apiserver"),
-    REAL: ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
-}
+COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 FILE = "cluster.json"
 
@@ -51,4 +48,4 @@ class Spec:
     @property
     def components(self) -> tuple[str, ...]:
         """The static pods of its control plane."""
-        return COMPONENTS[self.control_plane]
+        return COMPONENTS

@@ -75,21 +75,23 @@ class Informer:
             handler.on_add(obj)
 
     async def run(self) -> None:
-        """Follow the API server for ever."""
+        """Follow the API server for ever. One that cannot be reached is waited for without a word."""
         # The control plane comes up as one: until the first answer it is asked oftener than client-go does.
-        backoff = Backoff(0.05, 0.4)
-        version = "0"
+        starting, backoff = Backoff(0.05, 0.4), Backoff(0.8, 30.0)
+        version, answered = "0", False
         while True:
             try:
                 await self._list(version)
-                backoff, version = Backoff(0.8, 30.0), ""
+                version, answered = "", True
                 while True:
                     await self._follow(backoff)
             except _Expired:
                 continue
             except ApiError as error:
-                self._complain(f"failed to list {self._type}: {error}")
-                await asyncio.sleep(backoff.next())
+                answered = answered or error.code != 0
+                if error.code:
+                    self._complain(f"failed to list {self._type}: {error}")
+                await asyncio.sleep((backoff if answered else starting).next())
 
     async def _follow(self, backoff: Backoff) -> None:
         """One watch. A server that has gone is waited for; nothing was missed meanwhile."""
