@@ -74,6 +74,8 @@ def test_after_up_the_control_plane_is_ready_and_reachable_from_the_host(state: 
     assert [line.split()[:3] for line in pods.stdout.splitlines()] == [
         ["etcd-blue-control-plane", "1/1", "Running"],
         ["kube-apiserver-blue-control-plane", "1/1", "Running"],
+        ["kube-controller-manager-blue-control-plane", "1/1", "Running"],
+        ["kube-scheduler-blue-control-plane", "1/1", "Running"],
     ]
     with (
         socket.create_connection((api.host, api.port)) as plain,

@@ -222,6 +222,8 @@ def test_the_manifests_directory_has_the_control_plane_for_root_only(root: Path)
     assert {path.name: mode(path) for path in directory.iterdir()} == {
         "etcd.yaml": 0o600,
         "kube-apiserver.yaml": 0o600,
+        "kube-controller-manager.yaml": 0o600,
+        "kube-scheduler.yaml": 0o600,
     }
 
 
@@ -234,6 +236,8 @@ def test_a_bare_node_has_an_empty_manifests_directory_and_all_else(root: Path, t
     assert files(root) - files(tmp_path / "rootfs") == {
         "etc/kubernetes/manifests/etcd.yaml",
         "etc/kubernetes/manifests/kube-apiserver.yaml",
+        "etc/kubernetes/manifests/kube-controller-manager.yaml",
+        "etc/kubernetes/manifests/kube-scheduler.yaml",
     }
 
 
