@@ -20,7 +20,7 @@ from typing import Any
 
 from . import pki
 
-DEADLINE = 60.0
+DEADLINE = 120.0
 NODE = "cks-control-plane"
 
 

@@ -18,6 +18,7 @@ from labs.controlplane.http import serve
 
 from . import authenticating, checks, files, namespaces, options, tls
 from .admission import Admission
+from .allocation import Allocation
 from .audit import Audit, Evidence
 from .bootstrap import Bootstrap
 from .compaction import compact_for_ever
@@ -138,7 +139,9 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     await _reach_etcd(hub)
     to_kubelets = prepare_backend(parsed)
     storage = Storage(etcd)
-    admission = Admission(storage, hub, parsed.service_cluster_ip_range)
+    ports = parsed.flags.text("service-node-port-range")
+    allocation = Allocation(storage, parsed.service_cluster_ip_range, ports)
+    admission = Admission(storage, hub, allocation)
     registry = Registry(storage, admission)
     authenticator = authenticating.of(parsed, storage)
     tokens = TokenRequests(storage, admission, authenticator.issuer)

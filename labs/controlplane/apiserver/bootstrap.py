@@ -62,7 +62,13 @@ class Bootstrap:
             "default",
             {
                 "metadata": {"name": "kubernetes", "labels": labels},
-                "spec": {"clusterIP": first, "ports": [port]},
+                "spec": {
+                    "clusterIP": first,
+                    "clusterIPs": [first],
+                    "ipFamilies": ["IPv4"],
+                    "ipFamilyPolicy": "SingleStack",
+                    "ports": [port],
+                },
             },
         )
         subset = {

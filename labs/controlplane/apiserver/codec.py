@@ -76,8 +76,13 @@ def accepted(request: Request) -> list[dict[str, str]]:
 
 def respond(code: int, value: Any, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
+    return respond_encoded(code, dump(value), headers)
+
+
+def respond_encoded(code: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer that is JSON already."""
     return Response(
         code,
-        dump(value),
+        body,
         {"Cache-Control": "no-cache, private", "Content-Type": "application/json", **(headers or {})},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -55,6 +56,12 @@ def resource_list(group: str, version: str) -> Object | None:
     }
 
 
+def _storage_version(resource: Resource) -> str:
+    """By this clients see that objects are stored in another version than before."""
+    text = f"{resource.group}/{resource.version}/{resource.kind}"
+    return b64encode(sha256(text.encode()).digest()[:8]).decode()
+
+
 def _entries(resource: Resource) -> list[Object]:
     entry: Object = {
         "name": resource.plural,
@@ -67,7 +74,7 @@ def _entries(resource: Resource) -> list[Object]:
         entry["shortNames"] = list(resource.short)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    entry["storageVersionHash"] = sha256(resource.prefix.encode()).hexdigest()[:10]
+    entry["storageVersionHash"] = _storage_version(resource)
     entries = [entry]
     for sub in resource.subresources:
         part: Object = {
@@ -103,7 +110,8 @@ def _aggregated_group(group: str, version: str) -> Object:
 def _aggregated_resource(resource: Resource) -> Object:
     entry: Object = {
         "resource": resource.plural,
-        "responseKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+        # An empty group or version stands for those that the list is of.
+        "responseKind": {"group": "", "version": "", "kind": resource.kind},
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
         "verbs": list(resource.verbs),
@@ -116,11 +124,7 @@ def _aggregated_resource(resource: Resource) -> Object:
         entry["subresources"] = [
             {
                 "subresource": sub.name,
-                "responseKind": {
-                    "group": sub.group or resource.group,
-                    "version": sub.version or resource.version,
-                    "kind": sub.kind,
-                },
+                "responseKind": {"group": sub.group, "version": sub.version, "kind": sub.kind},
                 "verbs": list(sub.verbs),
             }
             for sub in resource.subresources

@@ -10,7 +10,7 @@ from typing import Any
 
 from labs.controlplane.http import Response
 
-from . import codec, events, propagation, schema, selectors, status
+from . import codec, events, propagation, scale, schema, selectors, status
 from .context import Context
 from .patching import PatchError, json_patch, merge_patch, strategic_merge
 from .registry import Deletion, Preconditions, Registry
@@ -95,12 +95,14 @@ class Handlers:
     async def _update(self, ctx: Context, resource: Resource) -> Response:
         obj = codec.read_object(ctx.request)
         ctx.request_object = deepcopy(obj)
-        obj = self._decoded(ctx, resource, obj)
+        obj = self._decoded(ctx, _shape(ctx, resource), obj)
         name = obj.setdefault("metadata", {}).get("name", "")
         if name != ctx.target.name:
             raise status.bad_request(
                 f"the name of the object ({name}) does not match the name on the URL ({ctx.target.name})"
             )
+        if ctx.target.subresource == "scale":
+            return await self._change(ctx, resource, _scaling(resource, obj), partial=True)
         return await self._change(ctx, resource, lambda _: deepcopy(obj), partial=False)
 
     async def _patch(self, ctx: Context, resource: Resource) -> Response:
@@ -117,14 +119,15 @@ class Handlers:
         def apply(current: Object | None) -> Object:
             if current is None:
                 raise status.not_found(resource.group, resource.plural, ctx.target.name)
-            base = _shown(resource, current)
+            shape = _shape(ctx, resource)
+            base = scale.view(current) if shape is scale.SCALE else _shown(resource, current)
             try:
                 if kind == "application/json-patch+json":
                     patched = json_patch(base, patch)
                 elif kind == "application/merge-patch+json":
                     patched = merge_patch(base, codec.as_object(patch))
                 else:
-                    patched = strategic_merge(base, codec.as_object(patch), resource.schema)
+                    patched = strategic_merge(base, codec.as_object(patch), shape.schema)
             except PatchError as error:
                 error_ = status.APIError(
                     422,
@@ -133,7 +136,8 @@ class Handlers:
                     {},
                 )
                 raise error_ from error
-            return self._decoded(ctx, resource, codec.as_object(patched), patched=patch)
+            obj = self._decoded(ctx, shape, codec.as_object(patched), patched=patch)
+            return scale.applied(resource, current, obj) if shape is scale.SCALE else obj
 
         return apply
 
@@ -141,14 +145,10 @@ class Handlers:
         self, ctx: Context, resource: Resource, change: Callable[[Object | None], Object], *, partial: bool
     ) -> Response:
         target = ctx.target
+        # A scale is a change of the object itself.
+        subresource = "" if target.subresource == "scale" else target.subresource
         obj, created = await self._registry.update(
-            ctx,
-            resource,
-            target.namespace,
-            target.name,
-            change,
-            subresource=target.subresource,
-            partial=partial,
+            ctx, resource, target.namespace, target.name, change, subresource=subresource, partial=partial
         )
         return self._answer(ctx, resource, 201 if created else 200, obj)
 
@@ -198,9 +198,10 @@ class Handlers:
 
     # -- between HTTP and the registry
     def _answer(self, ctx: Context, resource: Resource, code: int, obj: Object) -> Response:
-        shown = _shown(resource, obj)
+        shape = _shape(ctx, resource)
+        shown = scale.view(obj) if shape is scale.SCALE else _shown(resource, obj)
         ctx.response_object = shown
-        return codec.respond(code, negotiate(ctx.request).one(resource, shown))
+        return codec.respond(code, negotiate(ctx.request).one(shape, shown))
 
     def _decoded(self, ctx: Context, resource: Resource, obj: Object, *, patched: Any = None) -> Object:
         """A client's object as the kind has it; what it does not know is dropped, told of or refused."""
@@ -231,6 +232,20 @@ class Handlers:
             raise status.invalid_object("", "", "", [error])
         if mode == "Warn":
             ctx.warnings += complaints
+
+
+def _shape(ctx: Context, resource: Resource) -> Resource:
+    """The kind that is sent and answered: that of the resource, or a Scale."""
+    return scale.SCALE if ctx.target.subresource == "scale" else resource
+
+
+def _scaling(resource: Resource, wanted: Object) -> Callable[[Object | None], Object]:
+    def apply(current: Object | None) -> Object:
+        if current is None:
+            raise status.not_found(resource.group, resource.plural, wanted["metadata"]["name"])
+        return scale.applied(resource, current, wanted)
+
+    return apply
 
 
 def _shown(resource: Resource, obj: Object) -> Object:

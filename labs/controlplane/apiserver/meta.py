@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -115,6 +116,14 @@ def validate_labels(labels: dict[str, str], field: str) -> list[FieldError]:
     errors = []
     for key, value in labels.items():
         errors += [invalid(field, key, fault) for fault in _qualified_name_faults(key)]
+        errors += validate_label_values([value], field)
+    return errors
+
+
+def validate_label_values(values: Iterable[str], field: str) -> list[FieldError]:
+    """Label values."""
+    errors = []
+    for value in values:
         if len(value) > 63:
             errors.append(invalid(field, value, "must be no more than 63 bytes"))
         if not _LABEL_VALUE.fullmatch(value):

@@ -3,107 +3,111 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from hashlib import sha256
-from importlib import resources as files
 from typing import Any
 
+from labs.controlplane import schemas
+
 from .discovery import group_versions
-from .resources import RESOURCES, Resource
+from .resources import RESOURCES, Resource, Subresource
+from .version import VERSION
 
 Object = dict[str, Any]
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_FILE, _BASE = "openapi.jsonl", "#/components/schemas/"
+_REFERENCE = re.compile(rb'"#/components/schemas/([^"]+)"')
 #: Query parameters that clients look for before they use them.
 _WRITING = ("dryRun", "fieldManager", "fieldValidation", "pretty")
-
-
-def _definitions() -> Object:
-    """Read when asked for and not kept: the documents are rarely wanted, and large."""
-    definitions: Object = json.loads(
-        files.files("labs.controlplane.schemas").joinpath("openapi.json").read_bytes()
-    )
-    return definitions
 
 
 def _path(group: str, version: str) -> str:
     return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
-@cache
-def _revision() -> str:
-    return (
-        sha256(files.files("labs.controlplane.schemas").joinpath("openapi.json").read_bytes())
-        .hexdigest()
-        .upper()
-    )
-
-
-def v3_index() -> Object:
+def v3_index() -> bytes:
     """Which documents there are; the hash lets clients keep them."""
     paths = {}
     for group, version in group_versions():
         path = _path(group, version)
         paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={_revision()}"}
-    return {"paths": paths}
+    return _dump({"paths": paths})
 
 
-def v3(path: str) -> Object | None:
-    """The document of one group and version."""
+@cache
+def _revision() -> str:
+    text = "".join(f"{r.schema}{r.verbs}{r.subresources}" for r in RESOURCES)
+    return sha256((VERSION["gitVersion"] + text).encode()).hexdigest().upper()
+
+
+def v3(path: str) -> bytes | None:
+    """The document of one group and version, its definitions as the files have them."""
     found = [r for r in RESOURCES if _path(r.group, r.version) == path]
     if not found:
         return None
-    definitions = _definitions()
-    roots = [r.schema for r in found] + [r.schema + "List" for r in found]
-    kept = _closure(
-        definitions, [*roots, META + "DeleteOptions", META + "Status", META + "Patch", META + "WatchEvent"]
-    )
-    schemas = _rebased({name: definitions[name] for name in kept}, "#/components/schemas/")
     paths: Object = {}
     for resource in found:
-        paths |= _paths(resource, "#/components/schemas/", version3=True)
-    info = {"title": "Kubernetes", "version": "v1.36.2"}
-    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+        paths |= _paths(resource, _BASE, version3=True)
+    roots = [schema for r in found for schema in (r.schema, r.schema + "List")]
+    roots += [_subresource_schema(sub) for r in found for sub in r.subresources]
+    lines = (f'"{name}":'.encode() + schemas.raw(_FILE, name) for name in sorted(_closure(roots)))
+    info = _dump({"title": "Kubernetes", "version": VERSION["gitVersion"]})
+    return b"".join(
+        (
+            *(b'{"openapi":"3.0.0","info":', info, b',"paths":', _dump(paths)),
+            *(b',"components":{"schemas":{', b",".join(lines), b"}}}"),
+        )
+    )
 
 
-def v2() -> Object:
+def v2() -> bytes:
     """The one document of the older form."""
     paths: Object = {}
     for resource in RESOURCES:
         paths |= _paths(resource, "#/definitions/", version3=False)
-    info = {"title": "Kubernetes", "version": "v1.36.2"}
-    return {"swagger": "2.0", "info": info, "paths": paths, "definitions": _definitions()}
+    # Not kept: the document is large and rarely wanted.
+    definitions = {name: _older(json.loads(schemas.raw(_FILE, name))) for name in schemas.names(_FILE)}
+    info = {"title": "Kubernetes", "version": VERSION["gitVersion"]}
+    return _dump({"swagger": "2.0", "info": info, "paths": paths, "definitions": definitions})
 
 
-def _closure(definitions: Object, roots: list[str]) -> set[str]:
-    pending, kept = [root for root in roots if root in definitions], set[str]()
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _closure(roots: list[str]) -> set[str]:
+    known = schemas.names(_FILE)
+    common = (META + kind for kind in ("DeleteOptions", "Status", "Patch", "WatchEvent"))
+    pending, kept = [root for root in (*roots, *common) if root in known], set[str]()
     while pending:
         name = pending.pop()
         if name not in kept:
             kept.add(name)
-            pending += _references(definitions[name])
+            pending += [found.decode() for found in _REFERENCE.findall(schemas.raw(_FILE, name))]
     return kept
 
 
-def _references(value: Any) -> list[str]:
+def _older(value: Any) -> Any:
+    """A definition in the form of version 2: plain references, no defaults, one type for each value."""
     if isinstance(value, list):
-        return [name for item in value for name in _references(item)]
-    if not isinstance(value, dict):
-        return []
-    found = [value["$ref"].rpartition("/")[2]] if isinstance(value.get("$ref"), str) else []
-    return found + [name for item in value.values() for name in _references(item)]
-
-
-def _rebased(value: Any, base: str) -> Any:
-    """References in the form of version 3, which are alone in their object or in an allOf."""
-    if isinstance(value, list):
-        return [_rebased(item, base) for item in value]
+        return [_older(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if isinstance(value.get("$ref"), str):
-        reference = {"$ref": base + value["$ref"].rpartition("/")[2]}
-        rest = {key: item for key, item in value.items() if key != "$ref"}
-        return {**rest, "allOf": [reference]} if rest else reference
-    return {key: _rebased(item, base) for key, item in value.items()}
+    if "oneOf" in value:
+        formatted = {"format": value["format"]} if "format" in value else {}
+        return {"description": value.get("description", ""), **formatted, "type": "string"}
+    result = {key: _older(item) for key, item in value.items() if key not in ("default", "allOf", "$ref")}
+    reference = value.get("$ref") or next((part["$ref"] for part in value.get("allOf", ())), None)
+    if isinstance(reference, str):
+        result["$ref"] = reference.replace(_BASE, "#/definitions/")
+    elif "properties" in value:
+        result["properties"] = {name: _older(field) for name, field in value["properties"].items()}
+    return result
+
+
+def _subresource_schema(sub: Subresource) -> str:
+    return f"io.k8s.api.{sub.group.partition('.')[0] or 'core'}.{sub.version or 'v1'}.{sub.kind}"
 
 
 def _paths(resource: Resource, base: str, *, version3: bool) -> Object:

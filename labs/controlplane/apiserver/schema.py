@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import json
-from functools import cache
-from importlib import resources
 from typing import Any
 
-_GO_TYPES = {"string": "string", "integer": "int", "boolean": "bool", "number": "float64"}
+from labs.controlplane import schemas
+
+_GO_TYPES = {
+    "boolean": "bool",
+    "byte": "[]uint8",
+    "int-or-string": "intstr.IntOrString",
+    "integer": "int",
+    "micro-time": "v1.MicroTime",
+    "number": "float64",
+    "quantity": "resource.Quantity",
+    "time": "v1.Time",
+}
 
 
 class DecodeError(Exception):
     """A value whose JSON type is not the field's; the message is Go's."""
 
 
-@cache
-def _structure() -> dict[str, Any]:
-    text = resources.files("labs.controlplane.schemas").joinpath("structure.json").read_bytes()
-    structure: dict[str, Any] = json.loads(text)
-    return structure
-
-
 def definition(name: str) -> dict[str, Any]:
     """The fields of a named type."""
-    found: dict[str, Any] = _structure()[name]
-    return found
+    return schemas.definition("structure.jsonl", name)
 
 
 def prune(obj: dict[str, Any], schema: str) -> list[str]:
@@ -91,15 +92,28 @@ def _zero(kind: Any) -> Any:
         return [] if "list" in kind else {}
     if kind.startswith("#"):
         return {}
-    return {"string": "", "boolean": False, "any": None}.get(kind, 0)
+    zeros = {
+        "boolean": False,
+        "any": None,
+        "int32": 0,
+        "int64": 0,
+        "integer": 0,
+        "number": 0,
+        "quantity": "0",
+    }
+    return zeros.get(kind, "")
 
 
 def _scalar(value: Any, kind: str, go_field: str) -> Any:
     match kind:
-        case "string":
+        case "string" | "byte" | "time" | "micro-time":
             valid = isinstance(value, str)
-        case "integer":
+        case "integer" | "int32" | "int64":
             valid = isinstance(value, int) and not isinstance(value, bool)
+            if valid and not -(1 << 31 if kind == "int32" else 1 << 63) <= value < (
+                1 << 31 if kind == "int32" else 1 << 63
+            ):
+                raise DecodeError(_cannot(f"number {value}", go_field, kind))
         case "boolean":
             valid = isinstance(value, bool)
         case "number":
@@ -120,7 +134,11 @@ def _scalar(value: Any, kind: str, go_field: str) -> Any:
 def _mismatch(value: Any, go_field: str, expected: str) -> DecodeError:
     names = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
     found = names[type(value)]
-    return DecodeError(f"json: cannot unmarshal {found} into Go struct field {go_field} of type {expected}")
+    return DecodeError(_cannot(found, go_field, expected))
+
+
+def _cannot(found: str, go_field: str, expected: str) -> str:
+    return f"json: cannot unmarshal {found} into Go struct field {go_field} of type {expected}"
 
 
 def _go_type(kind: Any) -> str:

@@ -157,11 +157,12 @@ class Server:
             case ["apis", group, version]:
                 document = discovery.resource_list(group, version)
             case ["openapi", "v2"]:
-                document = openapi.v2()
+                return codec.respond_encoded(200, openapi.v2())
             case ["openapi", "v3"]:
-                document = openapi.v3_index()
+                return codec.respond_encoded(200, openapi.v3_index())
             case ["openapi", "v3", *path]:
-                document = openapi.v3("/".join(path))
+                if (body := openapi.v3("/".join(path))) is not None:
+                    return codec.respond_encoded(200, body)
             case [""]:
                 document = {"paths": _paths()}
         if document is None:

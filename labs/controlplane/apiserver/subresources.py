@@ -8,6 +8,7 @@ from labs.controlplane.http import Response
 
 from . import codec, meta, proxying, status
 from .context import Context
+from .eviction import evict
 from .kubelets import Kubelets
 from .registry import Deletion, Preconditions, Registry
 from .resources import Resource
@@ -96,7 +97,7 @@ class Subresources:
         return _success(201)
 
     async def _evict(self, ctx: Context, resource: Resource) -> Response:
-        """A deletion that asks first; without disruption budgets nobody objects."""
+        """A deletion that asks disruption budgets first."""
         eviction = codec.read_object(ctx.request)
         ctx.request_object = eviction
         target = ctx.target
@@ -106,7 +107,12 @@ class Subresources:
         deletion = Deletion(
             options.get("gracePeriodSeconds"), Preconditions(wanted.get("uid"), wanted.get("resourceVersion"))
         )
-        await self._registry.delete(ctx, resource, target.namespace, target.name, deletion)
+        if options.get("dryRun"):
+            ctx.request.query["dryRun"] = list(options["dryRun"])
+        name = (eviction.get("metadata") or {}).get("name", "")
+        if name != target.name:
+            raise status.bad_request("name in URL does not match name in Eviction object")
+        await evict(ctx, self._registry, resource, target.namespace, target.name, deletion)
         return _success(201)
 
     async def _finalize(self, ctx: Context, resource: Resource) -> Response:

@@ -1,7 +1,7 @@
 """Requests in Kubernetes' protobuf form: `kubectl create namespace` and other typed clients send them.
 
 Answers are always JSON, which these clients read as well. The envelope is `runtime.Unknown`; field numbers
-come from `wire.json`, types from `structure.json`.
+come from `wire.jsonl`, types from `structure.jsonl`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib import resources
 from typing import Any
+
+from labs.controlplane import schemas
 
 from .meta import micro, stamp
 from .schema import definition
@@ -23,25 +23,14 @@ CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
-_GROUPS = {
-    "v1": "io.k8s.api.core.v1.",
-    "coordination.k8s.io/v1": "io.k8s.api.coordination.v1.",
-    "events.k8s.io/v1": "io.k8s.api.events.v1.",
-    "policy/v1": "io.k8s.api.policy.v1.",
-    "scheduling.k8s.io/v1": "io.k8s.api.scheduling.v1.",
-}
 
 
 class WireError(ValueError):
     """The bytes are not a message of the kind they say they are."""
 
 
-@cache
-def _tables() -> dict[str, Any]:
-    tables: dict[str, Any] = json.loads(
-        resources.files("labs.controlplane.schemas").joinpath("wire.json").read_bytes()
-    )
-    return tables
+def _table(schema: str) -> dict[str, Any]:
+    return schemas.definition("wire.jsonl", schema)
 
 
 def decode(body: bytes) -> Object:
@@ -54,17 +43,18 @@ def decode(body: bytes) -> Object:
     types = {number: _text(value) for number, value in _fields(_bytes(envelope.get(1, b"")))}
     version, kind = types.get(1, ""), types.get(2, "")
     schema = _schema(version, kind)
-    if schema not in _tables():
+    if schema not in schemas.names("wire.jsonl"):
         raise WireError(f'no kind "{kind}" is registered for version "{version}"')
     obj: Object = {"kind": kind, "apiVersion": version}
-    _message(_bytes(envelope.get(2, b"")), _tables()[schema], schema, obj)
+    _message(_bytes(envelope.get(2, b"")), _table(schema), schema, obj)
     return obj
 
 
 def _schema(version: str, kind: str) -> str:
     if kind == "DeleteOptions":
         return _META + kind
-    return _GROUPS.get(version, "?") + kind
+    group, _, number = version.rpartition("/")
+    return f"io.k8s.api.{group.partition('.')[0] or 'core'}.{number}.{kind}"
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
@@ -147,10 +137,10 @@ def _value(kind: Any, mark: str, value: int | bytes) -> Any:
         return b64encode(_bytes(value)).decode()
     if isinstance(kind, str) and kind.startswith("#"):
         obj: Object = {}
-        _message(_bytes(value), _tables().get(kind[1:], {}), kind[1:], obj)
+        _message(_bytes(value), _table(kind[1:]), kind[1:], obj)
         return obj
     match kind:
-        case "integer":
+        case "integer" | "int32" | "int64":
             return _signed(value)
         case "boolean":
             return bool(value)

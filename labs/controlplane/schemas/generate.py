@@ -1,129 +1,138 @@
-"""Write the shipped schema files from the `kubernetes-validate` package (a developer's tool).
+"""Write the shipped schema files from what a real API server says of itself (a developer's tool).
 
-    uv run --with kubernetes-validate python -m labs.controlplane.schemas.generate
+    kubectl proxy --port 8001 &                    # of a cluster with the version to be taken over
+    python -m labs.controlplane.schemas.generate http://127.0.0.1:8001
 
-`structure.json` is what requests are checked against and patches merged by: types, required fields, merge
-keys. `openapi.json` has the descriptions besides, for `kubectl explain`; it is read when somebody asks.
+`structure.jsonl` is what requests are checked against, patches merged and appliers' fields told apart by:
+types, required fields, merge keys. `openapi.jsonl` has the definitions as `/openapi/v3` has them, for
+`kubectl explain`; it is read when somebody asks. Both have a definition per line, `NAME<tab>JSON`, so that
+only what is used is ever parsed. `columns.json` has the headings of the tables that kubectl prints.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
-VERSION = "1.36.0"
-CORE = "io.k8s.api.core.v1."
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
-ROOTS = (
-    *(
-        CORE + kind
-        for kind in (
-            *("Binding", "ConfigMap", "Endpoints", "Event", "Namespace", "Node", "Pod", "Secret"),
-            *("Service", "ServiceAccount"),
-        )
-    ),
-    "io.k8s.api.coordination.v1.Lease",
-    "io.k8s.api.events.v1.Event",
-    "io.k8s.api.policy.v1.Eviction",
-    "io.k8s.api.scheduling.v1.PriorityClass",
-    META + "DeleteOptions",
-    META + "Status",
-    META + "Patch",
-    META + "WatchEvent",
-)
+#: Groups that are not served: custom resources.
+LEFT_OUT = ("apis/apiextensions.k8s.io/",)
 #: Definitions that are one value on the wire.
 SCALARS = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": "quantity",
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "int-or-string",
     "io.k8s.apimachinery.pkg.runtime.RawExtension": "any",
-    META + "Time": "string",
-    META + "MicroTime": "string",
+    META + "Time": "time",
+    META + "MicroTime": "micro-time",
     META + "FieldsV1": "any",
     META + "Patch": "any",
 }
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
 def main() -> None:
-    """Read the package's definitions, keep what the roots reach, write both files."""
-    package = importlib.import_module("kubernetes_validate")
-    folder = Path(str(package.__file__)).parent / "kubernetes-json-schema" / f"v{VERSION}-local"
-    definitions = json.loads((folder / "_definitions.json").read_text())["$defs"]
-    kept = _reachable(definitions)
+    """Ask the server, write the files."""
+    server = sys.argv[1]
     here = Path(__file__).parent
-    structure = {name: _structure(kept[name]) for name in kept if name not in SCALARS}
-    (here / "structure.json").write_text(json.dumps(structure, separators=(",", ":"), sort_keys=True) + "\n")
-    openapi = {name: _plain(schema) for name, schema in kept.items()}
-    (here / "openapi.json").write_text(json.dumps(openapi, separators=(",", ":"), sort_keys=True) + "\n")
+    definitions: dict[str, Any] = {}
+    for path in _get(server, "/openapi/v3")["paths"]:
+        version = re.fullmatch(r"api/[^/]+|apis/[^/]+/[^/]+", path)
+        if version and not path.startswith(LEFT_OUT):
+            definitions |= _get(server, f"/openapi/v3/{path}")["components"]["schemas"]
+    structure = {name: _structure(schema) for name, schema in definitions.items() if name not in SCALARS}
+    _write_lines(here / "structure.jsonl", structure)
+    _write_lines(here / "openapi.jsonl", definitions)
+    columns = json.dumps(_columns(server), separators=(",", ":"), sort_keys=True)
+    (here / "columns.json").write_text(columns + "\n")
 
 
-def _reachable(definitions: dict[str, Any]) -> dict[str, Any]:
-    lists = [root + "List" for root in ROOTS if root + "List" in definitions]
-    pending, kept = [*ROOTS, *lists], {}
-    while pending:
-        name = pending.pop()
-        if name not in kept:
-            kept[name] = definitions[name]
-            pending += _references(definitions[name])
-    return kept
+def _get(server: str, path: str, accept: str = "application/json") -> Any:
+    with urlopen(Request(server + path, headers={"Accept": accept})) as answer:
+        return json.load(answer)
 
 
-def _references(schema: Any) -> list[str]:
-    if isinstance(schema, list):
-        return [name for item in schema for name in _references(item)]
-    if not isinstance(schema, dict):
-        return []
-    found = [schema["$ref"].rpartition("/")[2]] if isinstance(schema.get("$ref"), str) else []
-    return found + [name for value in schema.values() for name in _references(value)]
+def _write_lines(file: Path, definitions: dict[str, Any]) -> None:
+    lines = (
+        f"{name}\t{json.dumps(definitions[name], separators=(',', ':'), sort_keys=True)}\n"
+        for name in sorted(definitions)
+    )
+    file.write_text("".join(lines))
+
+
+def _columns(server: str) -> dict[str, Any]:
+    """`group/plural` to the columns of its table: name, type, format, description, priority."""
+    found = {}
+    for root in ("/api", "/apis"):
+        for group in _get(server, root, AGGREGATED)["items"]:
+            name = group["metadata"].get("name", "")
+            for version in group["versions"]:
+                base = f"{root}/{name}/{version['version']}" if name else f"{root}/{version['version']}"
+                if base[1:].startswith(LEFT_OUT):
+                    continue
+                for resource in version["resources"]:
+                    plural = resource["resource"]
+                    if "list" not in resource["verbs"] or f"{name}/{plural}" in found:
+                        continue
+                    table = _get(server, f"{base}/{plural}?limit=1", TABLE)
+                    found[f"{name}/{plural}"] = [
+                        [column[part] for part in ("name", "type", "format", "description", "priority")]
+                        for column in table["columnDefinitions"]
+                    ]
+    return found
 
 
 def _structure(schema: dict[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "fields": {name: _type(field) for name, field in schema.get("properties", {}).items()}
-    }
+    fields = {name: _type(field) for name, field in schema.get("properties", {}).items()}
+    result: dict[str, Any] = {"fields": fields}
     if "required" in schema:
         result["required"] = schema["required"]
+    if schema.get("x-kubernetes-map-type") == "atomic":
+        result["atomic"] = True
+    defaults = {
+        name: field["default"]
+        for name, field in schema.get("properties", {}).items()
+        if field.get("default") not in (None, "", 0, {}, [], False)
+    }
+    if defaults:
+        result["defaults"] = defaults
     return result
 
 
 def _type(schema: dict[str, Any]) -> Any:
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
+    reference = schema.get("$ref") or next((part["$ref"] for part in schema.get("allOf", ())), None)
+    if reference is not None:
+        name = reference.rpartition("/")[2]
         return SCALARS.get(name, "#" + name)
     kind = schema.get("type", "any")
-    if isinstance(kind, list):
-        kind = kind[0]
     if kind == "array":
-        result: dict[str, Any] = {"list": _type(schema["items"])}
-        if schema.get("x-kubernetes-patch-strategy", "").startswith("merge"):
-            result["merge"] = schema.get("x-kubernetes-patch-merge-key", "")
-        return result
+        return _list(schema)
     if kind == "object":
         values = schema.get("additionalProperties")
-        result = {"map": _type(values) if isinstance(values, dict) else "any"}
+        result: dict[str, Any] = {"map": _type(values) if isinstance(values, dict) else "any"}
         if schema.get("x-kubernetes-patch-strategy") == "replace":
             result["replace"] = True
+        if schema.get("x-kubernetes-map-type") == "atomic":
+            result["atomic"] = True
         return result
+    if kind in ("integer", "string"):
+        return {"byte": "byte", "int32": "int32", "int64": "int64"}.get(schema.get("format", ""), kind)
     return kind
 
 
-def _plain(schema: Any) -> Any:
-    """OpenAPI has no null type: what may be null is just not required there."""
-    if isinstance(schema, list):
-        return [_plain(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "oneOf" in schema:
-        return {
-            "type": "string",
-            **({"format": "int-or-string"} if "integer" in str(schema["oneOf"]) else {}),
-        }
-    result = {key: _plain(value) for key, value in schema.items() if not (key == "enum" and len(value) == 1)}
-    if isinstance(schema.get("type"), list):
-        result["type"] = schema["type"][0]
-    if isinstance(schema.get("$ref"), str):
-        result["$ref"] = "#/definitions/" + schema["$ref"].rpartition("/")[2]
+def _list(schema: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {"list": _type(schema["items"])}
+    if schema.get("x-kubernetes-patch-strategy", "").startswith("merge"):
+        result["merge"] = schema.get("x-kubernetes-patch-merge-key", "")
+    match schema.get("x-kubernetes-list-type"):
+        case "map":
+            result["keys"] = schema["x-kubernetes-list-map-keys"]
+        case "set":
+            result["set"] = True
     return result
 
 

@@ -1,9 +1,9 @@
-"""Write `wire.json`: the field numbers of Kubernetes' protobuf form (a developer's tool).
+"""Write `wire.jsonl`: the field numbers of Kubernetes' protobuf form (a developer's tool).
 
     python -m labs.controlplane.schemas.generate_wire API_CHECKOUT APIMACHINERY_CHECKOUT
 
 The arguments are checkouts of k8s.io/api and k8s.io/apimachinery. Their Go types tell for every field its
-number, and whether a zero means "not given"; all other knowledge of the kinds is in `structure.json`.
+number, and whether a zero means "not given"; all other knowledge of the kinds is in `structure.jsonl`.
 An entry is `number: [JSON name, mark]`; marks are `z` (zero is nothing), `t` (a time), `u` (a time with
 microseconds), `b` (bytes); an embedded struct is `number: {its own table}`.
 """
@@ -16,13 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = {
-    "io.k8s.api.coordination.v1": "coordination/v1",
-    "io.k8s.api.core.v1": "core/v1",
-    "io.k8s.api.events.v1": "events/v1",
-    "io.k8s.api.policy.v1": "policy/v1",
-    "io.k8s.api.scheduling.v1": "scheduling/v1",
-}
+from . import names
+
+_API = "io.k8s.api."
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _STRUCT = re.compile(r"^type (\w+) struct \{$(.*?)^\}$", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(
@@ -36,18 +32,19 @@ def main() -> None:
     """Read both checkouts, write the table."""
     api, machinery = (Path(argument) for argument in sys.argv[1:3])
     here = Path(__file__).parent
-    structure = json.loads((here / "structure.json").read_text())
-    structs = {
-        package: dict(_STRUCT.findall((api / folder / "types.go").read_text()))
-        for package, folder in _PACKAGES.items()
+    structs: dict[str, Fields] = {
+        _META: dict(_STRUCT.findall((machinery / "pkg/apis/meta/v1/types.go").read_text()))
     }
-    structs[_META] = dict(_STRUCT.findall((machinery / "pkg/apis/meta/v1/types.go").read_text()))
-    wire = {}
-    for name in structure:
+    lines = []
+    for name in sorted(names("structure.jsonl")):
         package, _, kind = name.rpartition(".")
+        if package.startswith(_API) and package not in structs:
+            folder = package.removeprefix(_API).replace(".", "/")
+            structs[package] = dict(_STRUCT.findall((api / folder / "types.go").read_text()))
         if kind in structs.get(package, {}):
-            wire[name] = _table(structs[package], kind)
-    (here / "wire.json").write_text(json.dumps(wire, separators=(",", ":"), sort_keys=True) + "\n")
+            table = json.dumps(_table(structs[package], kind), separators=(",", ":"), sort_keys=True)
+            lines.append(f"{name}\t{table}\n")
+    (here / "wire.jsonl").write_text("".join(lines))
 
 
 def _table(structs: Fields, kind: str) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from .. import status
+from ..allocation import Allocation
 from ..context import Context
 from ..resources import Resource, core
 from ..storage import Storage
-from ..strategies import service_address
 from ..watching import Hub
 from . import _service_account
 from ._node_restriction import MIRROR, NodeRestriction
@@ -24,10 +24,10 @@ DEFAULT_ACCOUNT_SECONDS = 1.5
 class Admission:
     """The chain; refusals are raised."""
 
-    def __init__(self, storage: Storage, hub: Hub, service_range: str) -> None:
+    def __init__(self, storage: Storage, hub: Hub, allocation: Allocation) -> None:
         self._storage = storage
         self._hub = hub
-        self._service_range = service_range
+        self._allocation = allocation
         self._node_restriction = NodeRestriction(storage)
 
     async def create(self, ctx: Context, resource: Resource, obj: Object) -> None:
@@ -48,7 +48,7 @@ class Admission:
         elif resource.plural == "leases" and node:
             self._node_restriction.write_lease(node, obj)
         elif resource.plural == "services":
-            await self._cluster_address(obj)
+            await self._allocation.create(obj)
 
     async def create_token(self, ctx: Context, spec: Object) -> None:
         """A request for an account's token."""
@@ -65,6 +65,8 @@ class Admission:
         self, ctx: Context, resource: Resource, new: Object, old: Object, subresource: str
     ) -> None:
         """A change: `new` may be changed in place."""
+        if resource.plural == "services" and not subresource:
+            await self._allocation.update(new, old)
         node = ctx.user.node
         if not node:
             return
@@ -133,15 +135,6 @@ class Admission:
             raise status.forbidden("", "pods", pod["metadata"].get("name", ""), why)
         spec["priority"] = value
         spec["preemptionPolicy"] = policy
-
-    async def _cluster_address(self, service: Object) -> None:
-        """Give a service its address: the first of the range that no other has."""
-        spec = service["spec"]
-        if spec.get("clusterIP") or spec["type"] == "ExternalName":
-            return
-        page = await self._storage.list(core("services").key_prefix(""))
-        taken = {stored.object["spec"].get("clusterIP", "") for stored in page.items}
-        spec["clusterIP"] = service_address(self._service_range, taken)
 
 
 def _tolerate_short_outages(pod: Object) -> None:

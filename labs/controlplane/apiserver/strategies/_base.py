@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from copy import deepcopy
+from typing import Any, ClassVar
 
 from ..meta import validate_metadata, validate_metadata_update
 from ..status import FieldError
@@ -17,6 +18,10 @@ class Strategy:
     label_names = False
     #: Status is written only by the status subresource.
     has_status = False
+    #: What the status is before any controller has told it.
+    initial_status: ClassVar[Object] = {}
+    #: Every change of what is wanted counts up `metadata.generation`.
+    counts_generations = False
     #: PUT without a resourceVersion overwrites whatever is there.
     unconditional_update = True
     #: PUT of an object that does not exist creates it.
@@ -34,7 +39,9 @@ class Strategy:
     def prepare_create(self, obj: Object) -> None:
         """Drop what a client cannot set at creation, set what the API itself decides."""
         if self.has_status:
-            obj.pop("status", None)
+            obj["status"] = deepcopy(self.initial_status)
+        if self.counts_generations:
+            obj["metadata"]["generation"] = 1
 
     def validate_create(self, obj: Object) -> list[FieldError]:
         """Everything wrong with a new object."""
@@ -51,6 +58,8 @@ class Strategy:
                 new["status"] = old["status"]
             else:
                 new.pop("status", None)
+        if self.counts_generations and _wanted(new) != _wanted(old):
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         """Everything wrong with this change."""
@@ -66,6 +75,7 @@ class Strategy:
             if part not in ("metadata", "status", "kind", "apiVersion"):
                 del new[part]
         new.update({part: value for part, value in old.items() if part not in ("metadata", "status")})
+        new["status"] = {**deepcopy(self.initial_status), **(new.get("status") or {})}
 
     def validate_status(self, new: Object, old: Object) -> list[FieldError]:
         """Everything wrong with this change of status."""
@@ -74,6 +84,10 @@ class Strategy:
     def grace_seconds(self, obj: Object, asked: int | None) -> int | None:
         """How long a deletion takes; None when there is nothing to wait for, ever."""
         return None
+
+
+def _wanted(obj: Object) -> Object:
+    return {part: value for part, value in obj.items() if part not in ("metadata", "status")}
 
 
 PLAIN = Strategy()

@@ -12,42 +12,49 @@ TOKEN_SECONDS = 3600
 
 
 def apply(pod: Object) -> None:
-    """Set the defaults, in place."""
-    spec = pod.setdefault("spec", {})
+    """Set a pod's defaults, in place."""
+    apply_template(pod)
+    spec = pod["spec"]
+    spec.setdefault("enableServiceLinks", True)
+    for container in (spec.get("initContainers") or []) + (spec.get("containers") or []):
+        resources = container["resources"]
+        for name, amount in (resources.get("limits") or {}).items():
+            resources.setdefault("requests", {}).setdefault(name, amount)
+        for port in container.get("ports") or []:
+            if spec.get("hostNetwork") and port.get("containerPort"):
+                port.setdefault("hostPort", port["containerPort"])
+
+
+def apply_template(template: Object) -> None:
+    """Set the defaults that a pod's template gets as well, in place."""
+    template.setdefault("metadata", {})
+    spec = template.setdefault("spec", {})
     spec.setdefault("restartPolicy", "Always")
     spec.setdefault("terminationGracePeriodSeconds", 30)
     spec.setdefault("dnsPolicy", "ClusterFirst")
     spec.setdefault("securityContext", {})
     spec.setdefault("schedulerName", "default-scheduler")
-    spec.setdefault("enableServiceLinks", True)
     if spec.get("serviceAccountName"):
         spec["serviceAccount"] = spec["serviceAccountName"]
     elif spec.get("serviceAccount"):
         spec["serviceAccountName"] = spec["serviceAccount"]
-    for container in (spec.get("initContainers") or []) + (spec.get("containers") or []):
-        _container(container, host_network=bool(spec.get("hostNetwork")))
-    for container in spec.get("ephemeralContainers") or []:
-        _container(container, host_network=False)
+    for part in ("initContainers", "containers", "ephemeralContainers"):
+        for container in spec.get(part) or []:
+            _container(container)
     for volume in spec.get("volumes") or []:
         _volume(volume)
-    for constraint in spec.get("topologySpreadConstraints") or []:
-        constraint.setdefault("nodeAffinityPolicy", "Honor")
 
 
-def _container(container: Object, *, host_network: bool) -> None:
+def _container(container: Object) -> None:
     image = container.get("image", "")
     tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
     floating = "@" not in image and tag in ("", "latest")
     container.setdefault("imagePullPolicy", "Always" if floating else "IfNotPresent")
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
-    resources = container.setdefault("resources", {})
-    for name, amount in (resources.get("limits") or {}).items():
-        resources.setdefault("requests", {}).setdefault(name, amount)
+    container.setdefault("resources", {})
     for port in container.get("ports") or []:
         port.setdefault("protocol", "TCP")
-        if host_network and port.get("containerPort"):
-            port.setdefault("hostPort", port["containerPort"])
     for variable in container.get("env") or []:
         field = (variable.get("valueFrom") or {}).get("fieldRef")
         if field is not None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from typing import Any
 
-from ..meta import validate_labels
 from ..status import FieldError, forbidden_field, invalid, not_supported, required
 from ._base import Object, Strategy
 
@@ -25,6 +23,29 @@ def _immutable_data(new: Object, old: Object) -> list[FieldError]:
         if (new.get(part) or {}) != (old.get(part) or {})
     ]
     return errors
+
+
+class RecordStrategy(Strategy):
+    """What is kept for whom it concerns; its schema is all that is known of it."""
+
+
+class CountedRecordStrategy(RecordStrategy):
+    """The same, with its generations counted."""
+
+    counts_generations = True
+
+
+class SpecStrategy(Strategy):
+    """The same with a status that only its subresource writes."""
+
+    has_status = True
+    counts_generations = True
+
+
+class ServiceAccountStrategy(Strategy):
+    """Who pods are to the API."""
+
+    returns_deleted = True
 
 
 class ConfigMapStrategy(Strategy):
@@ -65,76 +86,6 @@ class SecretStrategy(Strategy):
         errors = super().validate_update(new, old) + _immutable_data(new, old)
         if new.get("type") != old.get("type"):
             errors.append(invalid("type", new.get("type", ""), "field is immutable"))
-        return errors
-
-
-class EndpointsStrategy(Strategy):
-    """Where a service leads."""
-
-    create_on_update = True
-
-    def validate(self, obj: Object) -> list[FieldError]:
-        errors: list[FieldError] = []
-        for index, subset in enumerate(obj.get("subsets") or []):
-            field = f"subsets[{index}]"
-            for part in ("addresses", "notReadyAddresses"):
-                for position, address in enumerate(subset.get(part) or []):
-                    if not _is_address(address.get("ip", "")):
-                        here = f"{field}.{part}[{position}].ip"
-                        detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-                        errors.append(invalid(here, address.get("ip", ""), detail))
-            for position, port in enumerate(subset.get("ports") or []):
-                if not 1 <= port.get("port", 0) <= 65535:
-                    here = f"{field}.ports[{position}].port"
-                    errors.append(
-                        invalid(here, port.get("port", 0), "must be between 1 and 65535, inclusive")
-                    )
-        return errors
-
-
-class ServiceStrategy(Strategy):
-    """A service's record; cluster IPs are given out by `admission`."""
-
-    label_names = True
-    has_status = True
-    returns_deleted = True
-
-    def default(self, obj: Object) -> None:
-        spec = obj.setdefault("spec", {})
-        spec.setdefault("type", "ClusterIP")
-        spec.setdefault("sessionAffinity", "None")
-        spec.setdefault("internalTrafficPolicy", "Cluster")
-        for port in spec.get("ports") or []:
-            port.setdefault("protocol", "TCP")
-            port.setdefault("targetPort", port.get("port"))
-        obj.setdefault("status", {"loadBalancer": {}})
-
-    def prepare_create(self, obj: Object) -> None:
-        obj["status"] = {"loadBalancer": {}}
-        spec = obj["spec"]
-        if spec.get("clusterIP") and spec["type"] != "ExternalName":
-            spec.setdefault("clusterIPs", [spec["clusterIP"]])
-            spec.setdefault("ipFamilies", ["IPv4"])
-            spec.setdefault("ipFamilyPolicy", "SingleStack")
-
-    def validate(self, obj: Object) -> list[FieldError]:
-        spec = obj["spec"]
-        errors: list[FieldError] = []
-        kinds = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-        if spec["type"] not in kinds:
-            errors.append(not_supported("spec.type", spec["type"], kinds))
-        headless = spec.get("clusterIP") == "None"
-        if not spec.get("ports") and spec["type"] != "ExternalName" and not headless:
-            errors.append(required("spec.ports"))
-        for index, port in enumerate(spec.get("ports") or []):
-            number = port.get("port", 0)
-            if not 1 <= number <= 65535:
-                errors.append(
-                    invalid(f"spec.ports[{index}].port", number, "must be between 1 and 65535, inclusive")
-                )
-            if not port.get("name") and len(spec["ports"]) > 1:
-                errors.append(required(f"spec.ports[{index}].name"))
-        errors += validate_labels(spec.get("selector") or {}, "spec.selector")
         return errors
 
 
@@ -224,13 +175,11 @@ class LeaseStrategy(Strategy):
 class PriorityClassStrategy(Strategy):
     """How important pods are."""
 
+    counts_generations = True
+
     def default(self, obj: Object) -> None:
         obj.setdefault("preemptionPolicy", "PreemptLowerPriority")
         obj.setdefault("value", 0)
-
-    def prepare_create(self, obj: Object) -> None:
-        super().prepare_create(obj)
-        obj["metadata"]["generation"] = 1
 
     def validate(self, obj: Object) -> list[FieldError]:
         name, value = obj["metadata"].get("name", ""), obj["value"]
@@ -282,18 +231,3 @@ class EventStrategy(Strategy):
                 )
             ]
         return []
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def service_address(range_: str, taken: set[str]) -> str:
-    """The next free address of the service range; the first belongs to the API server's own service."""
-    network = ipaddress.ip_network(range_)
-    hosts = (str(host) for index, host in enumerate(network.hosts()) if index > 0)
-    return next(host for host in hosts if host not in taken)

@@ -1,5 +1,6 @@
 """What `kubectl get` prints: rows made by the server, as `pkg/printers/internalversion` makes them."""
 
 from ._columns import table, table_row
+from ._format import selector_text
 
-__all__ = ["table", "table_row"]
+__all__ = ["selector_text", "table", "table_row"]

@@ -60,3 +60,31 @@ def age(obj: dict[str, Any]) -> str:
 def labels(values: dict[str, str] | None) -> str:
     """`a=b,c=d`, or `<none>`."""
     return ",".join(f"{key}={values[key]}" for key in sorted(values)) if values else "<none>"
+
+
+def selector(value: dict[str, Any] | None) -> str:
+    """A label selector as kubectl writes it; mirrors `metav1.FormatLabelSelector`."""
+    if value is None:
+        return "<none>"
+    parts = [f"{key}={text}" for key, text in (value.get("matchLabels") or {}).items()]
+    for requirement in value.get("matchExpressions") or []:
+        key, listed = requirement.get("key", ""), ",".join(sorted(requirement.get("values") or []))
+        match requirement.get("operator"):
+            case "In":
+                parts.append(f"{key} in ({listed})")
+            case "NotIn":
+                parts.append(f"{key} notin ({listed})")
+            case "Exists":
+                parts.append(key)
+            case "DoesNotExist":
+                parts.append(f"!{key}")
+    return ",".join(sorted(parts)) or "<none>"
+
+
+def selector_text(value: dict[str, Any] | None, kind: str) -> str:
+    """A workload's selector as text that clients can select by."""
+    if value is None:
+        return ""
+    if kind == "ReplicationController":
+        return ",".join(f"{key}={value[key]}" for key in sorted(value))
+    return "" if selector(value) == "<none>" else selector(value)

@@ -16,6 +16,11 @@ def plain(obj: Object) -> list[Any]:
     return [obj["metadata"]["name"], age(obj)]
 
 
+def dated(obj: Object) -> list[Any]:
+    """Name and when it was made."""
+    return [obj["metadata"]["name"], obj["metadata"].get("creationTimestamp", "")]
+
+
 def namespace(obj: Object) -> list[Any]:
     """A namespace."""
     return [obj["metadata"]["name"], (obj.get("status") or {}).get("phase", ""), age(obj)]

@@ -1,0 +1,58 @@
+"""Pod templates of controllers; mirrors `ValidatePodTemplateSpecForReplicaSet` and its kin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..meta import validate_labels
+from ..status import FieldError, forbidden_field, invalid, not_supported, required
+from .pods import validate_spec
+from .selectors import is_empty, matches, validate_label_selector
+
+Object = dict[str, Any]
+
+
+def validate_template(template: Object, field: str) -> list[FieldError]:
+    """A template by itself."""
+    metadata = template.get("metadata") or {}
+    errors = validate_labels(metadata.get("labels") or {}, f"{field}.labels")
+    return errors + validate_spec(template.get("spec") or {}, f"{field}.spec")
+
+
+def validate_selected_template(spec: Object, owner: str, *, deadline: str = "") -> list[FieldError]:
+    """`spec.selector` and `spec.template` of a controller that keeps its pods running.
+
+    `owner` is how the empty selector is refused; `deadline` who does not support activeDeadlineSeconds.
+    """
+    errors, selector = [], spec.get("selector")
+    if selector is None:
+        errors.append(required("spec.selector"))
+    else:
+        errors += validate_label_selector(selector, "spec.selector")
+        if is_empty(selector):
+            errors.append(invalid("spec.selector", selector, f"empty selector is invalid for {owner}"))
+    return errors + _running_template(spec, selector, deadline)
+
+
+def _running_template(spec: Object, selector: Object | None, deadline: str) -> list[FieldError]:
+    field, template = "spec.template", spec.get("template") or {}
+    errors = []
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    if selector and not is_empty(selector) and not matches(selector, labels):
+        here = f"{field}.metadata.labels"
+        errors.append(invalid(here, labels, "`selector` does not match template `labels`"))
+    errors += validate_template(template, field)
+    pod = template.get("spec") or {}
+    if pod.get("restartPolicy") != "Always":
+        errors.append(not_supported(f"{field}.spec.restartPolicy", pod.get("restartPolicy", ""), ("Always",)))
+    if pod.get("activeDeadlineSeconds") is not None and deadline:
+        detail = f"activeDeadlineSeconds in {deadline} is not Supported"
+        errors.append(forbidden_field(f"{field}.spec.activeDeadlineSeconds", detail))
+    return errors
+
+
+def immutable(new: Object, old: Object, field: str, part: str) -> list[FieldError]:
+    """A part that stays as it was."""
+    if new.get(part) == old.get(part):
+        return []
+    return [invalid(f"{field}.{part}", new.get(part), "field is immutable")]
