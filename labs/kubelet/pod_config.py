@@ -45,6 +45,11 @@ def _content(pod: Pod) -> tuple[object, ...]:
     return pod.object["spec"], dict(pod.labels), annotations, pod.is_deleted, pod.kill_grace
 
 
+def _same(before: Pod, pod: Pod) -> bool:
+    """Whether nothing is new. A stamped pod has its spec in common with the decoded one it was made of."""
+    return before.object["spec"] is pod.object["spec"] or _content(before) == _content(pod)
+
+
 def difference(
     known: dict[str, Pod], wanted: Iterable[Pod], source: str, seen: str
 ) -> tuple[dict[str, Pod], Changes]:
@@ -54,7 +59,7 @@ def difference(
     updated: list[Pod] = []
     for pod in wanted:
         before = known.get(pod.uid)
-        if before is not None and _content(before) == _content(pod):
+        if before is not None and _same(before, pod):
             after[pod.uid] = before
             continue
         first = before.annotations[SEEN_ANNOTATION] if before is not None else seen

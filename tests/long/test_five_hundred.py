@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 PODS = 500
 #: What most distributions give a user's processes.
 USUAL_DESCRIPTORS = 1024
-PATIENCE_SECONDS = 600.0
+PATIENCE_SECONDS = 800.0
 
 MANIFEST = (
     "apiVersion: v1\nkind: Pod\nmetadata: {name: many$i}\nspec:\n  terminationGracePeriodSeconds: 1\n"
