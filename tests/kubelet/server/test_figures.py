@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.kubelet.config import KubeletConfig
@@ -169,6 +169,7 @@ def test_numbers_are_gos(value: float, text: str) -> None:
     assert number(value) == text
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_and_lose_nothing(value: float) -> None:
     assert float(number(value)) == value
