@@ -144,6 +144,17 @@ class Cluster:
         directories = sorted(parent.iterdir()) if parent.is_dir() else []
         return [cls._load(directory) for directory in directories if directory.is_dir()]
 
+    def renew(self, *, progress: Progress = _silent) -> Self:
+        """Put new nodes in the place of this running cluster's, whatever has been done to them.
+
+        Its name, kubeconfig's path and evidence stay. Returns when the control plane is Ready.
+        """
+        started, clock = time.time(), time.monotonic()
+        progress("making the nodes anew")
+        self.call("renew")
+        self._wait_for_control_plane(started, False, progress)
+        return replace(self, seconds=round(time.monotonic() - clock, 3))
+
     def down(self) -> None:
         """Stop the cluster and remove all there is of it."""
         launch.stop(self.directory)

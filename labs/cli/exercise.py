@@ -8,6 +8,7 @@ import typer
 
 from labs.cli.messages import progress, say
 from labs.cluster import Cluster
+from labs.nodes.spec import EMBEDDED
 from labs.nodes.state import DEFAULT_NAME, NotRunningError
 
 if TYPE_CHECKING:
@@ -87,12 +88,15 @@ def solve(exercise: Id, cluster: ClusterName = DEFAULT_NAME) -> None:
 
 @app.command()
 def reset(exercise: Id, cluster: ClusterName = DEFAULT_NAME) -> None:
-    """Take off the cluster what an exercise has put there."""
+    """Give the cluster back as it was when it was new: on a kind node, without the exercise's pod."""
     from labs import judge
 
-    where = running(cluster)
+    where, wanted = running(cluster), judge.load(exercise)
     with progress(exercise) as tell:
-        judge.reset(where, exercise, progress=tell)
+        if where.backend == EMBEDDED:
+            where.renew(progress=tell)
+        else:
+            judge.reset(where, wanted.id, progress=tell)
     say(f"'{exercise}' has left cluster '{cluster}': labs exercise start {exercise}")
 
 

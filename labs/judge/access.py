@@ -68,6 +68,10 @@ class Access:
         """Whether the API server answers."""
         return bool(self._client.call("status").get("api"))
 
+    def renew(self) -> None:
+        """Have new nodes take the place of those that there are; `LabsError` where that cannot be."""
+        self._client.call("renew")
+
     def run(
         self, argv: Sequence[str], *, trusted: bool = False, input: str | None = None, timeout: float = 60.0
     ) -> CompletedProcess[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from labs.judge.facts import Answered, ApiFact, Began, Fact
+from labs.judge.facts import Answered, ApiFact, Began, Fact, Renewed
 from labs.judge.state import State
 
 F = TypeVar("F", bound=Fact)
@@ -33,13 +33,17 @@ class Case:
 
     @classmethod
     def of(cls, exercise: str, pod: str, node: str, facts: Sequence[Fact], now: datetime) -> Case:
-        """Cut the case out of all facts. `began` is None when the exercise was never started."""
+        """Cut the case out of all facts. `began` is None when the exercise was never started.
+
+        It ends where another exercise begins, or where the nodes it was about are no more.
+        """
         starts = [number for number, fact in enumerate(facts) if isinstance(fact, Began)]
         own = [number for number in starts if _began(facts[number]).exercise == exercise]
         if not own:
             return cls(exercise, pod, node, now, tuple(facts), ())
         first = own[-1]
-        last = next((number for number in starts if number > first), len(facts))
+        ends = (number for number, fact in enumerate(facts) if isinstance(fact, Began | Renewed))
+        last = next((number for number in ends if number > first), len(facts))
         return cls(
             exercise,
             pod,

@@ -161,6 +161,11 @@ class Began(Fact):
 
 
 @dataclass(frozen=True)
+class Renewed(Fact):
+    """New nodes took the place of the old: nothing that was on them is there any more."""
+
+
+@dataclass(frozen=True)
 class Answered(Fact):
     """The student chose an answer."""
 
@@ -317,6 +322,8 @@ def _lab(record: Mapping[str, Any], seq: int, at: datetime) -> Fact | None:
             return Hinted(seq, at, exercise, _count(record.get("number")))
         case "seed":
             return Seeded(seq, at, _text(record.get("seed")))
+        case "renewed":
+            return Renewed(seq, at)
     return None
 
 

@@ -23,10 +23,16 @@ OnProgress = Callable[[str], None]
 
 
 def start(cluster: Judged, id: str, *, progress: OnProgress | None = None) -> None:
-    """Make the exercise's pod anew, wait until it and its mirror run, and let the judged time begin."""
+    """Make the exercise's pod anew, wait until it and its mirror run, and let the judged time begin.
+
+    Where the API server is down, whatever was done to it, the nodes are made anew first.
+    """
     exercise = load(id)
     access = Access(cluster)
     tell = progress or _quiet
+    if not access.api_up():
+        tell("making the nodes anew, as the API server is down")
+        access.renew()
     with access.evidence() as evidence:
         _take_away(exercise, access, evidence, tell)
         for name, text in exercise.manifests.items():

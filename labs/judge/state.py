@@ -17,6 +17,7 @@ from labs.judge.facts import (
     PodChanged,
     PodCreated,
     PodDeleted,
+    Renewed,
 )
 
 
@@ -111,6 +112,12 @@ class State:
     @apply.register
     def _(self, fact: ManifestWritten) -> None:
         self.manifests[fact.path] = fact
+
+    @apply.register
+    def _(self, fact: Renewed) -> None:
+        self.pods.clear()
+        self.containers.clear()
+        self.manifests.clear()
 
     @apply.register
     def _(self, fact: ManifestRemoved) -> None:

@@ -16,6 +16,7 @@ Messages (SOCK_SEQPACKET, JSON), supervisor to pid 1; each request carries "id",
 
     {"op": "node", "name", "index", "count", "command", "environment"} + its control and evidence sockets
         -> {"pid"}
+    {"op": "clear"} -> {}: every node is gone, with all that ran on it; nothing is told of their exits
     {"op": "socket"} -> {} + a TCP socket of the cluster's network, not yet connected
     {"op": "stop"}: end, and everything in the cluster with it
 
@@ -31,7 +32,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -259,7 +260,10 @@ class _Pid1:
                 with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
                     self._send(reply, [connection.fileno()])
                 return True
-            reply["pid"] = self._start_node(request, *descriptors)
+            if request["op"] == "clear":
+                self._clear()
+            else:
+                reply["pid"] = self._start_node(request, *descriptors)
         except OSError as error:
             reply["error"] = str(error)
         finally:
@@ -267,6 +271,15 @@ class _Pid1:
                 os.close(descriptor)
         self._send(reply)
         return True
+
+    def _clear(self) -> None:
+        """Kill the nodes, and wait for their first processes, too: they become children of this one."""
+        for bwrap in self._nodes:
+            os.kill(bwrap, signal.SIGKILL)
+        self._nodes.clear()
+        with suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
 
     def _start_node(self, request: dict[str, Any], control: int, evidence: int) -> int:
         """Start bwrap with the node's pid 1 in it, and plug the node in; pid 1's number as seen here."""

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 
-from labs.nodes import children, views
+from labs.nodes import children, removal, views
 from labs.nodes.barrier import ApiProbe, Barriers, Recorders
 from labs.nodes.channel import ChannelClosedError, Message, RequestChannel
 from labs.nodes.cluster_init import ClusterInit
@@ -57,6 +57,7 @@ class EmbeddedCluster(RunningCluster):
         self._forwarder = Forwarder(self._make_socket, node_address(0))
         self._api = ApiProbe(self._forwarder.connect, layout.judge_credentials)
         self._cleanup = ExitStack()
+        self._joining: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def port(self) -> int:
@@ -65,7 +66,30 @@ class EmbeddedCluster(RunningCluster):
 
     async def start(self, progress: Progress) -> None:
         """Boot the nodes while their files are being written, then start the control plane's kubelet."""
-        preparing = self._preparing
+        await self._start(self._preparing, progress)
+
+    async def renew(self) -> None:
+        """Put new nodes in the place of those that there are, whatever has been done to them.
+
+        Name, port, evidence and sockets stay; certificates and keys are new.
+        """
+        self._joining.cancel()
+        self._barriers = None
+        self._cleanup.close()
+        await self._control.request("clear")
+        for node in self._nodes.values():
+            node.close()
+        old = [path.rename(path.with_name(f".{path.name}")) for path in self._layout.nodes.iterdir()]
+        self.evidence.append("lab", None, event="renewed")
+        self._api = ApiProbe(self._forwarder.connect, self._layout.judge_credentials)
+        preparing = Preparation.begin_anew(self._layout, self.port, self._spec.workers, bare=False)
+        preparing.wait_bootable()
+        await self._start(preparing, Progress(None))
+        self._joining = asyncio.create_task(self._join())
+        for directory in old:
+            removal.delete(directory)
+
+    async def _start(self, preparing: Preparation | None, progress: Progress) -> None:
         prepared = asyncio.create_task(children.ended(preparing.process)) if preparing else None
         try:
             for index in range(len(self._names)):
@@ -82,7 +106,8 @@ class EmbeddedCluster(RunningCluster):
 
     async def serve(self) -> None:
         """Carry what comes to the host's port to the API server, and have the workers join."""
-        await asyncio.gather(self._forwarder.serve(self._listener), self._join())
+        self._joining = asyncio.create_task(self._join())
+        await self._forwarder.serve(self._listener)
 
     async def _join(self) -> None:
         for before, name in itertools.pairwise(self._names):
@@ -141,6 +166,7 @@ class EmbeddedCluster(RunningCluster):
 
     def close(self) -> None:
         """Let go of sockets and files."""
+        self._joining.cancel()
         self._cleanup.close()
         for node in self._nodes.values():
             node.close()

@@ -42,6 +42,11 @@ class Preparation:
         """
         if layout.prepared(layout.control_plane).exists():
             return None
+        return cls.begin_anew(layout, port, workers, bare=bare)
+
+    @classmethod
+    def begin_anew(cls, layout: Layout, port: int, workers: int, *, bare: bool) -> "Preparation":
+        """The same, whatever there is of them."""
         bootable, say_bootable = os.pipe()
         supervisor = os.getpid()
         process = os.fork()

@@ -46,6 +46,11 @@ class RunningCluster(ABC):
     def close(self) -> None:
         """Let go of sockets and files."""
 
+    async def renew(self) -> None:
+        """Make the nodes anew under their names. `OSError` when they do not start, or this cannot be done."""
+        name = self._layout.cluster
+        raise OSError(f"nodes of this backend are not renewed: 'labs down {name}', then 'labs up {name}'")
+
     @property
     @abstractmethod
     def port(self) -> int:

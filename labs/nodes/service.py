@@ -191,6 +191,11 @@ async def _barrier(session: Session, request: Message) -> None:
     await session.done(**await session.cluster.barrier(float(request.get("timeout", 5.0))))
 
 
+async def _renew(session: Session, request: Message) -> None:
+    await session.cluster.renew()
+    await session.done()
+
+
 async def _grading(session: Session, request: Message) -> None:
     session.exercises.grading = bool(request["on"])
     await session.done()
@@ -211,6 +216,7 @@ JUDGE: Mapping[str, Operation] = {
     "evidence": _evidence,
     "record": _record,
     "barrier": _barrier,
+    "renew": _renew,
     "grading": _grading,
     "down": _down,
 }

@@ -6,6 +6,7 @@ import pytest
 
 from labs import judge
 from labs.cluster import Cluster
+from labs.nodes.spec import Spec
 from tests.cli.running import labs
 
 EXERCISE = "delete-mirror-pod"
@@ -46,12 +47,14 @@ def test_a_solved_exercise_earns_everything_also_when_it_is_checked_again(name: 
     assert checked.stdout.endswith(f"{EXERCISE}: 10 of 10 points\n")
 
 
-def test_a_reset_exercise_has_left_the_node(name: str) -> None:
+def test_a_reset_exercise_leaves_the_cluster_as_new_and_its_verdict_as_it_was(name: str) -> None:
     manifests = ["node", "-c", name, "--", "ls", "/etc/kubernetes/manifests"]
     assert "web.yaml" in labs(*manifests).stdout.split()
+    before = labs("exercise", "check", EXERCISE, "-c", name).stdout
     assert labs("exercise", "reset", EXERCISE, "-c", name).returncode == 0
 
-    assert labs(*manifests).stdout.split() == ["etcd.yaml", "kube-apiserver.yaml"]
+    assert labs(*manifests).stdout.split() == [f"{component}.yaml" for component in Spec().components]
+    assert labs("exercise", "check", EXERCISE, "-c", name).stdout == before
 
 
 def test_an_unknown_exercise_is_named(name: str) -> None:

@@ -50,6 +50,13 @@ def test_what_is_done_in_the_next_exercise_does_not_count_either(story: Story) -
     assert story.passed() == {"predicted"}
 
 
+def test_what_was_earned_outlives_the_nodes_and_nothing_is_earned_on_new_ones(story: Story) -> None:
+    story.started().answered(uid="new-uid").delete().kubelet_answers_delete().lab("renewed")
+    story.answered(why="file")
+
+    assert story.passed() == ALL - {"explained"}
+
+
 def test_a_prediction_made_after_the_delete_is_none(story: Story) -> None:
     story.started().delete().kubelet_answers_delete().answered(uid="new-uid", why="file")
 

@@ -57,6 +57,15 @@ def test_an_edit_shows_in_the_image_and_not_in_the_uid() -> None:
     assert before.uid == after.uid
 
 
+def test_where_nodes_are_new_nothing_is_left_of_what_was() -> None:
+    facts = [fact for fact in recorded() if fact is not None][:1]
+    assert State().apply_all(facts).pods  # type: ignore[arg-type]
+
+    renewed = read({"seq": 9, "at": AT, "source": "lab", "event": "renewed"})
+
+    assert State().apply_all([*facts, renewed]).pods == {}  # type: ignore[list-item]
+
+
 def test_after_the_forced_delete_the_api_knows_the_pod_no_more() -> None:
     state = State().apply_all(fact for fact in recorded() if fact is not None)  # type: ignore[misc]
 
