@@ -170,18 +170,25 @@ class Informers:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._informers: dict[Resource, Informer] = {}
+        self._shared: dict[Resource, Informer] = {}
         self._tasks: dict[Resource, asyncio.Task[None]] = {}
+        self._asked: dict[Resource, Informer] = {}
+
+    def scoped(self) -> Informers:
+        """The same informers, for somebody who waits only for those that he asks for."""
+        scope = Informers(self._client)
+        scope._shared, scope._tasks = self._shared, self._tasks
+        return scope
 
     def of(self, resource: Resource) -> Informer:
         """The informer of a kind; it begins at the next `start`."""
-        if resource not in self._informers:
-            self._informers[resource] = Informer(self._client, resource)
-        return self._informers[resource]
+        informer = self._shared.get(resource) or Informer(self._client, resource)
+        self._shared[resource] = self._asked[resource] = informer
+        return informer
 
     def start(self) -> None:
         """Start the informers that do not run yet."""
-        for resource, informer in self._informers.items():
+        for resource, informer in self._shared.items():
             if resource not in self._tasks:
                 self._tasks[resource] = asyncio.create_task(
                     informer.run(), name=f"informer {resource.plural}"
@@ -189,10 +196,10 @@ class Informers:
 
     @property
     def synced(self) -> bool:
-        """Whether all are."""
-        return all(informer.synced for informer in self._informers.values())
+        """Whether all that were asked for are."""
+        return all(informer.synced for informer in self._asked.values())
 
     async def wait(self) -> None:
-        """Wait until all are synced. An informer that breaks raises here."""
-        waits = [asyncio.ensure_future(informer.wait()) for informer in self._informers.values()]
-        await asyncio.gather(*waits)
+        """Wait until all that were asked for are synced."""
+        for informer in list(self._asked.values()):
+            await informer.wait()

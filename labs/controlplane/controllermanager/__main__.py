@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 
 from labs.controlplane import klog
 from labs.controlplane.client import Informers, Object, load
 from labs.controlplane.client.events import NORMAL, EventRecorder
-from labs.controlplane.component import Check, Health, Metrics, Process, execute
+from labs.controlplane.component import Check, Health, Metrics, Process, execute, ok
 from labs.controlplane.flags import Flags
 from labs.controlplane.version import GIT_VERSION
 
@@ -35,12 +36,13 @@ async def _run(flags: Flags) -> int:
     process.background(recorder.run())
 
     own_accounts = flags.switch("use-service-account-credentials")
+    checks: dict[str, Check] = {}
 
     async def control() -> None:
         accounts = ServiceAccounts(process.client) if own_accounts else None
         informers = Informers(process.client.named("shared-informers"))
         try:
-            await _control(ControllerContext(flags, process.client, informers, recorder, accounts))
+            await _control(ControllerContext(flags, process.client, informers, recorder, accounts), checks)
         finally:
             if accounts:
                 accounts.close()
@@ -48,7 +50,6 @@ async def _run(flags: Flags) -> int:
     def record(lease: Object, message: str) -> None:
         recorder.event(lease, NORMAL, "LeaderElection", message)
 
-    checks: dict[str, Check] = {}
     work = control
     if flags.switch("leader-elect"):
         elector = process.elector(process.election, control, record)
@@ -61,28 +62,32 @@ async def _run(flags: Flags) -> int:
     return 1
 
 
-async def _control(context: ControllerContext) -> None:
-    """Run the controllers that are wanted, for ever."""
-    controllers: dict[str, Controller] = {}
+async def _control(context: ControllerContext, checks: dict[str, Check]) -> None:
+    """Run the controllers that are wanted, for ever; each begins when it knows the kinds that it works on."""
+    controllers: dict[str, tuple[Controller, Informers]] = {}
     for descriptor in CONTROLLERS:
-        if enabled(descriptor, context.flags):
-            controller = descriptor.make(context)
-            if controller is None:
-                klog.info(
-                    "controllermanager.go:687", "Warning: skipping controller", controller=descriptor.name
-                )
-            else:
-                controllers[descriptor.name] = controller
-        else:
+        if not enabled(descriptor, context.flags):
             klog.info(
                 "controllermanager.go:735", "Warning: controller is disabled", controller=descriptor.name
             )
+            continue
+        informers = context.informers.scoped()
+        controller = descriptor.make(replace(context, informers=informers))
+        if controller is None:
+            klog.info("controllermanager.go:687", "Warning: skipping controller", controller=descriptor.name)
+        else:
+            controllers[descriptor.name] = controller, informers
+            checks[descriptor.name] = ok
     context.informers.start()
-    await context.informers.wait()
     async with asyncio.TaskGroup() as group:
-        for name, controller in controllers.items():
-            group.create_task(controller.run(), name=name)
+        for name, (controller, informers) in controllers.items():
+            group.create_task(_begin(controller, informers), name=name)
         group.create_task(asyncio.Event().wait(), name="until cancelled")
+
+
+async def _begin(controller: Controller, informers: Informers) -> None:
+    await informers.wait()
+    await controller.run()
 
 
 if __name__ == "__main__":
