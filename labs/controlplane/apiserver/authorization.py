@@ -12,7 +12,7 @@ PUBLIC_PATHS = frozenset(("/healthz", "/livez", "/readyz", "/version", "/version
 DISCOVERY_PREFIXES = ("/api", "/apis", "/openapi")
 JUDGE = "cks-labs:judge"
 #: The other components, whose roles let them do what they do.
-COMPONENTS = frozenset(("system:kube-scheduler", "system:kube-controller-manager"))
+COMPONENTS = ("system:kube-scheduler", "system:kube-controller-manager", "system:serviceaccount:kube-system:")
 
 _READ = frozenset(("get", "list", "watch"))
 #: The role system:node, for the kinds served: resource or resource/subresource to verbs.
@@ -37,7 +37,7 @@ _NODE_RULES: dict[tuple[str, str], frozenset[str]] = {
 
 def authorize(user: User, target: Target) -> str:
     """Let the request pass and say why. Raises a 403 otherwise."""
-    if ADMINISTRATORS & set(user.groups) or user.name in COMPONENTS:
+    if ADMINISTRATORS & set(user.groups) or user.name.startswith(COMPONENTS):
         return ""
     if not target.is_resource:
         if _path_allowed(user, target):
