@@ -92,6 +92,8 @@ def kubelet_configuration(spec: Spec, ground: Ground) -> dict[str, Any]:
     }
     if spec.engine == KUBELET and ground.cgroup == 1:
         fields["failCgroupV1"] = False
+    if spec.engine == KUBELET and spec.control_plane == BUNDLED:
+        fields["contentType"] = "application/json"  # all that the bundled API server writes
     return fields
 
 
