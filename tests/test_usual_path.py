@@ -50,7 +50,6 @@ class Kubectl:
             time.sleep(0.1)
         return seen
 
-
     def shows(self, name: str, *columns: str) -> list[str]:
         """Wait for a row of `get pods`."""
         row = [name, *columns]

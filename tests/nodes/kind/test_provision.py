@@ -100,6 +100,14 @@ def test_the_real_kubelet_is_told_to_bear_an_old_machines_cgroups(tmp_path: Path
     assert kubelet(tmp_path)["failCgroupV1"] is False
 
 
+def test_the_real_kubelet_speaks_json_to_the_bundled_api_server(tmp_path: Path) -> None:
+    laid_out(
+        tmp_path, Spec(KIND, KUBELET, BUNDLED), Ground(debian=True, cgroup=1, kubernetes="v1.36.2")
+    )
+
+    assert kubelet(tmp_path)["contentType"] == "application/json"
+
+
 def test_on_kinds_image_the_real_control_plane_is_kubeadms_work(tmp_path: Path) -> None:
     assert laid_out(tmp_path, REAL_ALL, KINDEST) == set()
 
