@@ -191,7 +191,7 @@ class Plane:
             env=self._environment(user) | (env or {}),
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=150,
             check=False,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .context import Controller, ControllerContext, Descriptor
 from .daemonset.controller import DaemonSetController
 from .deployment.controller import DeploymentController
+from .disruption.controller import DisruptionController
 from .garbage.controller import GarbageCollector
 from .job.controller import JobController
 from .job.ttl import TTLAfterFinishedController
@@ -45,6 +46,7 @@ _MADE = (
     NodeLifecycleController,
     TaintEvictionController,
     PodGarbageCollector,
+    DisruptionController,
     GarbageCollector,
 )
 CONTROLLERS: tuple[Descriptor, ...] = (

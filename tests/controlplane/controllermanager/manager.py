@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,15 @@ from ..plane import Plane, free_port
 Object = dict[str, Any]
 #: What a test's pod template may say about how its pods end: the phase they reach.
 OUTCOME = "tests/outcome"
+PATIENCE = 120.0
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Ask again and again until it holds; a loaded machine may take its time."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, "it did not come to hold in time"
+        time.sleep(0.05)
 
 
 class Manager:

@@ -24,6 +24,8 @@ from . import health
 LEASE_NAMESPACE = "kube-node-lease"
 #: Of many nodes that are not heard of, one in so many seconds loses its pods (`--node-eviction-rate`).
 SECONDS_BETWEEN_EVICTIONS = 10.0
+#: How often the status of a node that others write, too, is tried to be written (`NodeHealthUpdateRetry`).
+UPDATES = 5
 
 
 @dataclass
@@ -102,7 +104,13 @@ class NodeLifecycleController(Controller):
             self._recorder.event(_by_name(self._known[name]), NORMAL, "RemovingNode", text)
             self._seen.pop(name, None)
         self._known = present
-        looked_at = [await self._check(node) for node in nodes]
+        looked_at = []
+        for node in nodes:
+            try:
+                looked_at.append(await self._check(node))
+            except ApiError as error:
+                text = "Update health of Node from Controller error, Skipping - no pods will be evicted"
+                klog.error("node_lifecycle_controller.go:711", text, err=error, node=key_of(node))
         self._note_zone(looked_at)
         for node in looked_at:
             await self._drive_out(node)
@@ -115,30 +123,38 @@ class NodeLifecycleController(Controller):
         ready = find_condition(node, "Ready")
         seen = self._seen.get(name)
         if seen is None:
-            klog.info(
-                "node_lifecycle_controller.go:869",
-                "Missing timestamp for Node. Assuming now as a timestamp",
-                node=name,
-            )
+            text = "Missing timestamp for Node. Assuming now as a timestamp"
+            klog.info("node_lifecycle_controller.go:869", text, node=name)
             seen = self._seen[name] = _Seen(now, ready, renewed)
         elif (ready, renewed) != (seen.ready, seen.renewed):
             # Written by ourselves, `Unknown` is no sign of life.
             alive = renewed != seen.renewed or (ready is not None and ready["status"] != "Unknown")
             seen = self._seen[name] = _Seen(now if alive else seen.at, ready, renewed)
+        if now - seen.at <= (self._grace if ready else self._startup_grace):
+            return node
         was = health.ready_status(node)
-        grace = self._grace if ready else self._startup_grace
-        if now - seen.at <= grace:
-            return node
-        status = health.not_heard_of(node, now)
-        if status == (node.get("status") or {}):
-            return node
-        changed = await self.client.update(NODES, {**node, "status": status}, subresource="status")
+        changed = await self._write_silence(node, now)
         seen.ready = find_condition(changed, "Ready")
-        if was == "True" or ready is None:
+        if changed is not node and (was == "True" or ready is None):
             await self._mark_pods(changed)
             text = f"Node {name} status is now: NodeNotReady"
             self._recorder.event(_by_name(changed), NORMAL, "NodeNotReady", text)
         return changed
+
+    async def _write_silence(self, node: Object, now: datetime) -> Object:
+        """The node, its conditions unknown; whoever else writes it meanwhile is let go first."""
+        latest = node
+        for left in reversed(range(UPDATES)):
+            status = health.not_heard_of(latest, now)
+            if status == (latest.get("status") or {}):
+                return latest
+            try:
+                return await self.client.update(NODES, {**latest, "status": status}, subresource="status")
+            except ApiError as error:
+                if not error.conflict or not left:
+                    raise
+                latest = await self.client.get(NODES, "", node["metadata"]["name"])
+        return latest
 
     async def _mark_pods(self, node: Object) -> None:
         """Pods of a node that is not heard of are not ready, whatever they last said."""
