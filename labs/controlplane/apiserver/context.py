@@ -111,6 +111,12 @@ class Context:
         self.audit_id = self.request.headers.get("audit-id") or str(uuid.uuid4())
 
     @property
+    def field_manager(self) -> str:
+        """Who manages the fields that are written: as the client says, or the program it says it is."""
+        program = self.request.headers.get("user-agent", "").partition("/")[0]
+        return self.request.argument("fieldManager") or program[:128] or "unknown"
+
+    @property
     def dry_run(self) -> bool:
         """Do all but store it."""
         return "All" in self.request.query.get("dryRun", ())

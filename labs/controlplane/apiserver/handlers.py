@@ -10,7 +10,7 @@ from typing import Any
 
 from labs.controlplane.http import Response
 
-from . import codec, events, propagation, scale, schema, selectors, status
+from . import applying, codec, events, propagation, scale, schema, selectors, status
 from .context import Context
 from .patching import PatchError, json_patch, merge_patch, strategic_merge
 from .registry import Deletion, Preconditions, Registry
@@ -107,11 +107,34 @@ class Handlers:
 
     async def _patch(self, ctx: Context, resource: Resource) -> Response:
         kind = codec.content_type(ctx.request)
-        if kind not in codec.PATCH_TYPES or kind == "application/apply-patch+yaml":
+        if kind not in codec.PATCH_TYPES:
             raise status.unsupported_media_type(codec.PATCH_TYPES)
+        if kind == applying.CONTENT_TYPE:
+            return await self._apply(ctx, resource)
+        if ctx.request.argument("force"):
+            error = status.forbidden_field("force", "may not be specified for non-apply patch")
+            raise status.invalid_object("meta.k8s.io", "PatchOptions", "", [error])
         patch = codec.parse(ctx.request.body, kind)
         ctx.request_object = patch
         return await self._change(ctx, resource, self._patching(ctx, resource, kind, patch), partial=True)
+
+    async def _apply(self, ctx: Context, resource: Resource) -> Response:
+        """Server-side apply."""
+        config = applying.configuration(ctx, resource)
+        ctx.request_object = config
+        target = ctx.target
+
+        def change(current: Object | None) -> Object:
+            obj = applying.applied(ctx, resource, current, config)
+            return self._decoded(ctx, resource, obj, patched=config)
+
+        obj, created = await self._registry.update(
+            *(ctx, resource, target.namespace, target.name, change),
+            subresource=target.subresource,
+            partial=True,
+            applied=True,
+        )
+        return self._answer(ctx, resource, 201 if created else 200, obj)
 
     def _patching(
         self, ctx: Context, resource: Resource, kind: str, patch: Any

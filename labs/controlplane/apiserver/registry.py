@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
-from . import meta, propagation, status
+from . import managedfields, meta, propagation, status
 from .admission import Admission
 from .context import Context
 from .resources import Resource
@@ -59,8 +59,13 @@ class Registry:
         return found.object
 
     # -- create
-    async def create(self, ctx: Context, resource: Resource, namespace: str, obj: Object) -> Object:
-        """Store a new object, under a generated name if it asks for one."""
+    async def create(
+        self, ctx: Context, resource: Resource, namespace: str, obj: Object, *, applied: bool = False
+    ) -> Object:
+        """Store a new object, under a generated name if it asks for one.
+
+        Who manages what is noted, unless the object was `applied` and says so itself.
+        """
         metadata = obj.setdefault("metadata", {})
         _settle_namespace(resource, namespace, metadata)
         base = "" if metadata.get("name") else metadata.get("generateName", "")
@@ -69,14 +74,14 @@ class Registry:
             if base:
                 candidate["metadata"]["name"] = meta.generated_name(base)
             try:
-                return await self._create(ctx, resource, candidate)
+                return await self._create(ctx, resource, candidate, applied=applied)
             except AlreadyExists:
                 if not base or attempt == GENERATED_NAME_ATTEMPTS - 1:
                     name = candidate["metadata"]["name"]
                     raise status.already_exists(resource.group, resource.plural, name) from None
         raise AssertionError("unreachable")
 
-    async def _create(self, ctx: Context, resource: Resource, obj: Object) -> Object:
+    async def _create(self, ctx: Context, resource: Resource, obj: Object, *, applied: bool) -> Object:
         metadata = obj["metadata"]
         if metadata.get("resourceVersion"):
             raise status.bad_request("resourceVersion should not be set on objects to be created")
@@ -85,7 +90,6 @@ class Registry:
             "deletionTimestamp",
             "deletionGracePeriodSeconds",
             "selfLink",
-            "managedFields",
             "generation",
         ):
             metadata.pop(part, None)
@@ -93,6 +97,9 @@ class Registry:
         metadata["creationTimestamp"] = meta.now()
         strategy = resource.strategy
         strategy.default(obj)
+        if not applied:
+            metadata.pop("managedFields", None)
+            metadata["managedFields"] = managedfields.updated(resource, None, obj, _manager(ctx, resource))
         await self.admission.create(ctx, resource, obj)
         strategy.prepare_create(obj)
         if errors := strategy.validate_create(obj):
@@ -115,18 +122,20 @@ class Registry:
         *,
         subresource: str = "",
         partial: bool = False,
+        applied: bool = False,
     ) -> tuple[Object, bool]:
         """Change an object; also tells whether it was created by this (for kinds where a PUT may).
 
         A `partial` change is laid over the object as it is: it names a version only if it says so itself.
+        What is `applied` may create the object and tells itself who manages what.
         """
         key = resource.key(namespace, name)
         current = await self.storage.get(key)
         while True:
             if current is None:
-                if not resource.strategy.create_on_update or subresource:
+                if not (applied or resource.strategy.create_on_update) or subresource:
                     raise status.not_found(resource.group, resource.plural, name)
-                return await self.create(ctx, resource, namespace, change(None)), True
+                return await self.create(ctx, resource, namespace, change(None), applied=applied), True
             old = current.object
             base = deepcopy(old)
             if partial:
@@ -134,6 +143,10 @@ class Registry:
             new = change(base)
             pinned = _check_version(resource, name, new, current, partial=partial)
             _carry_over(new["metadata"], old["metadata"])
+            if not subresource:
+                resource.strategy.default(new)
+            if not applied:
+                _note_manager(ctx, resource, new, old, subresource)
             await self._review(ctx, resource, new, old, subresource)
             new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
             if new == old or ctx.dry_run:
@@ -163,7 +176,6 @@ class Registry:
         elif subresource:
             errors = []
         else:
-            strategy.default(new)
             await self.admission.update(ctx, resource, new, old, subresource)
             strategy.prepare_update(new, old)
             errors = strategy.validate_update(new, old)
@@ -244,11 +256,27 @@ def _carry_over(new: dict[str, Any], old: dict[str, Any]) -> None:
     for part in ("uid", "name", "namespace"):
         if part in old:
             new.setdefault(part, old[part])
-    for part in ("selfLink", "managedFields"):
-        new.pop(part, None)
+    new.pop("selfLink", None)
     for part in ("labels", "annotations", "finalizers", "ownerReferences"):
         if part in new and not new[part]:
             del new[part]
+
+
+def _manager(ctx: Context, resource: Resource, subresource: str = "") -> managedfields.Manager:
+    return managedfields.Manager(ctx.field_manager, managedfields.UPDATE, resource.group_version, subresource)
+
+
+def _note_manager(ctx: Context, resource: Resource, new: Object, old: Object, subresource: str) -> None:
+    """Whose change it is; what has no manager of its own (a binding, a finalizer) leaves that as it was."""
+    metadata = new["metadata"]
+    if subresource in ("", "status"):
+        scaling = "scale" if ctx.target.subresource == "scale" else subresource
+        manager = _manager(ctx, resource, scaling)
+        metadata["managedFields"] = managedfields.updated(resource, old, new, manager)
+    elif "managedFields" in old["metadata"]:
+        metadata["managedFields"] = old["metadata"]["managedFields"]
+    if not metadata.get("managedFields"):
+        metadata.pop("managedFields", None)
 
 
 def _finished(obj: Object) -> bool:

@@ -100,6 +100,10 @@ def _structure(schema: dict[str, Any]) -> dict[str, Any]:
     }
     if defaults:
         result["defaults"] = defaults
+    # Go structs that are values, not pointers, are always there.
+    embedded = [name for name, field in schema.get("properties", {}).items() if field.get("default") == {}]
+    if embedded:
+        result["embedded"] = embedded
     return result
 
 

@@ -1,0 +1,107 @@
+"""Sets of fields in the form `FieldsV1` has them: a tree of path elements, `{}` for a member without parts.
+
+Elements are `f:NAME` for a field, `k:{"KEY":VALUE}` for a list's item by its keys, `v:VALUE` for one by its
+value; `.` says that the element itself is a member beside its parts. Mirrors
+`sigs.k8s.io/structured-merge-diff/fieldpath`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+FieldSet = dict[str, Any]
+ITSELF = "."
+_MEMBER: FieldSet = {ITSELF: {}}
+
+
+def opened(node: FieldSet) -> FieldSet:
+    """A node with its membership written out."""
+    return node or _MEMBER
+
+
+def closed(node: FieldSet) -> FieldSet:
+    """A node as it is stored: a mere member is empty."""
+    return {} if node == _MEMBER else node
+
+
+def union(left: FieldSet, right: FieldSet) -> FieldSet:
+    """What is in either."""
+    result = dict(left)
+    for element, node in right.items():
+        if element in result and element != ITSELF:
+            result[element] = closed(union(opened(result[element]), opened(node)))
+        else:
+            result[element] = node
+    return result
+
+
+def difference(left: FieldSet, right: FieldSet) -> FieldSet:
+    """What is in `left` only; parts of what is taken away stay."""
+    result: FieldSet = {}
+    for element, node in left.items():
+        if element not in right:
+            result[element] = node
+        elif element != ITSELF:
+            rest = difference(opened(node), opened(right[element]))
+            if rest:
+                result[element] = closed(rest)
+    return result
+
+
+def intersection(left: FieldSet, right: FieldSet) -> FieldSet:
+    """What is in both."""
+    result: FieldSet = {}
+    for element, node in left.items():
+        if element not in right:
+            continue
+        if element == ITSELF:
+            result[element] = node
+            continue
+        both = intersection(opened(node), opened(right[element]))
+        if both:
+            result[element] = closed(both)
+    return result
+
+
+def without_parts_of(left: FieldSet, *paths: tuple[str, ...]) -> FieldSet:
+    """A set without the named fields and all below them."""
+    result = dict(left)
+    for field, *rest in paths:
+        element = f"f:{field}"
+        if element not in result:
+            continue
+        if not rest:
+            del result[element]
+            continue
+        node = without_parts_of(opened(result[element]), tuple(rest))
+        if node:
+            result[element] = closed(node)
+        else:
+            del result[element]
+    return result
+
+
+def paths(node: FieldSet, prefix: str = "") -> Iterator[str]:
+    """The members as people read them: `.spec.containers[name="web"].image`, in order."""
+    for element in sorted(node):
+        if element == ITSELF:
+            yield prefix
+            continue
+        here = prefix + spelled(element)
+        if node[element]:
+            yield from paths(node[element], here)
+        else:
+            yield here
+
+
+def spelled(element: str) -> str:
+    """An element as people read it."""
+    kind, _, text = element.partition(":")
+    if kind == "f":
+        return f".{text}"
+    if kind == "k":
+        keys = json.loads(text)
+        return "[" + ",".join(f"{key}={json.dumps(keys[key])}" for key in sorted(keys)) + "]"
+    return f"[={text}]" if kind == "v" else f"[{text}]"
