@@ -2,6 +2,14 @@
 
 # ruff: noqa: E501 - the words are kept in one piece
 
+import re
+
+
+def short(text: str) -> str:
+    """A test's id that can be typed: mutmut names tests on a command line."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")[-60:]
+
+
 #: manifest -> what stands in `couldn't parse as pod(…)`
 NOT_PODS = {
     "apiVersion: v1\nkind: Pod\nmetadata:\n  name: bad\n spec: [": "yaml: line 4: did not find expected key",

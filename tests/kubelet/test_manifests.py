@@ -8,7 +8,7 @@ import yaml
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import pod_from_file
 from tests.kubelet.node import manifest
-from tests.kubelet.recorded import NOT_PODS, NOT_VALID
+from tests.kubelet.recorded import NOT_PODS, NOT_VALID, short
 
 PATH = "/etc/kubernetes/manifests/bad.yaml"
 HEAD = "apiVersion: v1\nkind: Pod\nmetadata: {name: bad}\n"
@@ -21,7 +21,7 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("text", NOT_PODS, ids=NOT_PODS.values())
+@pytest.mark.parametrize("text", NOT_PODS, ids=map(short, NOT_PODS.values()))
 def test_fact_18_what_is_no_pod_is_refused_in_the_real_words(text: str) -> None:
     assert refusal(text) == f"{PATH}: couldn't parse as pod({NOT_PODS[text]}), please check config file"
 
@@ -53,7 +53,7 @@ def test_fact_19_a_name_is_required() -> None:
     assert refusal(text) == "invalid pod: name is needed for the pod"
 
 
-@pytest.mark.parametrize("spec", NOT_VALID, ids=NOT_VALID)
+@pytest.mark.parametrize("spec", NOT_VALID, ids=short)
 def test_fact_20_validation_speaks_the_apis_words(spec: str) -> None:
     assert refusal(f"{HEAD}spec: {spec}\n") == f"invalid pod: [{NOT_VALID[spec]}]"
 

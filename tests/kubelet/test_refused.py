@@ -8,11 +8,12 @@ import pytest
 
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import pod_from_file
+from tests.kubelet.recorded import short
 
 RECORDED = [json.loads(line) for line in Path(__file__).with_name("refused.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("row", RECORDED, ids=lambda row: json.dumps(row["spec"])[:80])
+@pytest.mark.parametrize("row", RECORDED, ids=lambda row: short(json.dumps(row["spec"])))
 def test_fact_20_a_spec_is_refused_in_the_recorded_words(row: dict[str, Any]) -> None:
     manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": row["spec"]}
     try:
