@@ -101,9 +101,7 @@ def test_the_real_kubelet_is_told_to_bear_an_old_machines_cgroups(tmp_path: Path
 
 
 def test_the_real_kubelet_speaks_json_to_the_bundled_api_server(tmp_path: Path) -> None:
-    laid_out(
-        tmp_path, Spec(KIND, KUBELET, BUNDLED), Ground(debian=True, cgroup=1, kubernetes="v1.36.2")
-    )
+    laid_out(tmp_path, Spec(KIND, KUBELET, BUNDLED), Ground(debian=True, cgroup=1, kubernetes="v1.36.2"))
 
     assert kubelet(tmp_path)["contentType"] == "application/json"
 
