@@ -149,12 +149,15 @@ def test_a_mirror_is_recreated_when_forcibly_deleted(pod: StaticPod) -> None:
 
 
 def test_a_pod_whose_file_is_removed_and_recreated_has_restarted_once_and_stays(pod: StaticPod) -> None:
-    pod.write(DEAF, grace=5)
+    pod.write(DEAF, grace=20)
     first = pod.runs()
 
     pod.remove()
-    pod.until(lambda: pod.status().get("ready") is False or not pod.mirror(), "the pod is stopping")
-    pod.write(DEAF, grace=5)
+    stopping = (
+        f"kubectl get events -o name --field-selector involvedObject.name={pod.full_name},reason=Killing"
+    )
+    pod.until(lambda: pod.sh(stopping), "the pod is stopping")
+    pod.write(DEAF, grace=20)
     pod.until(lambda: pod.containers() and pod.containers()[0]["id"] != first, "another container")
     second = pod.runs()
     pod.until(lambda: pod.status().get("restartCount") == 1, "one restart is counted")
