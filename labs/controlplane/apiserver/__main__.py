@@ -16,13 +16,12 @@ from labs.controlplane import klog
 from labs.controlplane.flags import FlagError, HelpWanted
 from labs.controlplane.http import serve
 
-from . import authenticating, checks, files, namespaces, options, tls
+from . import authenticating, checks, files, options, tls
 from .admission import Admission
 from .allocation import Allocation
 from .audit import Audit, Evidence
 from .bootstrap import Bootstrap
 from .compaction import compact_for_ever
-from .context import Context, Target
 from .etcd import Etcd
 from .handlers import Handlers
 from .health import Health
@@ -30,7 +29,7 @@ from .kubelets import Kubelets
 from .metrics import Metrics
 from .options import Fatal, InvalidOptions, Options
 from .registry import Registry
-from .server import LOOPBACK, Server
+from .server import Server
 from .storage import Storage
 from .subresources import Subresources
 from .token_requests import TokenRequests
@@ -160,10 +159,8 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     bootstrap = Bootstrap(
         storage, parsed.service_cluster_ip_range, parsed.advertise_address, parsed.secure_port
     )
-    own = Context(namespaces.own_request(), LOOPBACK, Target("delete", "/"))
     tasks = [
         loop.create_task(hub.run()),
-        loop.create_task(namespaces.forever(namespaces.NamespaceController(registry, hub, own))),
         loop.create_task(compact_for_ever(etcd)),
     ]
     # Before any request: a kubelet whose mirror pods are refused for want of a priority class tries again

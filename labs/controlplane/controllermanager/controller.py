@@ -50,10 +50,14 @@ class Controller(ABC):
 
     # -- what was written and is not told of yet
     async def write_status(self, kind: Resource, obj: Object) -> Object:
-        """Write an object's status, and remember that what is older than this is old."""
+        """Write an object's status."""
         new = await self.client.update(kind, obj, subresource="status")
-        self._written[key_of(new)] = _version(new)
+        self.wrote(new)
         return new
+
+    def wrote(self, obj: Object) -> None:
+        """Remember that what is older than this is old."""
+        self._written[key_of(obj)] = _version(obj)
 
     def is_stale(self, obj: Object) -> bool:
         """Whether this is the object as it was before our own last write; the informer has yet to tell."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..plane import NODE, mirror
+from ..plane import NODE, mirror, pod
 from .conftest import World
 from .manager import until
 
@@ -110,6 +110,29 @@ def test_a_namespace_goes_with_all_that_is_in_it(world: World) -> None:
 
     assert world.plane.kubectl("get", "namespace", name).returncode == 1
     assert world.plane.ok("-n", name, "get", "deployments,secrets,pods,configmaps,serviceaccounts") == ""
+
+
+def test_a_namespace_waits_for_the_pods_on_its_nodes(world: World) -> None:
+    name = f"{world.namespace}-waits"
+    world.plane.ok("create", "namespace", name)
+    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+    until(lambda: world.plane.request("GET", account)[0] == 200)
+    path = f"/api/v1/namespaces/{name}/pods"
+    held = pod("web", name, nodeName="n1")
+    held["metadata"]["finalizers"] = ["tests/hold"]
+    code, answer = world.plane.request("POST", path, held)
+    assert code == 201, answer
+
+    with world.plane.kubectl_running("delete", "namespace", name) as deleting:
+        until(lambda: "deletionTimestamp" in world.plane.request("GET", f"{path}/web")[1]["metadata"])
+        namespace = world.plane.request("GET", f"/api/v1/namespaces/{name}")[1]
+        assert namespace["status"]["phase"] == "Terminating"
+        world.plane.request(
+            "PATCH", f"{path}/web", {"metadata": {"finalizers": None}},
+            headers={"Content-Type": "application/merge-patch+json"},
+        )  # fmt: skip
+        assert deleting.wait(120) == 0
+    until(lambda: world.manager.says(f'"Namespace has been deleted" namespace="{name}"'))
 
 
 def test_a_namespace_says_what_it_waits_for(world: World) -> None:

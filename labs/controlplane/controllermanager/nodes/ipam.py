@@ -57,7 +57,7 @@ class NodeIPAMController(Controller):
 
     async def sync(self, key: str) -> None:
         node = self._nodes.store.by_key(key)
-        if node is None or is_going(node) or node["spec"].get("podCIDR"):
+        if node is None or is_going(node) or node["spec"].get("podCIDR") or self.is_stale(node):
             return
         others = [range_ for name, range_ in self._given.items() if name != key]
         range_ = self._given.get(key) or next(free_ranges(self._cluster, self._size, others), None)
@@ -68,5 +68,6 @@ class NodeIPAMController(Controller):
                 "CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range"
             )
         self._given[key] = range_
-        await self.client.patch(NODES, "", key, {"spec": {"podCIDR": range_, "podCIDRs": [range_]}})
+        ranges = {"podCIDR": range_, "podCIDRs": [range_]}
+        self.wrote(await self.client.patch(NODES, "", key, {"spec": ranges}))
         klog.info("range_allocator.go:433", "Set node PodCIDR", node=key, podCIDRs=[range_])
