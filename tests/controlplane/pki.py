@@ -114,7 +114,7 @@ def write(folder: Path) -> None:
     cluster.issue("super-admin", "kubernetes-super-admin", ("system:masters",))
     cluster.issue("node", "system:node:cks-control-plane", ("system:nodes",))
     cluster.issue("other-node", "system:node:worker", ("system:nodes",))
-    cluster.issue("judge", "cks-labs:judge")
+    cluster.issue("judge", "cks-labs:judge", ("system:masters",))
     cluster.issue("nobody", "nobody", ("guests",))
     cluster.issue("expired", "kubernetes-admin", ("system:masters",), hours=(-5, -1))
     cluster.issue("early", "kubernetes-admin", ("system:masters",), hours=(1, 5))

@@ -43,6 +43,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plane, Pa
     plane.start_etcd()
     plane.api = plane.spawn(plane.flags(audit_policy_file=str(policy), audit_log_path=str(log)))
     plane.wait_ready()
+    plane.give_account("default")
     yield plane, log
     plane.stop()
 

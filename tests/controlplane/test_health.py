@@ -61,8 +61,10 @@ def test_without_verbose_it_is_one_word(plane: Plane) -> None:
 
 
 def test_a_single_check_can_be_asked_for(plane: Plane) -> None:
-    assert plane.request("GET", "/livez/etcd", user=None) == (200, "ok")
-    assert plane.request("GET", "/livez/nonsense", user=None)[0] == 404
+    assert plane.request("GET", "/livez/etcd") == (200, "ok")
+    assert plane.request("GET", "/livez/nonsense")[0] == 404
+    # only /livez as such is open to everybody
+    assert plane.request("GET", "/livez/etcd", user=None)[0] == 403
 
 
 def test_the_version_is_as_recorded(plane: Plane) -> None:

@@ -16,15 +16,18 @@ from labs.controlplane import klog
 from labs.controlplane.flags import FlagError, HelpWanted
 from labs.controlplane.http import serve
 
-from . import authenticating, checks, files, options, tls
+from . import authenticating, authorizing, checks, files, options, policy_bootstrap, tls
 from .admission import Admission
+from .aggregation import aggregate_for_ever
 from .allocation import Allocation
 from .audit import Audit, Evidence
+from .authorization import Escalation, Graph, Policy
 from .bootstrap import Bootstrap
 from .compaction import compact_for_ever
 from .etcd import Etcd
 from .handlers import Handlers
 from .health import Health
+from .informers import Informers
 from .kubelets import Kubelets
 from .metrics import Metrics
 from .options import Fatal, InvalidOptions, Options
@@ -138,9 +141,12 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     await _reach_etcd(hub)
     to_kubelets = prepare_backend(parsed)
     storage = Storage(etcd)
+    policy, graph, defaults = Policy(), Graph(), policy_bootstrap.defaults()
+    modes = authorizing.of(parsed, graph, policy, policy_bootstrap.node_rules(defaults))
+    informers = Informers(storage, hub, (policy, graph))
     ports = parsed.flags.text("service-node-port-range")
     allocation = Allocation(storage, parsed.service_cluster_ip_range, ports)
-    admission = Admission(storage, hub, allocation)
+    admission = Admission(storage, hub, Escalation(modes), allocation)
     registry = Registry(storage, admission)
     authenticator = authenticating.of(parsed, storage)
     tokens = TokenRequests(storage, admission, authenticator.issuer)
@@ -154,6 +160,8 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
         prepared.audit,
         Metrics(),
         authenticator,
+        modes,
+        informers,
         f"{parsed.advertise_address}:{parsed.secure_port}",
     )
     bootstrap = Bootstrap(
@@ -165,7 +173,11 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     ]
     # Before any request: a kubelet whose mirror pods are refused for want of a priority class tries again
     # only after a minute.
-    await bootstrap.run()
+    await asyncio.gather(informers.load(), bootstrap.run())
+    if modes.has("RBAC"):
+        await policy_bootstrap.reconcile(storage, policy, [*defaults, *policy_bootstrap.kubeadm()])
+        await informers.settled()
+        tasks.append(loop.create_task(aggregate_for_ever(storage, policy)))
     health.started = True
     port = await serve(server.handle, prepared.listener, context=prepared.serving)
     klog.info("secure_serving.go:211", f"Serving securely on [::]:{parsed.secure_port}")

@@ -51,6 +51,8 @@ class Target:
     namespace: str = ""
     name: str = ""
     rest: str = ""
+    #: Of a list or watch, as the client wrote it.
+    field_selector: str = ""
 
     @property
     def is_resource(self) -> bool:
@@ -85,9 +87,30 @@ def target_of(request: Request) -> Target:
         verb = "deletecollection"
     elif verb == "get" and request.flag("watch") and not subresource:
         verb = "watch"
+    selector = request.argument("fieldSelector") if verb in ("list", "watch", "deletecollection") else ""
+    if selector and not name:
+        name = _exact_name(selector)
     return Target(
-        verb, request.path, group, version, resource, subresource, namespace, name, "/".join(parts[3:])
+        verb,
+        request.path,
+        group,
+        version,
+        resource,
+        subresource,
+        namespace,
+        name,
+        "/".join(parts[3:]),
+        selector,
     )
+
+
+def _exact_name(selector: str) -> str:
+    """The one object that a field selector can mean, or ""."""
+    for requirement in selector.split(","):
+        field, _, value = requirement.replace("==", "=").partition("=")
+        if field == "metadata.name" and value not in ("", ".", "..") and not set(value) & set("/%"):
+            return value
+    return ""
 
 
 @dataclass
@@ -97,6 +120,10 @@ class Context:
     request: Request
     user: User
     target: Target
+    #: Who asked to act as `user`.
+    impersonator: User | None = None
+    #: The authorizer's reason; None where it was not asked.
+    decision: tuple[str, str] | None = None
     #: Sent as `Warning` headers.
     warnings: list[str] = field(default_factory=list)
     #: Told to the audit trail.

@@ -139,6 +139,21 @@ class Etcd:
             put["lease"] = lease
         return await self._transact(key, if_revision, {"request_put": put})
 
+    async def create_all(self, values: dict[str, bytes]) -> TxnResult:
+        """Write all of these, if none of them exists."""
+        request = {
+            "compare": [
+                {"target": "MOD", "result": "EQUAL", "key": _encode(key), "mod_revision": "0"}
+                for key in values
+            ],
+            "success": [
+                {"request_put": {"key": _encode(key), "value": b64encode(value).decode()}}
+                for key, value in values.items()
+            ],
+        }
+        reply = await self._call("/v3/kv/txn", request, repeatable=False)
+        return TxnResult(bool(reply.get("succeeded", False)), int(reply["header"]["revision"]), None)
+
     async def delete(self, key: str, *, if_revision: int) -> TxnResult:
         """Remove `key` when its modification revision is `if_revision`."""
         return await self._transact(key, if_revision, {"request_delete_range": {"key": _encode(key)}})

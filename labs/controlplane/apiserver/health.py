@@ -42,6 +42,7 @@ _STARTING = frozenset(
     (
         "poststarthook/scheduling/bootstrap-system-priority-classes",
         "poststarthook/start-system-namespaces-controller",
+        "poststarthook/rbac/bootstrap-roles",
     )
 )
 

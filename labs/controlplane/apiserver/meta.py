@@ -97,6 +97,13 @@ def validate_name(name: str, field: str = "metadata.name", *, label: bool = Fals
     return [] if is_subdomain(name) else [invalid(field, name, SUBDOMAIN_RULE)]
 
 
+def validate_path_name(name: str, field: str = "metadata.name") -> list[FieldError]:
+    """A name that may be all that fits into a path."""
+    if name in (".", ".."):
+        return [invalid(field, name, f"may not be '{name}'")]
+    return [invalid(field, name, f"may not contain '{mark}'") for mark in "/%" if mark in name]
+
+
 def _qualified_name_faults(key: str) -> list[str]:
     prefix, slash, name = key.rpartition("/")
     faults = []
@@ -131,12 +138,16 @@ def validate_label_values(values: Iterable[str], field: str) -> list[FieldError]
     return errors
 
 
-def validate_metadata(metadata: dict[str, Any], *, label_name: bool = False) -> list[FieldError]:
+def validate_metadata(
+    metadata: dict[str, Any], *, label_name: bool = False, path_name: bool = False
+) -> list[FieldError]:
     """The part of validation that all kinds share."""
     errors: list[FieldError] = []
     name = metadata.get("name", "")
     if not name:
         errors.append(required("metadata.name", "name or generateName is required"))
+    elif path_name:
+        errors += validate_path_name(name)
     else:
         errors += validate_name(name, label=label_name)
     errors += validate_labels(metadata.get("labels") or {}, "metadata.labels")

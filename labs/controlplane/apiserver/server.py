@@ -13,11 +13,13 @@ from labs.controlplane.http import Request, Response
 from . import codec, discovery, openapi, reviews, status
 from .audit import Audit
 from .authentication import ANONYMOUS, Authenticator
-from .authorization import authorize
+from .authorization import Modes, refusal
 from .context import Context, Target, User, target_of
 from .etcd import EtcdError
 from .handlers import Handlers
 from .health import Health
+from .impersonation import impersonated
+from .informers import Informers
 from .kubelets import starts_websocket
 from .metrics import Metrics
 from .resources import BY_PATH, Resource
@@ -39,8 +41,13 @@ class Server:
         audit: Audit,
         metrics: Metrics,
         authenticator: Authenticator,
+        modes: Modes,
+        informers: Informers,
         address: str,
     ) -> None:
+        self._modes = modes
+        self._informers = informers
+        self._reviews = reviews.Reviews(authenticator, modes)
         self._authenticator = authenticator
         self._handlers = handlers
         self._subresources = subresources
@@ -83,7 +90,7 @@ class Server:
 
     async def _answer(self, ctx: Context) -> Response:
         try:
-            authorize(ctx.user, ctx.target)
+            await self._authorize(ctx)
             if not ctx.target.is_resource:
                 return await self._path(ctx)
             async with asyncio.timeout(_seconds(ctx.request)):
@@ -104,10 +111,23 @@ class Server:
             )
             raise status.internal(repr(error)) from error
 
+    async def _authorize(self, ctx: Context) -> None:
+        """Let the request pass, perhaps as somebody else's. Raises a 403 otherwise."""
+        await self._informers.settled()
+        if other := impersonated(ctx.request, ctx.user, ctx.target, self._modes):
+            ctx.impersonator, ctx.user = ctx.user, other
+        self._permit(ctx, ctx.target)
+
+    def _permit(self, ctx: Context, target: Target) -> None:
+        verdict = self._modes.authorize(ctx.user, target)
+        ctx.decision = ("allow" if verdict.allowed else "forbid", verdict.reason)
+        if not verdict.allowed:
+            raise refusal(ctx.user, target, verdict.reason)
+
     async def _object(self, ctx: Context) -> Response:
         target = ctx.target
         if reviews.is_review(target):
-            return await reviews.answer(ctx, self._authenticator)
+            return await self._reviews.answer(ctx)
         resource = BY_PATH.get((target.group, target.version, target.resource))
         if (
             resource is None
@@ -123,7 +143,7 @@ class Server:
                 raise status.method_not_allowed()
             if target.verb == "get" and starts_websocket(ctx):
                 # looking is no doing: `AuthorizePodWebsocketUpgradeCreatePermission`
-                authorize(ctx.user, replace(target, verb="create"))
+                self._permit(ctx, replace(target, verb="create"))
             response = await self._subresources.serve(ctx, resource)
             if response is not None:
                 return response

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +22,8 @@ Object = dict[str, Any]
 #: Events are kept for an hour, as `--event-ttl` says by default; keys share a lease for a minute.
 EVENT_TTL_SECONDS = 3600
 LEASE_REUSE_SECONDS = 60
+#: etcd's `--max-txn-ops`.
+TRANSACTION_LIMIT = 128
 
 
 class AlreadyExists(Exception):
@@ -75,6 +79,8 @@ class Storage:
     """Reads and conditional writes."""
 
     etcd: Etcd
+    #: Told of every write that succeeded: its key and revision.
+    on_write: Callable[[str, int], None] = field(default=lambda _key, _revision: None, init=False)
     _lease: str = field(default="", init=False)
     _lease_until: float = field(default=0.0, init=False)
     _lease_lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -120,6 +126,24 @@ class Storage:
             raise AlreadyExists
         return self._written(key, obj, result.revision)
 
+    async def create_missing(self, objects: dict[str, Object]) -> int:
+        """Write objects by key, as many at once as etcd takes; those that are there already stay.
+
+        Returns the revision of the last write.
+        """
+        revision, keys = 0, list(objects)
+        for start in range(0, len(keys), TRANSACTION_LIMIT):
+            part = keys[start : start + TRANSACTION_LIMIT]
+            result = await self.etcd.create_all({key: encode(objects[key]) for key in part})
+            revision = result.revision
+            if result.succeeded:
+                self.on_write(part[-1], revision)
+                continue
+            for key in part:
+                with suppress(AlreadyExists):
+                    revision = (await self.create(key, objects[key])).revision
+        return revision
+
     async def update(self, key: str, obj: Object, seen: int, *, expires: bool = False) -> Stored:
         """Write an object over the one whose revision is `seen`."""
         lease = await self._event_lease() if expires else None
@@ -133,9 +157,11 @@ class Storage:
         result = await self.etcd.delete(key, if_revision=seen)
         if not result.succeeded:
             raise Changed(_stored(result.current) if result.current else None)
+        self.on_write(key, result.revision)
         return result.revision
 
     def _written(self, key: str, obj: Object, revision: int) -> Stored:
+        self.on_write(key, revision)
         metadata = {**obj["metadata"], "resourceVersion": str(revision)}
         return Stored(key, {**obj, "metadata": metadata}, revision)
 

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from labs.controlplane import klog
 
@@ -110,6 +111,16 @@ class Subscription:
         return self._events.popleft() if self._events else None
 
 
+class Observer(Protocol):
+    """A part of the server that follows the store."""
+
+    def offer(self, event: Event) -> None:
+        """Take a change, at once."""
+
+    def reset(self) -> None:
+        """Changes were lost: read again."""
+
+
 class Hub:
     """The shared watch; `run` is its task."""
 
@@ -119,6 +130,8 @@ class Hub:
         self._window: deque[Event] = deque()
         self._window_bytes = 0
         self._subscriptions: set[Subscription] = set()
+        #: Who has every change before any client has it.
+        self.observers: list[Observer] = []
         self._moved = asyncio.Condition()
         #: Every change up to here has been handed out.
         self.revision = 0
@@ -154,6 +167,8 @@ class Hub:
             event = Event(change)
             self._window.append(event)
             self._window_bytes += event.size
+            for observer in self.observers:
+                observer.offer(event)
             for subscription in self._subscriptions:
                 subscription.offer(event)
         while self._window_bytes > WINDOW_BYTES:
@@ -170,6 +185,8 @@ class Hub:
         """Changes were lost to compaction: whoever watches must list again."""
         for subscription in self._subscriptions:
             subscription.overrun = True
+        for observer in self.observers:
+            observer.reset()
         self._window.clear()
         self._window_bytes = 0
         self.revision = self._floor = revision

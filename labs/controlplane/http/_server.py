@@ -47,6 +47,8 @@ class Request:
     body: bytes
     peer: Peer
     too_large: bool = False
+    #: Headers that come several times, each time; `headers` has the last.
+    repeated: dict[str, list[str]] = field(default_factory=dict)
     path: str = field(init=False)
     query: dict[str, list[str]] = field(init=False)
 
@@ -54,6 +56,12 @@ class Request:
         path, _, query = self.target.partition("?")
         self.path = unquote(path)
         self.query = parse_qs(query, keep_blank_values=True) if query else {}
+
+    def values(self, header: str) -> list[str]:
+        """All values of a header."""
+        if header in self.repeated:
+            return self.repeated[header]
+        return [self.headers[header]] if header in self.headers else []
 
     def argument(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""
@@ -125,10 +133,18 @@ async def _read(raw: web.BaseRequest) -> Request:
         method=raw.method,
         target=raw.raw_path,
         headers={name.lower(): ", ".join(raw.headers.getall(name)) for name in raw.headers},
+        repeated=_repeated(raw),
         body=bytes(body),
         peer=_peer(raw),
         too_large=too_large,
     )
+
+
+def _repeated(raw: web.BaseRequest) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in raw.headers.items():
+        found.setdefault(name.lower(), []).append(value)
+    return {name: values for name, values in found.items() if len(values) > 1}
 
 
 def _peer(raw: web.BaseRequest) -> Peer:

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import status
 from ..allocation import Allocation
+from ..authorization import Escalation
 from ..context import Context
 from ..resources import Resource, core
 from ..storage import Storage
@@ -17,6 +18,7 @@ from ._node_restriction import MIRROR, NodeRestriction
 Object = dict[str, Any]
 IMMORTAL_NAMESPACES = frozenset(("default", "kube-system", "kube-public"))
 TOLERATION_SECONDS = 300
+RBAC = "rbac.authorization.k8s.io"
 #: How long a pod waits for its namespace's own service account, as the real server looks for it ten times.
 DEFAULT_ACCOUNT_SECONDS = 1.5
 
@@ -24,7 +26,8 @@ DEFAULT_ACCOUNT_SECONDS = 1.5
 class Admission:
     """The chain; refusals are raised."""
 
-    def __init__(self, storage: Storage, hub: Hub, allocation: Allocation) -> None:
+    def __init__(self, storage: Storage, hub: Hub, escalation: Escalation, allocation: Allocation) -> None:
+        self._escalation = escalation
         self._storage = storage
         self._hub = hub
         self._allocation = allocation
@@ -34,6 +37,8 @@ class Admission:
         """A new object: may be changed in place."""
         node = ctx.user.node
         await self._namespace_exists(resource, obj)
+        if resource.group == RBAC:
+            self._escalation.check(ctx, resource.plural, obj, None)
         if resource.plural == "pods":
             if MIRROR in (obj["metadata"].get("annotations") or {}):
                 _service_account.check_mirror(obj)
@@ -47,6 +52,8 @@ class Admission:
             self._node_restriction.create_node(node, obj)
         elif resource.plural == "leases" and node:
             self._node_restriction.write_lease(node, obj)
+        elif resource.plural == "csinodes" and node:
+            self._node_restriction.create_csi_node(node, obj)
         elif resource.plural == "services":
             await self._allocation.create(obj)
 
@@ -67,6 +74,8 @@ class Admission:
         """A change: `new` may be changed in place."""
         if resource.plural == "services" and not subresource:
             await self._allocation.update(new, old)
+        if resource.group == RBAC:
+            self._escalation.check(ctx, resource.plural, new, old)
         node = ctx.user.node
         if not node:
             return

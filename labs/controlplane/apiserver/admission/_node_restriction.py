@@ -74,7 +74,10 @@ class NodeRestriction:
             raise refuse("node requested token not bound to a pod")
         if not bound.get("uid"):
             raise refuse("node requested token with a pod binding without a uid")
-        pod = await self._existing("pods", namespace, bound["name"])
+        found = await self._storage.get(core("pods").key(namespace, bound["name"]))
+        if found is None:
+            raise status.not_found("", "pod", bound["name"])
+        pod = found.object
         if bound["uid"] != pod["metadata"]["uid"]:
             raise refuse(
                 f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record. "
@@ -146,6 +149,13 @@ class NodeRestriction:
             raise refuse('can only access leases in the "kube-node-lease" system namespace')
         if metadata.get("name") != node:
             raise refuse("can only access node lease with the same name as the requesting node")
+
+    def create_csi_node(self, node: str, obj: Object) -> None:
+        """What a node's storage drivers are is told by the node."""
+        name = obj["metadata"].get("name", "")
+        if name != node:
+            why = "can only access CSINode with the same name as the requesting node"
+            raise _refusal("csinodes", name, "storage.k8s.io")(why)
 
     async def _existing(self, plural: str, namespace: str, name: str) -> Object:
         found = await self._storage.get(core(plural).key(namespace, name))

@@ -24,7 +24,7 @@ def audit_event(
     failure: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The record of one stage of a request; there is no `code` before there is a response."""
-    target, request, user = ctx.target, ctx.request, ctx.user
+    target, request, user = ctx.target, ctx.request, ctx.impersonator or ctx.user
     event: dict[str, Any] = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
@@ -34,6 +34,7 @@ def audit_event(
         "requestURI": request.target,
         "verb": target.verb,
         "user": _user(user),
+        **({"impersonatedUser": _user(ctx.user)} if ctx.impersonator else {}),
         "sourceIPs": [request.peer.address],
         "userAgent": _user_agent(request.headers.get("user-agent", "")),
     }
@@ -49,12 +50,14 @@ def audit_event(
     event["requestReceivedTimestamp"] = micro(received)
     event["stageTimestamp"] = micro(datetime.now(UTC))
     if code is not None:
-        event["annotations"] = {**_decision(code, failure), **ctx.annotations}
+        event["annotations"] = {**_decision(ctx), **ctx.annotations}
     return event
 
 
 def _user(user: User) -> dict[str, Any]:
     shown: dict[str, Any] = {"username": user.name, "groups": list(user.groups), "extra": user.extra}
+    if user.uid:
+        shown["uid"] = user.uid
     return {key: value for key, value in shown.items() if value}
 
 
@@ -84,19 +87,12 @@ def _response_status(code: int, failure: dict[str, Any] | None) -> dict[str, Any
     return {"metadata": {}, **said, "code": code}
 
 
-def _decision(code: int, failure: dict[str, Any] | None) -> dict[str, str]:
+def _decision(ctx: Context) -> dict[str, str]:
     """What the authorizer said; nothing where nobody was authenticated to ask it for."""
-    if code == 401:
+    if ctx.decision is None:
         return {}
-    forbidden = code == 403 and failure is not None and _by_authorizer(failure)
-    return {
-        "authorization.k8s.io/decision": "forbid" if forbidden else "allow",
-        "authorization.k8s.io/reason": "",
-    }
-
-
-def _by_authorizer(failure: dict[str, Any]) -> bool:
-    return " cannot " in failure.get("message", "")
+    decision, reason = ctx.decision
+    return {"authorization.k8s.io/decision": decision, "authorization.k8s.io/reason": reason}
 
 
 def legacy_line(event: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ from ..strategies import (
     StorageClassStrategy,
     WebhooksStrategy,
 )
+from ._access import REVIEWS, ROLES
 from ._core import EVENT_FIELDS
 from ._types import SCALE, Resource, Subresource, status
 
@@ -65,6 +66,7 @@ GROUPS = (
              categories=("all",), subresources=(SCALE, status("StatefulSet"))),
     Resource("events", "Event", "events.k8s.io", strategy=EventStrategy(), short=("ev",),
              selectable=EVENT_FIELDS),
+    *REVIEWS,
     Resource("horizontalpodautoscalers", "HorizontalPodAutoscaler", "autoscaling", "v2",
              strategy=HorizontalPodAutoscalerStrategy(), short=("hpa",), categories=("all",),
              subresources=(status("HorizontalPodAutoscaler"),)),
@@ -86,6 +88,7 @@ GROUPS = (
              subresources=(status("ServiceCIDR"),)),
     Resource("poddisruptionbudgets", "PodDisruptionBudget", "policy", strategy=PodDisruptionBudgetStrategy(),
              short=("pdb",), subresources=(status("PodDisruptionBudget"),)),
+    *ROLES,
     Resource("csidrivers", "CSIDriver", _STORAGE, namespaced=False, strategy=CSIDriverStrategy()),
     Resource("csinodes", "CSINode", _STORAGE, namespaced=False, strategy=CSINodeStrategy()),
     Resource("csistoragecapacities", "CSIStorageCapacity", _STORAGE, strategy=RECORD),

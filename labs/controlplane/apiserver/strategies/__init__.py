@@ -18,6 +18,7 @@ from ._network import (
     ServiceStrategy,
 )
 from ._pods import PodStrategy
+from ._rbac import ClusterRoleBindingStrategy, ClusterRoleStrategy, RoleBindingStrategy, RoleStrategy
 from ._records import (
     ConfigMapStrategy,
     CountedRecordStrategy,
@@ -52,6 +53,8 @@ __all__ = [
     "PLAIN",
     "CSIDriverStrategy",
     "CSINodeStrategy",
+    "ClusterRoleBindingStrategy",
+    "ClusterRoleStrategy",
     "ConfigMapStrategy",
     "ControllerRevisionStrategy",
     "CountedRecordStrategy",
@@ -79,6 +82,8 @@ __all__ = [
     "ReplicaSetStrategy",
     "ReplicationControllerStrategy",
     "ResourceQuotaStrategy",
+    "RoleBindingStrategy",
+    "RoleStrategy",
     "RuntimeClassStrategy",
     "SecretStrategy",
     "ServiceAccountStrategy",

@@ -56,6 +56,8 @@ _CELLS: dict[str, Cells] = {
     "networking.k8s.io/servicecidrs": _others.service_cidr,
     "node.k8s.io/runtimeclasses": _others.runtime_class,
     "policy/poddisruptionbudgets": _others.disruption_budget,
+    "rbac.authorization.k8s.io/clusterrolebindings": _others.binding,
+    "rbac.authorization.k8s.io/rolebindings": _others.binding,
     "resource.k8s.io/resourceclaims": _others.resource_claim,
     "resource.k8s.io/resourceslices": _others.resource_slice,
     "scheduling.k8s.io/priorityclasses": _records.priority_class,

@@ -339,3 +339,17 @@ def resource_slice(obj: Object) -> list[Any]:
     spec = obj.get("spec") or {}
     pool = (spec.get("pool") or {}).get("name", "")
     return [_name(obj), spec.get("nodeName") or UNSET, spec.get("driver", ""), pool, age(obj)]
+
+
+def binding(obj: Object) -> list[Any]:
+    """A RoleBinding or ClusterRoleBinding: the role, and who has it."""
+    given, subjects = obj["roleRef"], obj.get("subjects") or []
+
+    def names(kind: str) -> str:
+        found = [subject for subject in subjects if subject["kind"] == kind]
+        if kind == "ServiceAccount":
+            return ", ".join(f"{each.get('namespace', '')}/{each['name']}" for each in found)
+        return ", ".join(str(each["name"]) for each in found)
+
+    listed = [names(kind) for kind in ("User", "Group", "ServiceAccount")]
+    return [obj["metadata"]["name"], f"{given['kind']}/{given['name']}", age(obj), *listed]
