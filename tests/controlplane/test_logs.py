@@ -141,11 +141,14 @@ def test_who_may_only_get_starts_no_command_by_websocket(
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     upgrade |= {"Sec-WebSocket-Key": "eA==", "Sec-WebSocket-Protocol": "v5.channel.k8s.io"}
 
-    code, answer = plane.request("GET", path, user="judge", headers=upgrade)
+    plane.ok("-n", namespace, "create", "role", "looker", "--verb=get", "--resource=pods/exec")
+    plane.ok("-n", namespace, "create", "rolebinding", "looker", "--role=looker", "--user=nobody")
+
+    code, answer = plane.request("GET", path, user="nobody", headers=upgrade)
 
     assert (code, answer["message"]) == (
         403,
-        'pods "web" is forbidden: User "cks-labs:judge" cannot create resource "pods/exec" in API group "" '
+        'pods "web" is forbidden: User "nobody" cannot create resource "pods/exec" in API group "" '
         f'in the namespace "{namespace}"',
     )
     assert kubelet.asked == []
