@@ -66,7 +66,7 @@ def _lacking_for_kind(options: dict[str, object]) -> str:
         image = node_image(daemon.connect(), lambda _: None)
     except LabsError as error:
         return f"no kind node here: {error}"
-    if "real" in options.values() and not image.real:
+    if {"real", "kubelet"} & set(options.values()) and not image.real:
         return f"no real components in {image.tag}: labs node-image build --from-debian --real DIR"
     return ""
 
@@ -80,6 +80,7 @@ BACKENDS = [
             "kind": {},
             "kind-real-control-plane": {"control_plane": "real"},
             "kind-real-kubelet": {"engine": "kubelet", "control_plane": "real"},
+            "kind-real-kubelet-bundled-control-plane": {"engine": "kubelet", "control_plane": "bundled"},
         }.items()
     ),
 ]
