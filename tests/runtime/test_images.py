@@ -71,8 +71,9 @@ def test_the_catalogue_has_ids_of_their_own_and_true_sizes(node: RuntimeNode) ->
         "registry.k8s.io/kube-apiserver:v1.36.2",
         "registry.k8s.io/pause:3.10",
     } <= set(listed)
-    ids = [image.id for image in listed.values()]
+    ids = [image.id for image in node.images.ListImages(cri.ListImagesRequest()).images]
     assert len(set(ids)) == len(ids)
+    assert listed["docker.io/library/nginx:latest"] is listed["docker.io/library/nginx:1.27"]
     assert all(re.fullmatch("sha256:[0-9a-f]{64}", each) for each in ids)
     assert listed["registry.k8s.io/etcd:3.5.1-0"].size > 20_000_000
     assert all(image.size > 0 for image in listed.values())
