@@ -220,5 +220,3 @@ def _seconds(request: Request) -> float:
 
 #: Who could not be authenticated, for the audit trail.
 NOBODY = User("", ())
-#: Who the server's own controllers are.
-LOOPBACK = User("system:apiserver", ("system:masters",))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from labs.controlplane.client import Resource
 from labs.controlplane.client.resources import CONFIG_MAPS, LEASES, NAMESPACES, NODES, PODS
 
-CLUSTER_ROLES = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False)
 CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
@@ -19,7 +18,6 @@ SERVICES = Resource("", "v1", "services", "Service")
 STATEFUL_SETS = Resource("apps", "v1", "statefulsets", "StatefulSet")
 
 __all__ = [
-    "CLUSTER_ROLES",
     "CONFIG_MAPS",
     "CONTROLLER_REVISIONS",
     "DAEMON_SETS",

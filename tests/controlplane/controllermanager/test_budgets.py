@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from labs.controlplane.controllermanager.clusterroles import summed_rules
 from labs.controlplane.controllermanager.disruption import budget
 
 from .build import NOW, pod
@@ -67,14 +66,3 @@ def test_a_percentage_of_pods_that_nobody_owns_is_unknown() -> None:
 
 def test_without_pods_nothing_may_go() -> None:
     assert status({"minAvailable": 0}, [])["disruptionsAllowed"] == 0
-
-
-def test_a_role_that_is_a_sum_has_each_rule_once_in_the_order_of_names() -> None:
-    def role(name: str, *rules: str, **labels: str) -> Object:
-        return {"metadata": {"name": name, "labels": labels}, "rules": [{"resources": [r]} for r in rules]}
-
-    selector = {"matchLabels": {"to": "view"}}
-    view = role("view", "stale", to="view") | {"aggregationRule": {"clusterRoleSelectors": [selector]}}
-    others = [view, role("b", "x", "y", to="view"), role("a", "y", "z", to="view"), role("c", "w")]
-
-    assert [rule["resources"][0] for rule in summed_rules(view, others)] == ["y", "z", "x"]
