@@ -9,6 +9,7 @@ until the source drops it.
 """
 
 import asyncio
+import itertools
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum
@@ -194,9 +195,15 @@ class PodWorkers:
         self._ask(pod.uid)
 
     def _ask(self, uid: str) -> None:
-        """Start a pod if it is its turn; else ask again later."""
-        worker = self._workers[uid]
-        if self._turns[worker.pod.full_name][0] == uid:
+        """Start a pod if those before it have terminated; else ask again later.
+
+        They need not be forgotten: while a source has not been seen, as that of an API which cannot be
+        reached, none is (`completeTerminated`).
+        """
+        before = itertools.takewhile(
+            lambda other: other != uid, self._turns[self._workers[uid].pod.full_name]
+        )
+        if all(self._workers[other].phase is Phase.TERMINATED for other in before):
             self._asking.pop(uid, None)
             self._start(uid)
         else:

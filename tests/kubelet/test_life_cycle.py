@@ -48,6 +48,19 @@ async def test_fact_27_edits_during_the_grace_period_collapse_into_the_last(tmp_
 
 
 @virtual
+async def test_fact_06_an_edited_pod_starts_anew_although_the_api_was_never_reached(tmp_path: Path) -> None:
+    async with node(tmp_path, api_down=True) as n:
+        n.put("web.yaml", manifest())
+        await n.until(n.running)
+        old = n.running()[0].id
+
+        n.put("web.yaml", manifest(container={"command": ["sleep", "5"]}))
+        await _replaced(n, old)
+
+        assert list(n.runtime.config_of(n.running()[0].id).command) == ["sleep", "5"]
+
+
+@virtual
 async def test_fact_28_the_grace_period_is_the_old_pods_and_at_least_one_second(tmp_path: Path) -> None:
     async with node(tmp_path) as n:
         for name, grace in (("none", 0), ("one", 1), ("five", 5)):
