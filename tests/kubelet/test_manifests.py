@@ -98,6 +98,28 @@ def test_fact_20_all_findings_are_named_in_order() -> None:
             "{volumes: [{name: v, csi: {driver: d}}], containers: [{name: a, image: b}]}",
             "csidrivers (via CSI volumes)",
         ),
+        *(
+            (
+                f"{{volumes: [{{name: u, emptyDir: {{}}}}, {{name: v, {volume}}}], "
+                "containers: [{name: a, image: b}]}",
+                what,
+            )
+            for volume, what in (
+                ("glusterfs: {endpoints: e, path: p}", "endpoints (via glusterFS volumes)"),
+                ("azureFile: {secretName: s, shareName: share}", "secrets"),
+                ("flexVolume: {driver: a/b, secretRef: {name: s}}", "secrets"),
+                ("projected: {sources: [{downwardAPI: {}}, {configMap: {name: c}}]}", "configmaps"),
+                ("projected: {sources: [{secret: {name: s}}]}", "secrets"),
+                ("projected: {sources: [{podCertificate: {signerName: a/b}}]}", "podcertificates"),
+                ("projected: {sources: [{clusterTrustBundle: {path: p}}]}", "clustertrustbundles"),
+            )
+        ),
+        ("{containers: [{name: a, image: b, envFrom: [{prefix: x}, {secretRef: {name: s}}]}]}", "secrets"),
+        (
+            "{initContainers: [{name: i, image: b, env: [{name: X, value: x}, {name: Z, "
+            "valueFrom: {configMapKeyRef: {name: c, key: k}}}]}], containers: [{name: a, image: b}]}",
+            "configmaps",
+        ),
         (
             "{resourceClaims: [{name: r, resourceClaimName: x}], containers: [{name: a, image: b}]}",
             "resourceclaims",
