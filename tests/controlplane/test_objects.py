@@ -344,3 +344,23 @@ def test_a_bound_pod_has_its_node(plane: Plane, namespace: str) -> None:
     assert (first, second) == (201, 409)
     assert 'pod web is already assigned to node "worker"' in why["message"]
     assert plane.request("GET", f"{path}/web")[1]["spec"]["nodeName"] == "worker"
+
+
+def test_ephemeral_containers_are_put_beside_the_others_and_nothing_else_changes(
+    plane: Plane, namespace: str
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    plane.request("POST", path, pod("web", namespace))
+    debug = {"name": "debug", "image": "busybox:1.36"}
+    patch = {"spec": {"nodeName": "stolen", "ephemeralContainers": [debug]}}
+    headers = {"Content-Type": "application/strategic-merge-patch+json"}
+
+    status, changed = plane.request("PATCH", f"{path}/web/ephemeralcontainers", patch, headers=headers)
+    without = {"spec": {"ephemeralContainers": []}}
+    merge = {"Content-Type": "application/merge-patch+json"}
+    refused = plane.request("PATCH", f"{path}/web/ephemeralcontainers", without, headers=merge)[1]
+
+    assert status == 200
+    assert changed["spec"]["ephemeralContainers"][0]["name"] == "debug"
+    assert "nodeName" not in changed["spec"]
+    assert "spec.ephemeralContainers: Forbidden: existing ephemeral containers" in refused["message"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from labs.controlplane.http import Response
 
-from . import applying, codec, events, propagation, scale, schema, selectors, status
+from . import applying, codec, events, propagation, request_options, scale, schema, selectors, status
 from .context import Context
 from .patching import PatchError, json_patch, merge_patch, strategic_merge
 from .registry import Deletion, Preconditions, Registry
@@ -52,17 +52,20 @@ class Handlers:
 
     async def _list(self, ctx: Context, resource: Resource) -> Response:
         request, namespace = ctx.request, ctx.target.namespace
+        request_options.check_list(request, watch=False)
         representation = negotiate(request)
         keep = _selection(ctx, resource)
-        limit = _integer(request.argument("limit"), "limit")
+        limit = max(0, _integer(request.argument("limit")))
         prefix = resource.key_prefix(namespace)
         revision, start = _continued(request.argument("continue"), prefix)
-        wanted = _integer(request.argument("resourceVersion"), "resourceVersion")
-        if request.argument("resourceVersionMatch") == "Exact":
-            revision = wanted
+        wanted = _integer(request.argument("resourceVersion"))
+        exact = request.argument("resourceVersionMatch") == "Exact"
+        revision = wanted if exact else revision
         objects: list[Object] = []
         while True:
-            page = await self._registry.storage.list(prefix, limit=limit, start_key=start, revision=revision)
+            page = await self._registry.storage.list(
+                prefix, limit=limit, start_key=start, revision=revision, exact=exact
+            )
             shown = (_shown(resource, stored.object) for stored in page.items)
             objects += [obj for obj in shown if keep is None or keep(obj)]
             if wanted > page.revision:
@@ -80,12 +83,14 @@ class Handlers:
         return codec.respond(200, listed)
 
     async def _watch(self, ctx: Context, resource: Resource) -> Response:
+        request_options.check_list(ctx.request, watch=True)
         return await self._watches.open(ctx, resource, negotiate(ctx.request), _selection(ctx, resource))
 
     # -- writing
     async def _create(self, ctx: Context, resource: Resource) -> Response:
         if ctx.target.name:
             raise status.method_not_allowed()
+        request_options.check_write(ctx.request, "create")
         obj = codec.read_object(ctx.request)
         ctx.request_object = deepcopy(obj)
         obj = self._decoded(ctx, resource, obj)
@@ -93,6 +98,7 @@ class Handlers:
         return self._answer(ctx, resource, 201, created)
 
     async def _update(self, ctx: Context, resource: Resource) -> Response:
+        request_options.check_write(ctx.request, "update")
         obj = codec.read_object(ctx.request)
         ctx.request_object = deepcopy(obj)
         obj = self._decoded(ctx, _shape(ctx, resource), obj)
@@ -106,6 +112,7 @@ class Handlers:
         return await self._change(ctx, resource, lambda _: deepcopy(obj), partial=False)
 
     async def _patch(self, ctx: Context, resource: Resource) -> Response:
+        request_options.check_write(ctx.request, "patch")
         kind = codec.content_type(ctx.request)
         if kind not in codec.PATCH_TYPES:
             raise status.unsupported_media_type(codec.PATCH_TYPES)
@@ -115,6 +122,11 @@ class Handlers:
             error = status.forbidden_field("force", "may not be specified for non-apply patch")
             raise status.invalid_object("meta.k8s.io", "PatchOptions", "", [error])
         patch = codec.parse(ctx.request.body, kind)
+        if kind == "application/json-patch+json" and not isinstance(patch, list):
+            raise status.bad_request(
+                "error decoding patch: json: cannot unmarshal object into Go value of type "
+                "[]handlers.jsonPatchOp"
+            )
         ctx.request_object = patch
         return await self._change(ctx, resource, self._patching(ctx, resource, kind, patch), partial=True)
 
@@ -152,14 +164,14 @@ class Handlers:
                 else:
                     patched = strategic_merge(base, codec.as_object(patch), shape.schema)
             except PatchError as error:
-                error_ = status.APIError(
-                    422,
-                    "Invalid",
-                    f"the server rejected our request due to an error in our request: {error}",
-                    {},
+                raise status.rejected() from error
+            wanted = codec.as_object(patched)
+            name = (wanted.get("metadata") or {}).get("name", ctx.target.name)
+            if name != ctx.target.name:
+                raise status.bad_request(
+                    f"the name of the object ({name}) does not match the name on the URL ({ctx.target.name})"
                 )
-                raise error_ from error
-            obj = self._decoded(ctx, shape, codec.as_object(patched), patched=patch)
+            obj = self._decoded(ctx, shape, wanted, patched=patch)
             return scale.applied(resource, current, obj) if shape is scale.SCALE else obj
 
         return apply
@@ -232,29 +244,38 @@ class Handlers:
         kind, version = obj.setdefault("kind", resource.kind), obj.setdefault("apiVersion", group_version)
         if (kind, version) != (resource.kind, group_version):
             raise status.bad_request(
-                f"the object provided is unrecognized (must be of type {resource.kind}): "
-                f"couldn't get version/kind; json parse error: expected {group_version} {resource.kind}, "
-                f"got {version} {kind}"
+                f'{kind} in version "{version}" cannot be handled as a {resource.kind}: converting '
+                f"({version}.{kind}) to ({resource.group or 'core'}.{resource.kind}): unknown conversion"
             )
         where = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
+        # What was patched is named whole in a refusal, so it is kept as it was before anything was dropped.
+        strict = ctx.request.argument("fieldValidation") == "Strict"
+        whole = _text(obj) if patched is not None and strict else None
         try:
             unknown = schema.prune(obj, resource.schema)
         except schema.DecodeError as error:
+            if patched is not None:
+                fault = status.invalid("patch", _text(obj), str(error))
+                raise status.invalid_object("", "", "", [fault]) from error
             raise status.bad_request(f"{where}: {error}") from error
         if unknown:
-            self._complain(ctx, where, [f'unknown field "{path}"' for path in unknown], patched)
+            self._complain(ctx, where, [f'unknown field "{path}"' for path in unknown], whole)
         return events.to_core(obj) if resource.group == "events.k8s.io" else obj
 
-    def _complain(self, ctx: Context, where: str, complaints: list[str], patched: Any) -> None:
+    def _complain(self, ctx: Context, where: str, complaints: list[str], patched: str | None) -> None:
         mode = ctx.request.argument("fieldValidation", "Warn")
         if mode == "Strict":
             text = f"strict decoding error: {', '.join(complaints)}"
             if patched is None:
                 raise status.bad_request(f"{where}: {text}")
-            error = status.invalid("patch", json.dumps(patched), text)
+            error = status.invalid("patch", patched, text)
             raise status.invalid_object("", "", "", [error])
         if mode == "Warn":
             ctx.warnings += complaints
+
+
+def _text(obj: Object) -> str:
+    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False)
 
 
 def _shape(ctx: Context, resource: Resource) -> Resource:
@@ -286,11 +307,11 @@ def _selection(ctx: Context, resource: Resource) -> selectors.Predicate | None:
     return (lambda obj: all(test(obj) for test in tests)) if tests else None
 
 
-def _integer(text: str, name: str) -> int:
+def _integer(text: str) -> int:
     try:
         return int(text) if text else 0
     except ValueError:
-        raise status.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax ({name})') from None
+        raise status.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
 def _continuation(revision: int, key: str, prefix: str) -> str:
@@ -305,7 +326,7 @@ def _continued(token: str, prefix: str) -> tuple[int, str | None]:
         value = json.loads(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         return int(value["rv"]), prefix + str(value["start"])
     except (ValueError, KeyError, TypeError) as error:
-        raise status.bad_request(f"continue key is not valid: {error}") from error
+        raise status.bad_request(f"invalid continue token: continue key is not valid: {error}") from error
 
 
 def _deletion(ctx: Context) -> Deletion:
@@ -315,7 +336,7 @@ def _deletion(ctx: Context) -> Deletion:
     ctx.request_object = {**options, "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/__internal"}
     grace = options.get("gracePeriodSeconds")
     if grace is None and request.argument("gracePeriodSeconds"):
-        grace = _integer(request.argument("gracePeriodSeconds"), "gracePeriodSeconds")
+        grace = _integer(request.argument("gracePeriodSeconds"))
     if options.get("dryRun"):
         request.query["dryRun"] = list(options["dryRun"])
     wanted = options.get("preconditions") or {}

@@ -42,6 +42,7 @@ LABEL_VALUE_RULE = (
     "validation "
     "is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 ANNOTATIONS_LIMIT = 256 * 1024
 
 
@@ -165,8 +166,8 @@ def validate_metadata(
             )
         )
     controllers = 0
-    for index, owner in enumerate(metadata.get("ownerReferences") or []):
-        field = f"metadata.ownerReferences[{index}]"
+    for owner in metadata.get("ownerReferences") or []:
+        field = "metadata.ownerReferences"
         for part in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(part):
                 errors.append(invalid(f"{field}.{part}", owner.get(part, ""), "must not be empty"))
@@ -177,6 +178,16 @@ def validate_metadata(
                 "metadata.ownerReferences", controllers, "Only one reference can have Controller set to true"
             )
         )
+    for index, finalizer in enumerate(metadata.get("finalizers") or []):
+        errors += _finalizer_faults(finalizer, f"metadata.finalizers[{index}]")
+    return errors
+
+
+def _finalizer_faults(finalizer: str, field: str) -> list[FieldError]:
+    errors = [invalid(field, finalizer, fault) for fault in _qualified_name_faults(finalizer)]
+    if not errors and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+        detail = "name is neither a standard finalizer name nor is it fully qualified"
+        errors.append(invalid(field, finalizer, detail))
     return errors
 
 

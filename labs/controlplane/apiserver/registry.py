@@ -169,10 +169,12 @@ class Registry:
         self, ctx: Context, resource: Resource, new: Object, old: Object, subresource: str
     ) -> None:
         strategy = resource.strategy
-        if subresource == "status":
+        if subresource in ("status", "approval"):
             strategy.prepare_status(new, old)
             await self.admission.update(ctx, resource, new, old, subresource)
             errors = strategy.validate_status(new, old)
+        elif subresource == "ephemeralcontainers":
+            errors = strategy.validate_ephemeral(new, old)
         elif subresource:
             errors = []
         else:

@@ -68,9 +68,16 @@ def field_selector(text: str, resource: Resource) -> Predicate | None:
             raise status.bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
         field, operator, value = match.groups()
         if field not in ("metadata.name", "metadata.namespace", *resource.selectable):
-            raise status.bad_request(f"field label not supported: {field}")
+            raise status.bad_request(_unsupported(field, resource))
         tests.append(_field_test(field, value, equal=operator != "!="))
     return (lambda obj: all(test(obj) for test in tests)) if tests else None
+
+
+def _unsupported(field: str, resource: Resource) -> str:
+    """Kinds with labels of their own say it in their own words."""
+    if resource.selectable:
+        return f"field label not supported: {field}"
+    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def _field_test(field: str, value: str, *, equal: bool) -> Predicate:

@@ -138,6 +138,11 @@ def bad_request(message: str) -> APIError:
     return APIError(400, "BadRequest", message)
 
 
+def rejected() -> APIError:
+    """A patch that does not fit the object."""
+    return APIError(422, "Invalid", "the server rejected our request due to an error in our request", {})
+
+
 def page_not_found() -> APIError:
     """A path that is served by nothing, or a kind that is not served."""
     return APIError(404, "NotFound", "the server could not find the requested resource", {})

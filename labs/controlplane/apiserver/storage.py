@@ -91,13 +91,22 @@ class Storage:
         return _stored(found.items[0]) if found.items else None
 
     async def list(
-        self, prefix: str, *, limit: int = 0, start_key: str | None = None, revision: int = 0
+        self,
+        prefix: str,
+        *,
+        limit: int = 0,
+        start_key: str | None = None,
+        revision: int = 0,
+        exact: bool = False,
     ) -> Page:
         """Objects under `prefix` in key order, all of one revision."""
         end = prefix_end(prefix)
         try:
             found = await self.etcd.range(start_key or prefix, end, limit=limit, revision=revision)
         except Compacted as error:
+            if exact:
+                message = "The resourceVersion for the provided list is too old."
+                raise status.expired(message) from error
             raise status.expired(
                 "The provided continue parameter is too old to display a consistent list result. You can "
                 "start "

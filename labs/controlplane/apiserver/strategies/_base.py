@@ -81,6 +81,10 @@ class Strategy:
         """Everything wrong with this change of status."""
         return validate_metadata_update(new["metadata"], old["metadata"])
 
+    def validate_ephemeral(self, new: Object, old: Object) -> list[FieldError]:
+        """Everything wrong with this change of a pod's ephemeral containers; all else stays as it was."""
+        raise NotImplementedError
+
     def grace_seconds(self, obj: Object, asked: int | None) -> int | None:
         """How long a deletion takes; None when there is nothing to wait for, ever."""
         return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from ..meta import validate_metadata, validate_metadata_update
-from ..status import FieldError
+from ..status import FieldError, forbidden_field
 from ..validation.pod_updates import validate_pod_status_update, validate_pod_update
-from ..validation.pods import validate_pod
+from ..validation.pods import validate_ephemeral, validate_pod
 from . import _pod_defaults
 from ._base import Object, Strategy
 
@@ -54,6 +56,36 @@ class PodStrategy(Strategy):
         return validate_metadata_update(new["metadata"], old["metadata"]) + validate_pod_status_update(
             new, old
         )
+
+    def validate_ephemeral(self, new: Object, old: Object) -> list[FieldError]:
+        wanted = (new.get("spec") or {}).get("ephemeralContainers") or []
+        for part in [part for part in new if part != "metadata"]:
+            del new[part]
+        new.update({part: deepcopy(value) for part, value in old.items() if part != "metadata"})
+        new["metadata"] = {**old["metadata"], "managedFields": new["metadata"].get("managedFields", [])}
+        before = old["spec"].get("ephemeralContainers") or []
+        if wanted:
+            new["spec"]["ephemeralContainers"] = wanted
+        _pod_defaults.apply(new)
+        if MIRROR in (old["metadata"].get("annotations") or {}):
+            return [forbidden_field("", "static pods do not support ephemeral containers")]
+        bump_generation(new, old)
+        names = {container.get("name") for container in wanted}
+        field = "spec.ephemeralContainers"
+        for container in before:
+            if container["name"] not in names:
+                return [
+                    forbidden_field(
+                        field, f'existing ephemeral containers "{container["name"]}" may not be removed\n'
+                    )
+                ]
+            if container not in wanted:
+                return [
+                    forbidden_field(
+                        field, f'existing ephemeral containers "{container["name"]}" may not be changed\n'
+                    )
+                ]
+        return validate_metadata_update(new["metadata"], old["metadata"]) + validate_ephemeral(new["spec"])
 
     def grace_seconds(self, obj: Object, asked: int | None) -> int | None:
         seconds = asked if asked is not None else obj["spec"].get("terminationGracePeriodSeconds", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from typing import Any
@@ -48,8 +49,30 @@ class ServiceAccountStrategy(Strategy):
     returns_deleted = True
 
 
+CONFIG_KEY_RULE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
+    "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+
+
+def _config_keys(obj: Object, *parts: str) -> list[FieldError]:
+    return [
+        invalid(f"{part}[{key}]", key, CONFIG_KEY_RULE)
+        for part in parts
+        for key in obj.get(part) or {}
+        if not re.fullmatch(r"[-._a-zA-Z0-9]+", key)
+    ]
+
+
 class ConfigMapStrategy(Strategy):
     """Data for pods."""
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        both = set(obj.get("data") or {}) & set(obj.get("binaryData") or {})
+        errors = [
+            invalid(f"data[{key}]", key, "duplicate of key present in binaryData") for key in sorted(both)
+        ]
+        return errors + _config_keys(obj, "data", "binaryData")
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         return super().validate_update(new, old) + _immutable_data(new, old)
@@ -74,7 +97,7 @@ class SecretStrategy(Strategy):
             obj.setdefault("data", {})[key] = b64encode(text.encode()).decode()
 
     def validate(self, obj: Object) -> list[FieldError]:
-        errors = []
+        errors = _config_keys(obj, "data")
         for key, value in (obj.get("data") or {}).items():
             try:
                 b64decode(value, validate=True)

@@ -83,6 +83,29 @@ def validate_spec(spec: Object, field: str, *, mirror: bool = False) -> list[Fie
     return errors
 
 
+def validate_ephemeral(spec: Object) -> list[FieldError]:
+    """What is wrong with containers that are put beside those of a running pod."""
+    taken = {c["name"] for part in ("containers", "initContainers") for c in spec.get(part) or []}
+    errors: list[FieldError] = []
+    for index, container in enumerate(spec.get("ephemeralContainers") or []):
+        field, name = f"spec.ephemeralContainers[{index}]", container.get("name", "")
+        if not name:
+            errors.append(required(f"{field}.name"))
+        elif not is_label(name):
+            errors.append(invalid(f"{field}.name", name, LABEL_RULE))
+        elif name in taken:
+            errors.append(duplicate(f"{field}.name", name))
+        taken.add(name)
+        if not container.get("image"):
+            errors.append(required(f"{field}.image"))
+        errors += [
+            forbidden_field(f"{field}.{part}", "cannot be set for an Ephemeral Container")
+            for part in ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
+            if container.get(part)
+        ]
+    return errors
+
+
 def _choice(obj: Object, part: str, field: str, choices: tuple[str, ...]) -> list[FieldError]:
     value = obj.get(part)
     if not value:
