@@ -297,8 +297,9 @@ def standalone(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def lone(standalone: Cluster) -> Iterator[StaticPod]:
-    it = StaticPod(standalone, "lone")
+def lone(standalone: Cluster, request: pytest.FixtureRequest) -> Iterator[StaticPod]:
+    """A pod that no other test had: what ended is forgotten only when the API has been seen."""
+    it = StaticPod(standalone, f"lone-{zlib.crc32(request.node.name.encode()):x}")
     yield it
     it.remove()
     it.until(lambda: not it.containers(".*"), "the containers are gone")
@@ -327,7 +328,10 @@ def test_standalone_a_restart_of_the_kubelet_does_not_panic(lone: StaticPod) -> 
     lone.write()
     container = lone.until(lone.containers, "a container runs")[0]["id"]
 
+    starts = "journalctl -u kubelet --no-pager -o cat | grep -c 'Starting kubelet main sync loop'"
+    before = int(lone.sh(starts))
     lone.sh("systemctl restart kubelet")
+    lone.until(lambda: int(lone.sh(starts)) > before, "the kubelet is back")
     lone.write(image="busybox:1.37")
     lone.until(lambda: lone.containers() and lone.containers()[0]["id"] != container, "another container")
 
