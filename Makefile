@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
+SUITE ?= tests
 
 .PHONY: setup lab grade test test-long mutation bench lint lock clean
 
@@ -30,7 +31,7 @@ test: setup
 	$(BIN)/pytest -m "not long" -n $(WORKERS) --dist loadscope
 
 test-long: setup
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -m long $(SUITE)
 
 # Some 12,000 small changes to the kubelet's semantics, each run through the tests that reach it: hours on two
 # cores. NAMES narrows it down: make mutation NAMES='labs.kubelet.phase*'. It goes on where it was stopped.

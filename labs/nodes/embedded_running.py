@@ -79,7 +79,10 @@ class EmbeddedCluster(RunningCluster):
         await self._control.request("clear")
         for node in self._nodes.values():
             node.close()
-        old = [path.rename(path.with_name(f".{path.name}")) for path in self._layout.nodes.iterdir()]
+        old = [self._layout.nodes / f".{name}" for name in self._names]
+        for name, directory in zip(self._names, old, strict=True):
+            removal.delete(directory)  # of a renewal that failed
+            (self._layout.nodes / name).rename(directory)
         self.evidence.append("lab", None, event="renewed")
         self._api = ApiProbe(self._forwarder.connect, self._layout.judge_credentials)
         preparing = Preparation.begin_anew(self._layout, self.port, self._spec.workers, bare=False)

@@ -13,7 +13,7 @@ import struct
 from types import TracebackType
 from typing import Self
 
-_RTM_NEWLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 20, 24
+_RTM_NEWLINK, _RTM_DELLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 17, 20, 24
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_EXCL, _NLM_F_CREATE = 0x1, 0x4, 0x200, 0x400
 _NLMSG_ERROR = 2
 _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 3, 10, 18, 28
@@ -83,6 +83,10 @@ class Netlink:
         info = _attribute(_IFLA_LINKINFO, _attribute(_IFLA_INFO_KIND, b"veth") + data)
         master = _attribute(_IFLA_MASTER, struct.pack("I", socket.if_nametoindex(bridge)))
         self._request(_RTM_NEWLINK, _link() + _name(name) + master + info, _NLM_F_CREATE | _NLM_F_EXCL)
+
+    def remove(self, name: str) -> None:
+        """Take the link `name` away, of a cable both ends; `OSError` where there is none."""
+        self._request(_RTM_DELLINK, _link(socket.if_nametoindex(name)))
 
     def set_up(self, name: str) -> None:
         """Switch the link `name` on."""

@@ -5,6 +5,7 @@ use, and nothing of it is seen on the host. Called by `labs.nodes.cluster_init`,
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from labs.nodes import namespaces
@@ -47,6 +48,8 @@ def connect_node(index: int, count: int, pid: int) -> None:
     try:
         with Netlink() as kernel:
             cable = f"veth{index}"
+            with suppress(OSError):  # of a node before it: its namespace goes some time after its processes
+                kernel.remove(cable)
             kernel.add_veth(cable, BRIDGE, "eth0", node)
             kernel.set_up(cable)
         namespaces.setns(node, namespaces.CLONE_NEWNET)
