@@ -81,10 +81,7 @@ class LeaderElector:
 
     async def release(self) -> None:
         """Give the lease back, so that the next one need not wait until it expires."""
-        if (
-            self._lease is None
-            or (self._lease.get("spec") or {}).get("holderIdentity") != self._election.identity
-        ):
+        if self._lease is None or not self._is_ours():
             return
         now = timestamps.micro_now()
         given = {"holderIdentity": "", "leaseDurationSeconds": 1, "acquireTime": now, "renewTime": now}
@@ -133,7 +130,7 @@ class LeaderElector:
 
     async def _try(self) -> bool:
         """Take or renew the lease; whether it is held now."""
-        if self.leading and self._lease is not None and self._valid():
+        if self._lease is not None and self._is_ours() and self._valid():
             try:
                 return await self._hold(self._lease)
             except ApiError as error:
@@ -196,6 +193,10 @@ class LeaderElector:
     def _observe(self, lease: Object) -> None:
         lease["metadata"].pop("managedFields", None)
         self._lease, self._observed = lease, self._clock()
+
+    def _is_ours(self) -> bool:
+        """Whether we held the lease when it was last seen."""
+        return ((self._lease or {}).get("spec") or {}).get("holderIdentity") == self._election.identity
 
     def _valid(self) -> bool:
         seconds = (self._lease or {}).get("spec", {}).get("leaseDurationSeconds") or 0
