@@ -119,16 +119,20 @@ class Mirrors:
             mirror = self._known.get(pod.full_name, seen)
             if mirror is not None and mirror["metadata"]["uid"] in self._taken:
                 mirror = None
-            if mirror is not None:
-                if is_mirror_of(mirror, pod) and "deletionTimestamp" not in mirror["metadata"]:
+            if mirror is None:
+                if await self._create(pod):
+                    return True
+                # after a restart the watch may show another pod's mirror only while this one is asked for
+                mirror = self._known.get(pod.full_name)
+                if mirror is None:
                     return False
-                uid = mirror["metadata"]["uid"]
-                klog.info("kubelet.go:3497", "Trying to delete pod", pod=pod.ref, podUID=uid)
-                if not await self._delete(mirror):
-                    return False
-                klog.info(
-                    "kubelet.go:3503", "Deleted mirror pod as it didn't match the static Pod", pod=pod.ref
-                )
+            if is_mirror_of(mirror, pod) and "deletionTimestamp" not in mirror["metadata"]:
+                return False
+            uid = mirror["metadata"]["uid"]
+            klog.info("kubelet.go:3497", "Trying to delete pod", pod=pod.ref, podUID=uid)
+            if not await self._delete(mirror):
+                return False
+            klog.info("kubelet.go:3503", "Deleted mirror pod as it didn't match the static Pod", pod=pod.ref)
             return await self._create(pod)
 
     async def _create(self, pod: Pod) -> bool:

@@ -303,6 +303,28 @@ async def test_a_pod_put_back_while_its_old_mirror_is_being_removed_gets_its_own
 
 
 @virtual
+async def test_an_edit_made_while_the_kubelet_was_down_reaches_the_mirror_though_the_watch_is_slow(
+    tmp_path: Path,
+) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest())
+        await n.runs()
+        await n.stop()
+        n.put("web.yaml", manifest(container={"image": "busybox:1.37"}))
+        answer = n.api.request
+
+        async def request(method: str, path: str, *rest: Any) -> Any:
+            if (method, path) == ("POST", "/api/v1/namespaces/default/pods"):
+                await asyncio.sleep(0.5)  # meanwhile the kubelet lists the pods that there are
+            return await answer(method, path, *rest)
+
+        n.api.request = request  # type: ignore[method-assign]
+        await n.start()
+
+        await n.until(lambda: n.status().get("image", "").endswith("1.37"), 10)
+
+
+@virtual
 async def test_fact_52_an_edit_shows_as_another_hash_on_the_mirror(tmp_path: Path) -> None:
     def shown() -> str:
         mirror = n.mirror()
