@@ -153,7 +153,7 @@ class Syncer(Protocol):
 
     async def sync(self, pod: Pod) -> None: ...
     async def terminate(self, pod: Pod) -> None: ...
-    async def terminated(self, pod: Pod, coming_back: bool) -> None: ...
+    async def terminated(self, pod: Pod, wanted: bool, coming_back: bool) -> None: ...
     def status_of(self, pod: Pod) -> dict[str, Any]: ...
 
 
@@ -185,5 +185,5 @@ class TimedSyncer:
     async def terminate(self, pod: Pod) -> None:
         await self._syncer.terminate(pod)
 
-    async def terminated(self, pod: Pod, coming_back: bool) -> None:
-        await self._syncer.terminated(pod, coming_back)
+    async def terminated(self, pod: Pod, wanted: bool, coming_back: bool) -> None:
+        await self._syncer.terminated(pod, wanted, coming_back)

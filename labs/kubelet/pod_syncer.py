@@ -283,15 +283,15 @@ class PodSyncer:
             )
         self._publish(pod, status, terminating=True)
 
-    async def terminated(self, pod: Pod, coming_back: bool) -> None:
+    async def terminated(self, pod: Pod, wanted: bool, coming_back: bool) -> None:
         """Tidy up after the last container; what comes back under the same UID keeps its dead containers.
 
-        A pod of the API is known until it is gone there.
+        A pod of the API is known until it is gone there, which one that no source asks for has been all along.
         """
         status = self.runtime_statuses.get(pod.uid) or await self._read(pod)  # as `terminate` left it
         keep = coming_back or pod.uid in self._evicted
         await self._runtime.remove_dead(pod, status, KEPT_DEAD if keep else 0)
-        if not pod.is_static and self._statuses is not None:
+        if not pod.is_static and wanted and not coming_back and self._statuses is not None:
             self._latest[pod.uid] = last = concluded(pod, self._latest[pod.uid])
             self._statuses.finish(pod, last)
             return

@@ -31,7 +31,7 @@ class Syncer(Protocol):
 
     async def sync(self, pod: Pod) -> None: ...
     async def terminate(self, pod: Pod) -> None: ...
-    async def terminated(self, pod: Pod, coming_back: bool) -> None: ...
+    async def terminated(self, pod: Pod, wanted: bool, coming_back: bool) -> None: ...
 
 
 class Phase(Enum):
@@ -100,8 +100,11 @@ class PodWorker:
             stopped.cancel()
         self.phase = Phase.TERMINATING
         await self._insist(self._syncer.terminate)
-        await self._insist(lambda pod: self._syncer.terminated(pod, self.restart_requested is not None))
+        await self._insist(self._conclude)
         self.phase = Phase.TERMINATED
+
+    async def _conclude(self, pod: Pod) -> None:
+        await self._syncer.terminated(pod, self.wanted, self.restart_requested is not None)
 
     async def _sync(self) -> float:
         """One sync; the seconds until the next."""

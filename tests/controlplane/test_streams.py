@@ -150,6 +150,7 @@ def test_a_container_is_attached_to(streams: Streams, protocol: dict[str, str]) 
 @needs_httpd
 def test_a_port_is_forwarded_many_times(streams: Streams, protocol: dict[str, str]) -> None:
     script = """
+    : > /tmp/forward  # not what a run before has left
     kubectl port-forward "$1" :80 > /tmp/forward 2>&1 &
     until grep -q '^Forwarding from 127' /tmp/forward; do sleep 0.1; done
     port=$(sed -n 's/^Forwarding from 127.0.0.1:\\([0-9]*\\) .*/\\1/p' /tmp/forward)
@@ -163,6 +164,7 @@ def test_a_port_is_forwarded_many_times(streams: Streams, protocol: dict[str, st
 @needs_curl
 def test_a_refused_port_is_told_by_the_client(streams: Streams) -> None:
     script = """
+    : > /tmp/forward  # not what a run before has left
     kubectl port-forward "$1" :81 > /tmp/forward 2>&1 &
     until grep -q '^Forwarding from 127' /tmp/forward; do sleep 0.1; done
     port=$(sed -n 's/^Forwarding from 127.0.0.1:\\([0-9]*\\) .*/\\1/p' /tmp/forward)

@@ -431,3 +431,23 @@ async def test_a_container_that_cannot_be_started_says_why(tmp_path: Path) -> No
         assert n.status()["lastState"]["terminated"]["reason"] == "StartError"
         await n.until(lambda: "Failed" in n.api.reasons("web-node-1"))
         assert f"Error: {why}" in {e["message"] for e in n.api.events("web-node-1")}
+
+
+@virtual
+@pytest.mark.parametrize("later", [0.0, 0.5, 1.5, 5.0])
+async def test_a_manifest_put_back_while_the_restarted_kubelet_stops_its_orphan_runs_again(
+    tmp_path: Path, later: float
+) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", ignores_term=True)
+        n.put("web.yaml", manifest())
+        before = await n.runs()
+        await n.stop()
+        n.remove("web.yaml")
+        await n.start()
+        await n.until(n.kubelet.workers.pods)  # what runs, and is asked for by no file
+        await asyncio.sleep(later)
+
+        n.put("web.yaml", manifest())
+
+        await n.until(lambda: [c for c in n.running() if c.id != before.id], 20)
