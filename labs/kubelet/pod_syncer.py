@@ -286,7 +286,7 @@ class PodSyncer:
     async def terminated(self, pod: Pod, wanted: bool, coming_back: bool) -> None:
         """Tidy up after the last container; what comes back under the same UID keeps its dead containers.
 
-        A pod of the API is known until it is gone there, which one that no source asks for has been all along.
+        A pod of the API is known until it is gone there; one that no source asks for is gone already.
         """
         status = self.runtime_statuses.get(pod.uid) or await self._read(pod)  # as `terminate` left it
         keep = coming_back or pod.uid in self._evicted
