@@ -86,6 +86,7 @@ def test_a_taken_port_ends_it(unstarted: Plane) -> None:
     ) in log
 
 
+@pytest.mark.long
 def test_an_etcd_that_never_answers_ends_it(unstarted: Plane) -> None:
     started = time.monotonic()
 

@@ -60,6 +60,7 @@ def test_scores_that_differ_are_status_1(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(any(need.required and not need.ok for need in needs()), reason="no embedded node here")
 @pytest.mark.timeout(1200)
+@pytest.mark.long
 def test_every_member_scores_what_is_expected_and_the_same_again(tmp_path: Path) -> None:
     folder = tmp_path / "class"
     done = call(tmp_path, *GRADER, "sample", "--workers", "2", "--keep", str(folder), timeout=900)
