@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-WORKERS ?= 2
+# One more than there are cores here: much of a test is waiting for a node.
+WORKERS ?= 3
 SUITE ?= tests
 
 .PHONY: setup lab grade test test-long mutation bench lint lock clean
