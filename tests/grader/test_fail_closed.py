@@ -11,6 +11,7 @@ NOTHING = {"first": None, "second": None}
 def grade_of(course: Course, student: str = "student") -> object:
     return course.scores().get(student)
 
+
 #: Where the stand-in lab gives up. All of them take the grader the same way, so one stands for them in short runs.
 FAILURES = [*(pytest.param(fail, marks=pytest.mark.long) for fail in ("boot", "start", "null")), "judge"]
 
