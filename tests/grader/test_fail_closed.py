@@ -12,7 +12,7 @@ def grade_of(course: Course, student: str = "student") -> object:
     return course.scores().get(student)
 
 
-#: Where the stand-in lab gives up. All of them take the grader the same way, so one stands for them in short runs.
+#: Where the stand-in lab gives up. The grader takes all alike, so one stands for them in short runs.
 FAILURES = [*(pytest.param(fail, marks=pytest.mark.long) for fail in ("boot", "start", "null")), "judge"]
 
 
