@@ -2,8 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# One more than there are cores here: much of a test is waiting for a node.
-WORKERS ?= 3
+WORKERS ?= 2
 SUITE ?= tests
 
 .PHONY: setup lab grade test test-long mutation bench lint lock clean

@@ -27,6 +27,8 @@ spec:
     image: {image}
     command: ["sh", "-c", "exec sleep 100000"]
 """
+pytestmark = pytest.mark.long
+
 #: An upper bound that no machine should need; what is waited for is said when it is over.
 PATIENCE = 200.0
 

@@ -35,7 +35,9 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("component", ["kube-scheduler", "kube-controller-manager"])
+@pytest.mark.parametrize(
+    "component", ["kube-scheduler", pytest.param("kube-controller-manager", marks=pytest.mark.long)]
+)
 def test_an_unknown_flag_ends_the_container_and_is_found_in_its_log(cluster: Cluster, component: str) -> None:
     flag = "--" + "".join(random.choices(string.ascii_lowercase, k=10))
     manifest, kept = f"{MANIFESTS}/{component}.yaml", f"/root/{component}.yaml"

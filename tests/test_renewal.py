@@ -59,6 +59,7 @@ def test_nothing_of_the_old_nodes_is_kept(cluster: Cluster) -> None:
     assert sorted(path.name for path in (cluster.directory / "nodes").iterdir()) == sorted(cluster.nodes)
 
 
+@pytest.mark.long
 def test_a_command_on_a_node_that_is_renewed_ends(cluster: Cluster) -> None:
     import threading
 
@@ -80,6 +81,7 @@ def test_a_command_on_a_node_that_is_renewed_ends(cluster: Cluster) -> None:
     assert len(outcomes) == 1
 
 
+@pytest.mark.long
 def test_an_exercise_starts_where_the_api_server_was_taken_away(cluster: Cluster) -> None:
     cluster.run(["mv", "/etc/kubernetes/manifests/kube-apiserver.yaml", "/root/"])
     gone = ["sh", "-c", "while crictl ps -q --name kube-apiserver | grep -q .; do :; done"]

@@ -87,6 +87,7 @@ def test_what_happens_on_a_worker_is_evidence(cluster: Cluster) -> None:
     assert files == [(worker, "/etc/kubernetes/manifests/seen")]
 
 
+@pytest.mark.long
 def test_a_resumed_cluster_has_all_its_nodes(cluster: Cluster) -> None:
     launch.stop(cluster.directory)
 
