@@ -60,11 +60,12 @@ def main() -> None:
         work = prepare()
     except LabsError as error:
         raise SystemExit(f"labs: {error}") from None
-    opened = work / FIRST
     options = sys.argv[1:]
     if os.geteuid() == 0:
         options = ["--allow-root", *options]
-    argv = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={work}", *options, str(opened)]
+    # As the default address, so that the one which is printed leads to the first lab too.
+    opened = f"--LabApp.default_url=/lab/tree/{FIRST}"
+    argv = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={work}", opened, *options]
     # A student's JupyterLab: no instructor's panels, and no question about news before the first lab.
     places = [str(COURSE / "jupyter"), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     os.execve(sys.executable, argv, {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(places)})
