@@ -2,7 +2,8 @@
 
 Machines differ, so boots are also given as a multiple of a unit measured in the same run: one cold start of
 Python with the libraries that kubelet, runtime and API server load. What was recorded of the real kubelet is
-printed beside ours, measured by the same method on a machine of two cores.
+printed beside ours, measured by the same method on a machine of two cores; where Docker and the real
+components are at hand, the real kubelet is measured in the same run too, which is the fair comparison.
 """
 
 from __future__ import annotations
@@ -14,19 +15,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from rich.console import Console
 
 from labs.cluster import Cluster
 from tests.bench import tables
-from tests.bench.boots import boot, kinds_of_nodes
+from tests.bench.boots import REAL, boot, kinds_of_nodes
 from tests.bench.node import Node
 from tests.bench.processes import Usage, family, usage
 from tests.bench.static_pods import Crowd, crowd, life, roles
 
 BOOTS = 5
 ROUNDS = 10
+REAL_ROUNDS = 5  # an edit takes the real kubelet a quarter of a minute
 CROWDS = (10, 50, 100)
 IDLE_SECONDS = 30
 SETTLE_SECONDS = 10
@@ -86,19 +88,38 @@ def idleness(node: Node) -> None:
     )
 
 
-def static_pods(node: Node) -> None:
+def static_pods(node: Node, rounds: int, name: str) -> tuple[dict[str, list[float]], dict[int, Crowd]]:
     """One pod's life, again and again; then many at once."""
-    with part("one static pod"):
-        rows: dict[str, list[float]] = {}
-        for number in range(ROUNDS):
+    rows: dict[str, list[float]] = {}
+    with part(f"{name}: one static pod"):
+        for number in range(rounds):
             for key, seconds in life(node, f"t{number}"):
                 rows.setdefault(key, []).append(seconds)
-        console.print(tables.latencies(rows))
     results: dict[int, Crowd] = {}
     for count in CROWDS:
-        with part(f"{count} pods at once"):
+        with part(f"{name}: {count} pods at once"):
             results[count] = crowd(node, count)
-    console.print(tables.crowds(results))
+    return rows, results
+
+
+def real_static_pods() -> tuple[dict[str, list[float]], dict[int, Crowd]]:
+    """The same of a node of the real components, in this run; nothing where there is none."""
+    options = kinds_of_nodes()[0].get(REAL)
+    if options is None:
+        return {}, {}
+    with running("real", **options) as node:
+        return static_pods(node, REAL_ROUNDS, "the real kubelet")
+
+
+@contextmanager
+def running(name: str, **options: str) -> Iterator[Node]:
+    """The first node of a cluster that is there for this long."""
+    cluster = Cluster.up(name, **options)
+    try:
+        with closing(Node(cluster)) as node:
+            yield node
+    finally:
+        cluster.down()
 
 
 def main() -> None:
@@ -106,15 +127,13 @@ def main() -> None:
         os.environ["XDG_STATE_HOME"] = home
         with part("boots"):
             boots()
-        cluster = Cluster.up("bench")
-        try:
-            node = Node(cluster)
+        with running("bench") as node:
             with part("idleness"):
                 idleness(node)
-            static_pods(node)
-            node.close()
-        finally:
-            cluster.down()
+            rows, results = static_pods(node, ROUNDS, "ours")
+        real_rows, real_results = real_static_pods()
+        console.print(tables.latencies(rows, real_rows))
+        console.print(tables.crowds(results, real_results))
 
 
 if __name__ == "__main__":

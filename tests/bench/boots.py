@@ -19,6 +19,7 @@ from labs.nodes.state import cluster_directory
 
 POLL_SECONDS = 0.02
 PATIENCE_SECONDS = 120.0
+REAL = "kind, real kubelet and control plane"
 
 
 def kinds_of_nodes() -> tuple[dict[str, dict[str, str]], list[str]]:
@@ -31,7 +32,7 @@ def kinds_of_nodes() -> tuple[dict[str, dict[str, str]], list[str]]:
     kinds["kind"] = {"backend": "kind"}
     if not image.real:
         return kinds, [f"no real components in {image.tag}: labs node-image build --from-debian --real DIR"]
-    kinds["kind, real kubelet and control plane"] = {"backend": "kind", "engine": "kubelet"}
+    kinds[REAL] = {"backend": "kind", "engine": "kubelet"}
     return kinds, []
 
 

@@ -21,7 +21,9 @@ from cri_api.v1 import api_pb2 as cri
 from cri_api.v1.api_pb2_grpc import RuntimeServiceStub
 
 from labs.cluster import Cluster
+from labs.nodes.kind import daemon
 from labs.nodes.readiness import Api
+from labs.nodes.spec import KIND
 from tests.bench.processes import family
 
 POLL_SECONDS = 0.005
@@ -46,7 +48,8 @@ class Node:
         assert cluster.supervisor_pid is not None
         self.name = cluster.nodes[0]
         self.supervisor = cluster.supervisor_pid
-        self.root = Path(f"/proc/{_process_1(self.supervisor)}/root")
+        self.process_1 = _container(self.name) if cluster.backend == KIND else _process_1(self.supervisor)
+        self.root = Path(f"/proc/{self.process_1}/root")
         self.manifests = self.root / "etc/kubernetes/manifests"
         self._channel = grpc.insecure_channel(f"unix:{self.root / SOCKET}")
         self.runtime = RuntimeServiceStub(self._channel)
@@ -138,8 +141,13 @@ class Node:
                     self._news.notify_all()
 
 
+def _container(node: str) -> int:
+    """The first process of a node that is a container of Docker's."""
+    return int(daemon.connect().containers.get(node).attrs["State"]["Pid"])
+
+
 def _process_1(supervisor: int) -> int:
-    """The node's first process: the nearest one to the supervisor that runs labs.nodes.init."""
+    """The first process of an embedded node: the nearest one to the supervisor that runs labs.nodes.init."""
     for pid in family(supervisor):
         argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
         if not argv[0].endswith("bwrap") and any(each.endswith("labs/nodes/init") for each in argv):

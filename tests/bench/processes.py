@@ -60,7 +60,9 @@ def by_role(pids: Iterable[int]) -> dict[str, Usage]:
 
 def _role(argv: list[str]) -> str:
     program = argv[0].rpartition("/")[2]
-    if program == "bwrap" or any(argument.endswith("labs/nodes/init") for argument in argv):
+    if program in ("bwrap", "containerd-shim-runc-v2") or any(
+        argument.endswith("labs/nodes/init") for argument in argv
+    ):
         return "monitors"
     return {"kubelet": "kubelet", "containerd": "runtime"}.get(program, "")
 

@@ -124,4 +124,4 @@ def crowd(node: Node, count: int) -> Crowd:
 
 def roles(node: Node) -> dict[str, Usage]:
     """Kubelet, runtime and monitors as they are now."""
-    return by_role(family(node.supervisor))
+    return by_role(family(node.process_1))

@@ -42,44 +42,59 @@ def times(rows: Mapping[str, Sequence[float]], unit: float) -> Table:
     return table
 
 
-def latencies(rows: Mapping[str, Sequence[float]]) -> Table:
-    """One static pod's life, step by step."""
-    table = _beside("one static pod", "what", "count", "median s", "p90", "real median", "p90", "real / ours")
+def latencies(rows: Mapping[str, Sequence[float]], here: Mapping[str, Sequence[float]]) -> Table:
+    """One static pod's life, step by step; `here` has the real kubelet's times of this run, if any."""
+    columns = ("what", "count", "median s", "p90", "real median", "p90", "real / ours")
+    table = _beside("one static pod", *columns, *(("real here", "p90", "/ ours") if here else ()))
     for key, values in rows.items():
         grace = LEAST_GRACE if key.startswith("remove") else 0.0
-        real = [value - grace for value in RECORDED["seconds"][key]]
-        ours, theirs = statistics.median(values), statistics.median(real)
-        table.add_row(
-            WORDS[key],
-            str(len(values)),
-            f"{ours:.3f}",
-            f"{p90(values):.3f}",
-            f"{theirs:.3f}",
-            f"{p90(real):.3f}",
-            f"{theirs / max(ours, 0.001):.1f}",
-        )
+        ours = statistics.median(values)
+        cells = [WORDS[key], str(len(values)), f"{ours:.3f}", f"{p90(values):.3f}"]
+        for real in ([value - grace for value in RECORDED["seconds"][key]], here.get(key)):
+            if real:
+                theirs = statistics.median(real)
+                cells += [f"{theirs:.3f}", f"{p90(real):.3f}", f"{theirs / max(ours, 0.001):.1f}"]
+        table.add_row(*cells)
     return table
 
 
-def crowds(results: Mapping[int, Crowd]) -> Table:
-    """Many pods at once: seconds, and the memory of all that runs them."""
-    table = _beside("many static pods at once", "pods", "what", "ours", "real", "real / ours")
+def crowds(results: Mapping[int, Crowd], here: Mapping[int, Crowd]) -> Table:
+    """Many pods at once: seconds, and the memory of all that runs them; `here` as with `latencies`."""
+    columns = ("pods", "what", "ours", "real", "real / ours")
+    table = _beside("many static pods at once", *columns, *(("real here", "/ ours") if here else ()))
     for count, crowd in results.items():
-        real = RECORDED["at_once"][str(count)]
-        all_gone = real["all_gone"] - LEAST_GRACE
-        weight = sum(usage.pss_mb for usage in crowd.usage.values())
+        sides = [_figures(crowd), _recorded(RECORDED["at_once"][str(count)])]
+        if count in here:
+            sides.append(_figures(here[count]))
+        for row, (what, digits) in enumerate(_OF_A_CROWD):
+            ours, *theirs = (side[row] for side in sides)
+            cells = [str(count), what, f"{ours:.{digits}f}"]
+            for real in theirs:
+                cells += [f"{real:.{digits}f}", f"{real / max(ours, 0.001):.1f}"]
+            table.add_row(*cells)
         parts = ", ".join(f"{role} {usage.pss_mb:.0f}" for role, usage in crowd.usage.items())
-        for what, ours, theirs, digits in (
-            ("all containers, s", crowd.all_containers, real["all_containers"], 2),
-            ("all mirrors Running, s", crowd.all_mirrors_running, real["all_mirrors_running"], 2),
-            (f"all gone, less {LEAST_GRACE:.0f} s of grace", crowd.all_gone, all_gone, 2),
-            ("their work, CPU s", crowd.cpu_s, sum(real["cpu_s"].values()), 2),
-            (f"PSS, MB ({parts})", weight, sum(real["pss_mb"].values()), 0),
-        ):
-            ratio = f"{theirs / max(ours, 0.001):.1f}"
-            table.add_row(str(count), what, f"{ours:.{digits}f}", f"{theirs:.{digits}f}", ratio)
-        table.add_section()
+        table.add_row("", f"of ours: {parts}", end_section=True)
     return table
+
+
+#: What is told of a crowd, with how many digits.
+_OF_A_CROWD = (
+    ("all containers, s", 2),
+    ("all mirrors Running, s", 2),
+    (f"all gone, less {LEAST_GRACE:.0f} s of grace", 2),
+    ("their work, CPU s", 2),
+    ("PSS, MB", 0),
+)
+
+
+def _figures(crowd: Crowd) -> tuple[float, ...]:
+    weight = sum(usage.pss_mb for usage in crowd.usage.values())
+    return (crowd.all_containers, crowd.all_mirrors_running, crowd.all_gone, crowd.cpu_s, weight)
+
+
+def _recorded(real: Mapping[str, Any]) -> tuple[float, ...]:
+    times = (real["all_containers"], real["all_mirrors_running"], real["all_gone"] - LEAST_GRACE)
+    return (*times, sum(real["cpu_s"].values()), sum(real["pss_mb"].values()))
 
 
 def idle(usage: Mapping[str, Usage], seconds: float) -> Table:
