@@ -6,23 +6,18 @@ What flags there are, of which type and with which default, is read from the com
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from .flagvalues import READERS, boolean, comma_separated, duration, integer, quoted
 
 #: `  -v, --v Level     text`, `      --leader-elect     text`, `--version version[=true]`.
 _FLAG = re.compile(
     r"^ {2,6}(?:-(?P<short>\w), )?--(?P<name>[\w-]+)(?: (?P<kind>\S+?)(?P<optional>\[=true\])?)?(?: {2,}|$)"
 )
 _DEFAULT = re.compile(r"\(default (?P<value>\"[^\"]*\"|\[[^\]]*\]|[^\s()]+)\)\s*$")
-
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]*)")
-_BOOLEANS = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True)
-_BOOLEANS |= dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False)
 
 
 class FlagError(Exception):
@@ -33,129 +28,13 @@ class HelpWanted(Exception):
     """`--help` or `-h` was given."""
 
 
-def duration(text: str) -> float:
-    """Seconds of a Go duration such as `1m30s`. Raises `ValueError` with Go's own words."""
-    sign, rest = (-1.0, text[1:]) if text[:1] == "-" else (1.0, text.removeprefix("+"))
-    if rest == "0":
-        return 0.0
-    seconds, position = 0.0, 0
-    while position < len(rest):
-        part = _DURATION_PART.match(rest, position)
-        if part is None:
-            raise ValueError(f'time: invalid duration "{text}"')
-        number, unit = part.groups()
-        if not unit:
-            raise ValueError(f'time: missing unit in duration "{text}"')
-        if unit not in _SECONDS:
-            raise ValueError(f'time: unknown unit "{unit}" in duration "{text}"')
-        seconds += float(number) * _SECONDS[unit]
-        position = part.end()
-    if not rest:
-        raise ValueError(f'time: invalid duration "{text}"')
-    return sign * seconds
-
-
-def boolean(text: str) -> bool:
-    """Go's `strconv.ParseBool`."""
-    if text not in _BOOLEANS:
-        raise ValueError(f'strconv.ParseBool: parsing "{text}": invalid syntax')
-    return _BOOLEANS[text]
-
-
-def _integer(function: str, low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        why = "invalid syntax"
-        if re.fullmatch(r"[+-]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|[1-9]\d*|0)", text) and not (
-            low == 0 and text[0] in "+-"
-        ):
-            digits = text.lstrip("+-")
-            octal = digits[:1] == "0" and digits.isdigit() and len(digits) > 1
-            value = int(digits, 8 if octal else 0) * (-1 if text[0] == "-" else 1)
-            if low <= value <= high:
-                return value
-            why = "value out of range"
-        raise ValueError(f'strconv.{function}: parsing "{text}": {why}')
-
-    return parse
-
-
-def _float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f'strconv.ParseFloat: parsing "{text}": invalid syntax') from None
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text.strip()))
-    except ValueError:
-        raise ValueError(f'failed to parse IP: "{text}"') from None
-
-
-def _ports(text: str) -> str:
-    """A range of ports, as `first-last`, `first+more` or one alone (`apimachinery/pkg/util/net`)."""
-    first, separator, last = text.strip().partition("-")
-    if not separator:
-        first, separator, last = text.strip().partition("+")
-    numbers = []
-    for part in (first, last) if separator else (first,):
-        if not part.isdigit():
-            raise ValueError(f'strconv.Atoi: parsing "{part}": invalid syntax')
-        numbers.append(int(part))
-    if "-" in text and numbers[1] < numbers[0]:
-        raise ValueError(f"end port cannot be less than start port: {text}")
-    return text
-
-
-def _named_pair(text: str) -> str:
-    if text.partition(":")[0].count(",") != 1:
-        raise ValueError("expected comma separated certificate and key file paths")
-    return text
-
-
-def _version(text: str) -> str:
-    if text != "raw" and not text.startswith("v"):
-        boolean(text)
-    return text
-
-
-def _module_pattern(text: str) -> str:
-    for part in filter(None, text.split(",")):
-        if not re.fullmatch(r"[^=]+=\d+", part):
-            raise ValueError(f"{json.dumps(part)} does not have the pattern=N format")
-    return text
-
-
-def _pairs(text: str) -> dict[str, str]:
-    pairs = {}
-    for part in filter(None, text.split(",")):
-        key, given, value = part.partition("=")
-        if not given:
-            raise ValueError(f"{part} must be formatted as key=value")
-        pairs[key] = value
-    return pairs
-
-
-#: How a value of each type is read; every type that is not here takes any text.
-_PARSERS: Mapping[str, Callable[[str], object]] = {
-    "bool": boolean,
-    "duration": duration,
-    "float": _float,
-    "float32": _float,
-    "int": _integer("ParseInt", -(2**63), 2**63 - 1),
-    "int32": _integer("ParseInt", -(2**31), 2**31 - 1),
-    "Level": _integer("ParseUint", 0, 2**31 - 1),
-    "ip": _address,
-    "stringToString": _pairs,
-    "portRange": _ports,
-    "namedCertKey": _named_pair,
-    "uint": _integer("ParseUint", 0, 2**64 - 1),
-    "version": _version,
-    "pattern=N,...": _module_pattern,
-}
 #: What is between the values of a flag that may be given several times, by its type.
-_BETWEEN = {"strings": ",", "stringArray": "\0", "namedCertKey": "\0"}
+_BETWEEN = {
+    **dict.fromkeys(
+        ("strings", "mapStringString", "stringToString", "colonSeparatedMultimapStringString"), ","
+    ),
+    **dict.fromkeys(("stringArray", "namedCertKey"), "\0"),
+}
 
 
 @dataclass(frozen=True)
@@ -196,15 +75,22 @@ class Flags:
 
     def number(self, name: str) -> int:
         """The value of an integer."""
-        return int(self.text(name) or 0)
+        return integer(self.text(name) or "0")
 
     def seconds(self, name: str) -> float:
         """The value of a `duration`."""
         return duration(self.text(name) or "0")
 
     def words(self, name: str) -> list[str]:
-        """The values of a list."""
-        return [word for word in self.text(name).split(_BETWEEN.get(self.known[name].kind, ",")) if word]
+        """The values of a list, without empty ones."""
+        return [word for word in self.every(name) if word]
+
+    def every(self, name: str) -> list[str]:
+        """The values of a list as they were given."""
+        text, kind = self.text(name), self.known[name].kind
+        if kind == "strings":
+            return comma_separated(text)
+        return text.split(_BETWEEN.get(kind, ",")) if text else []
 
 
 @dataclass(frozen=True)
@@ -269,7 +155,7 @@ class FlagSet:
             appended = between is not None and flag.name in given
             given[flag.name] = f"{given[flag.name]}{between}{value}" if appended else value
         if stray:
-            listed = " ".join(f'"{word}"' for word in stray)
+            listed = " ".join(map(quoted, stray))
             raise FlagError(f'"{self.program}" does not take any arguments, got [{listed}]')
         return Flags(self.flags, given)
 
@@ -295,6 +181,6 @@ class FlagSet:
     @staticmethod
     def _check(flag: Flag, value: str) -> None:
         try:
-            _PARSERS.get(flag.kind, str)(value)
+            READERS.get(flag.kind, str)(value)
         except ValueError as error:
-            raise FlagError(f'invalid argument "{value}" for "{flag.spelled}" flag: {error}') from None
+            raise FlagError(f'invalid argument {quoted(value)} for "{flag.spelled}" flag: {error}') from None

@@ -1,5 +1,6 @@
 """Command lines are read as pflag reads them: the wording is the real components' own."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labs.controlplane import apiserver, controllermanager, scheduler
-from labs.controlplane.flags import FlagError, FlagSet, HelpWanted, duration
+from labs.controlplane.apiserver import options
+from labs.controlplane.flags import FlagError, FlagSet, HelpWanted
+from labs.controlplane.flagvalues import comma_separated, duration, port_range
 
 SCHEDULER = FlagSet.of("kube-scheduler", Path(scheduler.__file__).with_name("usage.txt"))
 MANAGER = FlagSet.of("kube-controller-manager", Path(controllermanager.__file__).with_name("usage.txt"))
 APISERVER = FlagSet.of("kube-apiserver", Path(apiserver.__file__).with_name("usage.txt"))
+PARSE = {
+    "kube-apiserver": options.parse,
+    "kube-controller-manager": MANAGER.parse,
+    "kube-scheduler": SCHEDULER.parse,
+}
+#: What the real programs, 1.36.2, say of a value of each type given to each of their flags.
+RECORDED = [
+    json.loads(line) for line in Path(__file__).with_name("command_lines.jsonl").read_text().splitlines()
+]
 
 REFUSED = [
     ("--wrong", "unknown flag: --wrong"),
@@ -48,6 +60,46 @@ def test_a_bad_command_line_is_refused_in_pflags_words(argument, message):
         SCHEDULER.parse([argument])
 
     assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize("program", PARSE)
+def test_every_flag_takes_and_refuses_the_values_that_the_real_program_does(program):
+    def said(arguments):
+        with pytest.raises(FlagError) as refusal:
+            PARSE[program](arguments)
+        return f"Error: {refusal.value}"
+
+    lines = [line for line in RECORDED if line["program"] == program]
+    wrong = [(line, words) for line in lines if (words := said(line["arguments"])) != line["says"]]
+
+    assert wrong == []
+
+
+@given(st.sampled_from(sorted(PARSE)), st.text(st.characters(codec="utf-8", exclude_characters="\0")))
+def test_a_value_that_is_no_number_is_carried_by_the_message(program, value):
+    text = f"{value}!"
+
+    with pytest.raises(FlagError) as refusal:
+        PARSE[program]([f"--secure-port={text}"])
+
+    shown = json.dumps(text, ensure_ascii=False)
+    why = f"strconv.ParseInt: parsing {shown}: invalid syntax"
+    assert str(refusal.value) == f'invalid argument {shown} for "--secure-port" flag: {why}'
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1), min_size=1))
+def test_what_stands_in_double_quotes_is_one_value_of_a_list(values):
+    line = ",".join('"' + value.replace('"', '""') + '"' for value in values)
+
+    assert comma_separated(line) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [("30000-32767", (30000, 32767)), ("30000+5", (30000, 30005)), ("30080", (30080, 30080)), ("", (0, 0))],
+)
+def test_a_range_of_ports_has_three_spellings(text, ports):
+    assert port_range(text) == ports
 
 
 @given(st.from_regex(r"[a-z][a-z0-9]{0,20}", fullmatch=True))

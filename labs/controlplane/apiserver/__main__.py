@@ -145,7 +145,7 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     modes = authorizing.of(parsed, graph, policy, policy_bootstrap.node_rules(defaults))
     informers = Informers(storage, hub, (policy, graph))
     ports = parsed.flags.text("service-node-port-range")
-    allocation = Allocation(storage, parsed.service_cluster_ip_range, ports)
+    allocation = Allocation(storage, parsed.service_network, ports)
     admission = Admission(storage, hub, Escalation(modes), allocation)
     registry = Registry(storage, admission)
     authenticator = authenticating.of(parsed, storage)
@@ -164,9 +164,7 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
         informers,
         f"{parsed.advertise_address}:{parsed.secure_port}",
     )
-    bootstrap = Bootstrap(
-        storage, parsed.service_cluster_ip_range, parsed.advertise_address, parsed.secure_port
-    )
+    bootstrap = Bootstrap(storage, parsed.service_network, parsed.advertise_address, parsed.secure_port)
     tasks = [
         loop.create_task(hub.run()),
         loop.create_task(compact_for_ever(etcd)),

@@ -10,6 +10,8 @@ import ipaddress
 import time
 from typing import Any
 
+from labs.controlplane import flagvalues
+
 from . import status
 from .resources import core
 from .status import FieldError, invalid
@@ -27,8 +29,8 @@ class Allocation:
         self._storage = storage
         self._network = ipaddress.ip_network(service_range)
         self._range_text = port_range
-        first, _, last = port_range.partition("-")
-        self._ports = range(int(first), int(last) + 1)
+        first, last = flagvalues.port_range(port_range)
+        self._ports = range(first, last + 1)
         self._held: dict[str | int, float] = {}
 
     async def create(self, service: Object) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from labs.controlplane import pem
-from labs.controlplane.flags import boolean
+from labs.controlplane.flagvalues import boolean, port_range
 
 from .configfile import aggregate
 from .options import ADMISSION_PLUGINS, InvalidOptions, Options
@@ -278,8 +278,8 @@ def _services(options: Options) -> Iterable[str]:
             f"--kubernetes-service-node-port {port} must be between 0 and 65535, inclusive. If 0, the "
             "Kubernetes master service will be of type ClusterIP"
         )
-    first, _, last = flags.text("service-node-port-range").partition("-")
-    if port and not int(first) <= port <= int(last or first):
+    first, last = port_range(flags.text("service-node-port-range"))
+    if port and not first <= port <= last:
         yield f"kubernetes service node port range {first}-{last} doesn't contain {port}"
     if (count := flags.number("apiserver-count")) <= 0:
         yield f"--apiserver-count should be a positive number, but value '{count}' provided"
@@ -295,7 +295,7 @@ def _ranges(options: Options) -> Sequence[str]:
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     """A range as Go's `net.ParseCIDR` reads it: it may name any address of its network."""
     try:
-        return ipaddress.ip_network(text, strict=False) if "/" in text else None
+        return ipaddress.ip_network(text, strict=False) if re.search(r"/\d+$", text) else None
     except ValueError:
         return None
 

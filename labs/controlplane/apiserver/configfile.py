@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labs.controlplane.flags import duration
+from labs.controlplane.flagvalues import duration
 
 from .goyaml import YAMLError, load
 

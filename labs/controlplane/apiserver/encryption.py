@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from labs.controlplane import pem
-from labs.controlplane.flags import duration
+from labs.controlplane.flagvalues import duration
 
 from .configfile import ConfigError, Format, aggregate, compact, invalid, unknown_fields
 from .options import InvalidOptions

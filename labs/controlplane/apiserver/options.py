@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -70,6 +71,12 @@ class Options:
     #: The command line itself: every flag, given or not.
     flags: Flags = field(default_factory=lambda: Flags(_FLAGS.flags))
 
+    @property
+    def service_network(self) -> str:
+        """The primary of the service ranges."""
+        primary = self.service_cluster_ip_range.partition(",")[0]
+        return str(ipaddress.ip_network(primary, strict=False))
+
 
 def parse(arguments: Sequence[str]) -> Options:
     """Options from a command line. Raises `FlagError` or `HelpWanted` as pflag would."""
@@ -81,7 +88,7 @@ def parse(arguments: Sequence[str]) -> Options:
             current = getattr(options, own[name])
             value: Any = given.text(name)
             if isinstance(current, list):
-                value = given.text(name).split(",") if given.text(name) else []
+                value = given.every(name)
             elif isinstance(current, int):
                 value = given.number(name)
             setattr(options, own[name], value)

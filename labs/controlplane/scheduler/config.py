@@ -10,7 +10,8 @@ import yaml
 
 from labs.controlplane.client import Election
 from labs.controlplane.component import StartError
-from labs.controlplane.flags import Flags, duration
+from labs.controlplane.flags import Flags
+from labs.controlplane.flagvalues import duration
 
 from .plugins import FILTERS
 
