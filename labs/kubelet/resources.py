@@ -50,10 +50,15 @@ def cpu_shares(milli_cpu: int) -> int:
     return min(262144, max(2, milli_cpu * 1024 // 1000))
 
 
+def _int64(number: Decimal | int) -> int:
+    """As a limit of the runtime's: nothing can be given more than that."""
+    return min(int(number), 2**63 - 1)
+
+
 def _limits(cpu: int, cpu_limit: int, memory: int, machine: Machine) -> api.LinuxContainerResources:
     resources = api.LinuxContainerResources(
         cpu_period=CPU_PERIOD,
-        cpu_quota=max(1000, cpu_limit * CPU_PERIOD // 1000) if cpu_limit else 0,
+        cpu_quota=_int64(max(1000, cpu_limit * CPU_PERIOD // 1000)) if cpu_limit else 0,
         cpu_shares=cpu_shares(cpu),
         memory_limit_in_bytes=memory,
     )
@@ -68,7 +73,7 @@ def container_resources(
     """The cgroup settings of one container."""
     requests, limits = container.resources.get("requests", {}), container.resources.get("limits", {})
     cpu = requests.get("cpu", limits.get("cpu", "0"))
-    memory = int(quantity_value(limits.get("memory", "0")))
+    memory = _int64(quantity_value(limits.get("memory", "0")))
     resources = _limits(milli(cpu), milli(limits.get("cpu", "0")), memory, machine)
     resources.oom_score_adj = oom_score
     if machine.counts_swap and machine.cgroup2:
@@ -78,7 +83,7 @@ def container_resources(
     huge = {name: amount for name, amount in limits.items() if name.startswith("hugepages-")}
     by_size = {_page_size(int(quantity_value(name[10:])) // 1024): amount for name, amount in huge.items()}
     resources.hugepage_limits.extend(
-        api.HugepageLimit(page_size=size, limit=int(quantity_value(by_size.get(size, "0"))))
+        api.HugepageLimit(page_size=size, limit=_int64(quantity_value(by_size.get(size, "0"))))
         for size in machine.page_sizes
     )
     return resources
@@ -89,7 +94,7 @@ def sandbox_resources(pod: Pod, machine: Machine) -> api.LinuxContainerResources
     requests, limits = pod_total(pod, "requests"), pod_total(pod, "limits")
     cpu = requests.get("cpu", limits.get("cpu", Decimal()))
     limit, memory = limits.get("cpu", Decimal()), limits.get("memory", Decimal())
-    return _limits(int(cpu * 1000), int(limit * 1000), int(memory), machine)
+    return _limits(int(cpu * 1000), int(limit * 1000), _int64(memory), machine)
 
 
 def _amounts(container: Container, kind: str) -> Amounts:

@@ -12,7 +12,7 @@ from typing import Any
 from labs.kubelet.actions import should_restart
 from labs.kubelet.phase import Json, conditions_of, is_active, phase_of, timestamp
 from labs.kubelet.pod.model import TERMINAL_PHASES, Container, Pod
-from labs.kubelet.pod.quantity import canonical_quantity, quantity_value
+from labs.kubelet.pod.quantity import add_quantities
 from labs.kubelet.runtime_status import ContainerState, PodStatus, State
 
 UNKNOWN, LOST_CODE = "ContainerStatusUnknown", 137
@@ -274,11 +274,7 @@ def _pod_resources(pod: Pod) -> Json:
         for container in pod.containers:
             for name, amount in container.resources.get(kind, {}).items():
                 old = sums.get(name)
-                sums[name] = (
-                    amount
-                    if old is None
-                    else canonical_quantity(f"{quantity_value(old) + quantity_value(amount):f}")
-                )
+                sums[name] = amount if old is None else add_quantities(old, amount)
         return sums
 
     requests, limits = total("requests"), total("limits")

@@ -7,6 +7,7 @@ import yaml
 
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import pod_from_file
+from labs.kubelet.pod.quantity import add_quantities
 from tests.kubelet.node import manifest
 from tests.kubelet.recorded import NOT_PODS, NOT_VALID, short
 
@@ -263,8 +264,22 @@ def test_the_pull_policy_follows_the_tag(image: str, policy: str) -> None:
         ("1000m", "1"),
         ("1024Mi", "1Gi"),
         ("1.5Gi", "1536Mi"),
-        ("1e3", "1k"),
+        ("0.1Mi", "104857600m"),
+        ("5.5Ki", "5632"),
+        ("7.5Ei", "7680Pi"),
+        ("8Ei", "9223372036854775807"),
+        ("1023.5", "1023500m"),
+        ("1e3", "1e3"),
+        ("1e4", "10e3"),
+        ("12E6", "12E6"),
+        ("1.5e3", "1500"),
+        ("1000e0", "1e3"),
+        ("100e-3", "100e-3"),
+        ("0.0000000001", "1n"),
+        (".", "0"),
         ("0", "0"),
+        pytest.param("9" * 5000, "9" * 5000, id="5,000 digits"),
+        pytest.param("9" * 5000 + "Ki", "9223372036854775807", id="5,000 digits of Ki"),
     ],
 )
 def test_quantities_are_shown_in_their_canonical_form(written: str, shown: str) -> None:
@@ -273,6 +288,37 @@ def test_quantities_are_shown_in_their_canonical_form(written: str, shown: str) 
     pod = pod_from_file(f"{HEAD}spec: {spec}".encode(), PATH, "n")
 
     assert pod.containers[0].resources["requests"]["cpu"] == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("10Q", "quantities must match the regular expression"),
+        ("1.2.3", "quantities must match the regular expression"),
+        ("", "quantities must match the regular expression"),
+        ("1KM", "unable to parse quantity's suffix"),
+        ("1e", "unable to parse quantity's suffix"),
+        pytest.param("1e" + "9" * 5000, "unable to parse quantity's suffix", id="huge exponent"),
+    ],
+)
+def test_what_is_no_quantity_is_refused_in_kubernetes_words(written: str, why: str) -> None:
+    spec = f"{{containers: [{{name: a, image: b, resources: {{requests: {{cpu: '{written}'}}}}}}]}}"
+
+    assert why in refusal(f"{HEAD}spec: {spec}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("64Mi", "64Mi", "128Mi"),
+        ("64Mi", "1", "67108865"),
+        ("0", "1Gi", "1Gi"),
+        ("100m", "900m", "1"),
+        ("1e3", "1k", "2e3"),
+    ],
+)
+def test_quantities_are_added_in_the_units_of_the_first(one: str, other: str, together: str) -> None:
+    assert add_quantities(one, other) == together
 
 
 def test_fact_20_references_to_fields_and_resources_are_defaulted() -> None:

@@ -233,3 +233,13 @@ def test_what_is_no_image_name_is_refused_in_the_real_words(name: str, why: str)
         with_tag(name)
 
     assert str(refused.value) == f'couldn\'t parse image name "{name}": {why}'
+
+
+def test_no_amount_is_more_than_the_runtime_can_be_told() -> None:
+    amounts = {"cpu": "9" * 5000, "memory": "9" * 5000, "hugepages-2Mi": "9" * 5000}
+    container = pod_of(container={"resources": {"limits": amounts}}).containers[0]
+
+    found = container_resources(container, 0, Machine(memory=2**33, page_sizes=("2MB",)))
+
+    assert found.memory_limit_in_bytes == found.cpu_quota == found.hugepage_limits[0].limit == 2**63 - 1
+    assert found.cpu_shares == 262144
