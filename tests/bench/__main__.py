@@ -21,6 +21,7 @@ from rich.console import Console
 
 from labs.cluster import Cluster
 from tests.bench import tables
+from tests.bench.api import Load
 from tests.bench.boots import REAL, boot, kinds_of_nodes
 from tests.bench.node import Node
 from tests.bench.processes import Usage, family, usage
@@ -130,6 +131,10 @@ def main() -> None:
         with running("bench") as node:
             with part("idleness"):
                 idleness(node)
+            with part("the API server at work"):
+                api = Load(node.cluster)
+                console.print(tables.load(api.listings(), api.propagation(), api.writes()))
+        with running("bench") as node:
             rows, results = static_pods(node, ROUNDS, "ours")
         real_rows, real_results = real_static_pods()
         console.print(tables.latencies(rows, real_rows))

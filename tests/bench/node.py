@@ -46,6 +46,7 @@ class Node:
 
     def __init__(self, cluster: Cluster) -> None:
         assert cluster.supervisor_pid is not None
+        self.cluster = cluster
         self.name = cluster.nodes[0]
         self.supervisor = cluster.supervisor_pid
         self.process_1 = _container(self.name) if cluster.backend == KIND else _process_1(self.supervisor)

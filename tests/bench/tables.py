@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from tests.bench.api import CHANGES, CHANGES_PER_SECOND, PODS, WATCHERS, WRITERS, Propagation, Writes
 from tests.bench.processes import Usage
 from tests.bench.static_pods import LEAST_GRACE, Crowd
 
@@ -106,6 +107,21 @@ def idle(usage: Mapping[str, Usage], seconds: float) -> Table:
     real_mb = sum(each["pss_mb"] for each in RECORDED["idle"].values())
     for what, ours, theirs in (("CPU, % of a core", ours_cpu, real_cpu), ("PSS, MB", ours_mb, real_mb)):
         table.add_row(what, f"{ours:.2f}", f"{theirs:.2f}", f"{theirs / max(ours, 0.01):.1f}")
+    return table
+
+
+def load(listings: Sequence[float], propagation: Propagation, writes: Writes) -> Table:
+    """The API server at work."""
+    table = Table("what", "median", "p90", title="the API server at work", title_justify="left")
+    seconds = (f"{statistics.median(listings):.2f} s", f"{p90(listings):.2f} s")
+    table.add_row(f"kubectl get pods -A, {PODS} pods", *seconds)
+    table.add_row(
+        f"{CHANGES} changes put into etcd at {CHANGES_PER_SECOND}/s, seen by {WATCHERS} watchers",
+        f"{propagation.per_second:.0f}/s, the last one {propagation.late_s:.2f} s late",
+    )
+    table.add_row(f"ConfigMaps created by {WRITERS} clients", f"{writes.per_second:.0f}/s")
+    times = (f"{1000 * statistics.median(writes.seconds):.0f} ms", f"{1000 * p90(writes.seconds):.0f} ms")
+    table.add_row("one of them", *times)
     return table
 
 

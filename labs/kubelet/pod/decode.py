@@ -8,7 +8,7 @@ import base64
 import itertools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -82,12 +82,14 @@ def _int(loader: Any, node: yaml.ScalarNode) -> int | float | str:
     return value if -(2**63) <= value < 2**64 else float(value)
 
 
-def _float(loader: Any, node: yaml.ScalarNode) -> int | float:
+def _float(loader: Any, node: yaml.ScalarNode) -> int | float | str:
     """On its way through JSON a float without a fraction becomes a whole number."""
-    try:
-        value = float(loader.construct_yaml_float(node))
-    except ValueError:
-        raise _undecodable(node, "!!float") from None
+    text = node.value.replace("_", "")
+    if re.fullmatch(_INT, text):
+        return _int(loader, node)
+    if not re.fullmatch(_FLOAT, text):
+        raise _undecodable(node, "!!float")
+    value = float(re.sub(r"\.(?=[a-zA-Z])", "", text))  # Python spells `.inf` and `.nan` without the dot
     return int(value) if value.is_integer() and abs(value) < 2**63 else value
 
 
@@ -107,11 +109,33 @@ def _plain(loader: Any, node: yaml.Node) -> Any:
     return node.value
 
 
+def _of_scalars(construct: Callable[[Any, yaml.ScalarNode], Any]) -> Callable[[Any, yaml.Node], Any]:
+    """A scalar's tag says nothing of a list or an object."""
+
+    def value(loader: Any, node: yaml.Node) -> Any:
+        return construct(loader, node) if isinstance(node, yaml.ScalarNode) else _plain(loader, node)
+
+    return value
+
+
+def _of_collections(loader: Any, node: yaml.Node) -> Iterator[Any]:
+    """What a list or an object is, its brackets say, and the tag `!!map` or `!!seq` nothing of a scalar."""
+    if isinstance(node, yaml.MappingNode):
+        yield from loader.construct_yaml_map(node)
+    elif isinstance(node, yaml.SequenceNode):
+        yield from loader.construct_yaml_seq(node)
+    else:
+        yield node.value
+
+
 for _tag, _construct in (
     ("bool", _bool), ("int", _int), ("float", _float), ("binary", _binary), ("timestamp", _plain),
-    ("set", _plain), ("omap", _plain), ("pairs", _plain),
+    ("set", _plain), ("omap", _plain), ("pairs", _plain), ("str", _plain),
+    ("null", lambda loader, node: None),
 ):  # fmt: skip
-    _GoLoader.add_constructor(f"tag:yaml.org,2002:{_tag}", _construct)
+    _GoLoader.add_constructor(f"tag:yaml.org,2002:{_tag}", _of_scalars(_construct))
+for _tag in ("map", "seq"):
+    _GoLoader.add_constructor(f"tag:yaml.org,2002:{_tag}", _of_collections)
 _GoLoader.add_constructor(None, _plain)
 
 
