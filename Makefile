@@ -28,7 +28,7 @@ grade: setup
 	@$(BIN)/grader sample
 
 test: setup
-	$(BIN)/pytest -m "not long" -n $(WORKERS) --dist loadscope
+	$(BIN)/pytest -m "not long" -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 test-long: setup
 	$(BIN)/pytest -m long $(SUITE)

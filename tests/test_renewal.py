@@ -41,6 +41,7 @@ def test_ruined_nodes_are_ready_again_with_nothing_left_of_what_was(cluster: Clu
         assert cluster.run(["ls", "/marked"], node=node).returncode != 0
 
 
+@pytest.mark.long
 def test_the_evidence_goes_on_over_a_renewal(cluster: Cluster) -> None:
     before = cluster.call("barrier")["seq"]
 
@@ -53,6 +54,7 @@ def test_the_evidence_goes_on_over_a_renewal(cluster: Cluster) -> None:
     assert [record["event"] for record in records if record["source"] == "lab"] == ["renewed"]
 
 
+@pytest.mark.long
 def test_nothing_of_the_old_nodes_is_kept(cluster: Cluster) -> None:
     cluster.renew()
 

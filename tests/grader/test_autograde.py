@@ -122,6 +122,7 @@ def test_the_same_submission_twice_in_a_row_scores_the_same(batch: Course) -> No
     assert batch.scores() == before
 
 
+@pytest.mark.long
 def test_force_judges_again(course: Course) -> None:
     course.submit("student", source())
     course.autograde()
@@ -130,6 +131,7 @@ def test_force_judges_again(course: Course) -> None:
     assert len(Record(course.root).runs()) == 2
 
 
+@pytest.mark.long
 def test_a_recorded_run_is_not_repeated(course: Course) -> None:
     folder = course.submit("student", PERFECT)
     course.autograde()

@@ -7,6 +7,9 @@ import pytest
 
 from tests.grader.courses import PERFECT, Course, answered, plain
 
+#: A class of its own is graded for them: a minute on two cores.
+pytestmark = pytest.mark.long
+
 HONEST = 'do("first", "done")'
 EARNED = {"first": 3.0, "second": 0.0}
 ALL_LOST = {"first": 0.0, "second": 0.0}

@@ -81,13 +81,14 @@ class LeaderElector:
 
     async def release(self) -> None:
         """Give the lease back, so that the next one need not wait until it expires."""
-        if self._lease is None or not self._is_ours():
-            return
         now = timestamps.micro_now()
         given = {"holderIdentity": "", "leaseDurationSeconds": 1, "acquireTime": now, "renewTime": now}
         path = LEASES.path(self._election.namespace, self._election.name)
         try:
-            await self._request("PUT", path, {**self._lease, "spec": {**self._lease["spec"], **given}})
+            # as it is now: whoever stops while it renews did not hear of what it wrote last
+            self._observe(await self._request("GET", path))
+            if self._lease is not None and self._is_ours():
+                await self._request("PUT", path, {**self._lease, "spec": {**self._lease["spec"], **given}})
         except ApiError as error:
             self._complain("leaderelection.go:357", "Failed to release lock", error)
 
