@@ -336,7 +336,7 @@ def test_events_are_shown_by_both_api_groups(plane: Plane, namespace: str) -> No
 def test_a_bound_pod_has_its_node(plane: Plane, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/pods"
     plane.request("POST", path, pod("web", namespace))
-    binding = {"target": {"kind": "Node", "name": "worker"}}
+    binding = {"metadata": {"name": "web"}, "target": {"kind": "Node", "name": "worker"}}
 
     first, _ = plane.request("POST", f"{path}/web/binding", binding)
     second, why = plane.request("POST", f"{path}/web/binding", binding)

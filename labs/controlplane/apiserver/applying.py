@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import codec, managedfields, status
+from . import codec, decoding, managedfields, status
 from .context import Context
 from .resources import Resource
 
@@ -18,30 +18,41 @@ def configuration(ctx: Context, resource: Resource) -> Object:
     if not request.argument("fieldManager"):
         error = status.required("fieldManager", "is required for apply patch")
         raise status.invalid_object("meta.k8s.io", "PatchOptions", "", [error])
-    config = codec.as_object(codec.parse(request.body, CONTENT_TYPE))
-    given = config.get("apiVersion", ""), config.get("kind", "")
-    if given != (resource.group_version, resource.kind):
-        raise status.bad_request(
-            f"the object provided is unrecognized (must be of type {resource.kind}): expected "
-            f"{resource.group_version} {resource.kind}, got {given[0]} {given[1]}"
-        )
-    metadata = config.setdefault("metadata", {})
-    if not isinstance(metadata, dict) or metadata.get("managedFields"):
+    config = _read(request.body)
+    version, kind = config.get("apiVersion", ""), config.get("kind", "")
+    if (version, kind) != (resource.group_version, resource.kind):
+        raise status.bad_request(f"invalid object type: {_type(version, kind)}")
+    metadata = config.get("metadata")
+    given: Object = metadata if isinstance(metadata, dict) else {}
+    if given.get("managedFields"):
         raise status.bad_request("metadata.managedFields must be nil")
-    if metadata.setdefault("name", target.name) != target.name:
-        raise status.bad_request(
-            f"the name of the object ({metadata['name']}) does not match the name on the URL ({target.name})"
-        )
-    where = f"{target.namespace}/{target.name}" if target.namespace else f"/{target.name}"
-    group_version = resource.group_version
+    where = f"{given.get('namespace') or ''}/{given.get('name') or ''}"
     try:
         managedfields.check("#" + resource.schema, config)
     except managedfields.TypedError as error:
-        message = (
-            f"failed to create typed patch object ({where}; {group_version}, Kind={resource.kind}): {error}"
-        )
-        raise status.APIError(500, "", message) from error
+        about = f"failed to create typed patch object ({where}; {_type(version, kind)})"
+        raise status.APIError(500, "", f"{about}: {error}") from error
+    name = config.setdefault("metadata", {}).setdefault("name", target.name)
+    if name != target.name:
+        raise status.other_name(name, target.name)
     return config
+
+
+def _read(body: bytes) -> Object:
+    try:
+        value = codec.parse(body, CONTENT_TYPE)
+    except ValueError as error:
+        raise status.bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from error
+    if not isinstance(value, dict | None):
+        found = decoding.kind_of(value)
+        why = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+        raise status.bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
+    return value or {}
+
+
+def _type(version: str, kind: str) -> str:
+    """A kind as Go writes a GroupVersionKind."""
+    return f"{version if '/' in version else '/' + version}, Kind={kind}"
 
 
 def applied(ctx: Context, resource: Resource, current: Object | None, config: Object) -> Object:

@@ -6,17 +6,20 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from labs.controlplane.http import BODY_LIMIT, Request, Response
 
-from . import status, wire
+from . import decoding, schema, status, wire
 
 Object = dict[str, Any]
 JSON_TYPES = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
+_TYPE_META = (
+    r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
+)
+STRATEGIC = "application/strategic-merge-patch+json"
 PATCH_TYPES = (
     *("application/json-patch+json", "application/merge-patch+json"),
-    *("application/strategic-merge-patch+json", "application/apply-patch+yaml"),
+    *(STRATEGIC, "application/apply-patch+yaml"),
 )
 
 
@@ -25,38 +28,94 @@ def content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip()
 
 
-def read_object(request: Request) -> Object:
-    """A request's body as an object. Raises a Status for what cannot be read."""
+def read_object(request: Request, kind: str) -> Object:
+    """A request's body as an object of that kind, its type said or not. Raises a Status."""
+    try:
+        value = _read(request)
+    except ValueError as error:
+        text = str(error)
+        if content_type(request) != wire.CONTENT_TYPE and not text.startswith("yaml:"):
+            text = f"couldn't get version/kind; json parse error: {text}"
+        about = f"the object provided is unrecognized (must be of type {kind})"
+        raise status.bad_request(f"{about}: {text} ({decoding.summary(request.body)})") from error
+    # an empty kind or version is one that is not given
+    return {k: v for k, v in value.items() if v or k not in ("kind", "apiVersion")}
+
+
+def read_options(request: Request) -> Object:
+    """The body of a deletion: its `DeleteOptions`. Raises a Status."""
+    try:
+        options = _read(request)
+        kind, version = options.pop("kind", ""), options.pop("apiVersion", "")
+        if kind not in ("", "DeleteOptions"):
+            scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
+            version = version or "meta.k8s.io/v1"
+            raise status.bad_request(
+                f'no kind "{kind}" is registered for version "{version}" in scheme "{scheme}"'
+            )
+        schema.prune(options, DELETE_OPTIONS)
+    except schema.DecodeError as error:
+        raise status.bad_request(str(error)) from error
+    except ValueError as error:
+        raise status.bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+    return options
+
+
+def read(request: Request, kind: str, name: str) -> Object:
+    """A request's body as an object of the kind whose definition has that name. Raises a Status."""
+    obj = read_object(request, kind)
+    package, version = name.split(".")[-3:-1]
+    if obj.setdefault("kind", kind) != kind:
+        raise status.bad_request(
+            unknown_conversion(
+                kind=obj["kind"], version=obj.get("apiVersion", ""), wanted=kind, group=package
+            )
+        )
+    try:
+        schema.prune(obj, name)
+    except schema.DecodeError as error:
+        about = f'{kind} in version "{version}" cannot be handled as a {kind}'
+        raise status.bad_request(f"{about}: {error}") from error
+    return obj
+
+
+def unknown_conversion(kind: str, version: str, wanted: str, group: str) -> str:
+    """What is said of an object of another kind than the one that is `wanted`."""
+    about = f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a {wanted}'
+    if not schema.is_known(version, kind):
+        scheme = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
+        return f'{about}: no kind "{kind}" is registered for version "{version}" in scheme "{scheme}"'
+    return f"{about}: converting ({version}.{kind}) to ({group}.{wanted}): unknown conversion"
+
+
+def _read(request: Request) -> Object:
+    """An object whose kind and version are text, if given. Raises `ValueError`, or a Status."""
     if request.too_large:
         raise status.too_large(BODY_LIMIT)
     kind = content_type(request) or "application/json"
     if kind == wire.CONTENT_TYPE:
-        try:
-            return wire.decode(request.body)
-        except ValueError as error:
-            raise status.bad_request(f"unable to decode: {error}") from error
+        if not request.body:
+            raise ValueError("empty data")
+        return wire.decode(request.body)
     if kind not in ("application/json", "application/yaml"):
         raise status.unsupported_media_type(JSON_TYPES)
-    return as_object(parse(request.body, kind))
+    value = parse(request.body, kind)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"json: cannot unmarshal {decoding.kind_of(value)} into Go value of type {_TYPE_META}"
+        )
+    for part in ("apiVersion", "kind"):
+        if not isinstance(value.get(part), str | None):
+            found = decoding.kind_of(value[part])
+            raise ValueError(f"json: cannot unmarshal {found} into Go struct field .{part} of type string")
+    return value
 
 
 def parse(body: bytes, kind: str) -> Any:
-    """The value a body holds."""
-    try:
-        if kind.endswith("yaml"):
-            return yaml.safe_load(body)
-        return json.loads(body)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise status.bad_request(
-            f"the object provided is unrecognized (must be of type {kind}): {error}"
-        ) from error
-
-
-def as_object(value: Any) -> Object:
-    """The value, if it is an object."""
-    if not isinstance(value, dict):
-        raise status.bad_request("json: cannot unmarshal into Go value of type map[string]interface {}")
-    return value
+    """The value a body holds. Raises `ValueError`."""
+    return decoding.from_yaml(body) if kind.endswith("yaml") else decoding.from_json(body)
 
 
 def dump(value: Any) -> bytes:

@@ -35,6 +35,13 @@ class EtcdUnavailable(EtcdError):
     """No etcd answered in time, or it went away in the middle of a request."""
 
 
+class TooLarge(EtcdError):
+    """More was to be written at once than etcd takes."""
+
+    def __init__(self) -> None:
+        super().__init__("etcdserver: request is too large")
+
+
 class Compacted(EtcdError):
     """The revision asked for is no longer kept."""
 
@@ -222,6 +229,8 @@ class Etcd:
                 raise Compacted(0)
             if "is a future revision" in message:
                 raise FutureRevision(message)
+            if "request is too large" in message or "message larger than max" in message:
+                raise TooLarge
             raise EtcdError(message)
         return document  # type: ignore[no-any-return]
 

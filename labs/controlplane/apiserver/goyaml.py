@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 
@@ -9,13 +10,12 @@ class YAMLError(Exception):
     """No YAML; begins with `yaml: `."""
 
 
-def load(data: bytes) -> Any:
-    """The first document. Raises `YAMLError`."""
+def load(data: bytes, *, timestamps: bool = True) -> Any:
+    """The first document, its `timestamps` as such or as the text they are. Raises `YAMLError`."""
     import yaml  # costs time that a server without a policy need not spend
 
-    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        loader = base(data.decode())
+        loader = _loader(timestamps)(data.decode())
     except (UnicodeDecodeError, yaml.reader.ReaderError):
         raise YAMLError("yaml: control characters are not allowed") from None
     try:
@@ -30,3 +30,17 @@ def load(data: bytes) -> Any:
         raise YAMLError(f"yaml: {error}") from None
     finally:
         loader.dispose()
+
+
+@cache
+def _loader(timestamps: bool) -> Any:
+    import yaml
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    if timestamps:
+        return base
+    resolvers = {
+        first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
+        for first, found in base.yaml_implicit_resolvers.items()
+    }
+    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 from labs.controlplane.http import Response
 
-from . import applying, codec, events, propagation, request_options, scale, schema, selectors, status
+from . import (
+    applying,
+    codec,
+    continuation,
+    deleting,
+    events,
+    patch_requests,
+    request_options,
+    scale,
+    schema,
+    selectors,
+    status,
+)
 from .context import Context
-from .patching import PatchError, json_patch, merge_patch, strategic_merge
-from .registry import Deletion, Preconditions, Registry
+from .registry import Registry
 from .representation import negotiate
 from .resources import Resource
 from .watches import Watches
@@ -55,12 +65,14 @@ class Handlers:
         request_options.check_list(request, watch=False)
         representation = negotiate(request)
         keep = _selection(ctx, resource)
-        limit = max(0, _integer(request.argument("limit")))
+        limit = max(0, request_options.integer(request.argument("limit")))
         prefix = resource.key_prefix(namespace)
-        revision, start = _continued(request.argument("continue"), prefix)
-        wanted = _integer(request.argument("resourceVersion"))
+        revision, start = continuation.decode(request.argument("continue"), prefix)
+        wanted = int(request.argument("resourceVersion") or 0)
         exact = request.argument("resourceVersionMatch") == "Exact"
         revision = wanted if exact else revision
+        if revision >= 1 << 63:  # etcd counts in signed numbers
+            raise status.version_too_large(revision, await self._registry.storage.revision())
         objects: list[Object] = []
         while True:
             page = await self._registry.storage.list(
@@ -75,7 +87,7 @@ class Handlers:
                 break
         metadata: Object = {"resourceVersion": str(page.revision)}
         if start is not None:
-            metadata["continue"] = _continuation(page.revision, start, prefix)
+            metadata["continue"] = continuation.encode(page.revision, start, prefix)
             if keep is None:
                 metadata["remainingItemCount"] = page.remaining
         listed = representation.many(resource, objects, metadata)
@@ -91,7 +103,7 @@ class Handlers:
         if ctx.target.name:
             raise status.method_not_allowed()
         request_options.check_write(ctx.request, "create")
-        obj = codec.read_object(ctx.request)
+        obj = codec.read_object(ctx.request, resource.kind)
         ctx.request_object = deepcopy(obj)
         obj = self._decoded(ctx, resource, obj)
         created = await self._registry.create(ctx, resource, ctx.target.namespace, obj)
@@ -99,14 +111,13 @@ class Handlers:
 
     async def _update(self, ctx: Context, resource: Resource) -> Response:
         request_options.check_write(ctx.request, "update")
-        obj = codec.read_object(ctx.request)
+        shape = _shape(ctx, resource)
+        obj = codec.read_object(ctx.request, shape.kind)
         ctx.request_object = deepcopy(obj)
-        obj = self._decoded(ctx, _shape(ctx, resource), obj)
-        name = obj.setdefault("metadata", {}).get("name", "")
-        if name != ctx.target.name:
-            raise status.bad_request(
-                f"the name of the object ({name}) does not match the name on the URL ({ctx.target.name})"
-            )
+        obj = self._decoded(ctx, shape, obj)
+        _check_name(ctx, obj)
+        if obj["metadata"].get("namespace", ctx.target.namespace) != ctx.target.namespace:
+            raise status.other_namespace()
         if ctx.target.subresource == "scale":
             return await self._change(ctx, resource, _scaling(resource, obj), partial=True)
         return await self._change(ctx, resource, lambda _: deepcopy(obj), partial=False)
@@ -121,14 +132,7 @@ class Handlers:
         if ctx.request.argument("force"):
             error = status.forbidden_field("force", "may not be specified for non-apply patch")
             raise status.invalid_object("meta.k8s.io", "PatchOptions", "", [error])
-        patch = codec.parse(ctx.request.body, kind)
-        if kind == "application/json-patch+json" and not isinstance(patch, list):
-            raise status.bad_request(
-                "error decoding patch: json: cannot unmarshal object into Go value of type "
-                "[]handlers.jsonPatchOp"
-            )
-        ctx.request_object = patch
-        return await self._change(ctx, resource, self._patching(ctx, resource, kind, patch), partial=True)
+        return await self._change(ctx, resource, self._patching(ctx, resource, kind), partial=True)
 
     async def _apply(self, ctx: Context, resource: Resource) -> Response:
         """Server-side apply."""
@@ -148,30 +152,16 @@ class Handlers:
         )
         return self._answer(ctx, resource, 201 if created else 200, obj)
 
-    def _patching(
-        self, ctx: Context, resource: Resource, kind: str, patch: Any
-    ) -> Callable[[Object | None], Object]:
+    def _patching(self, ctx: Context, resource: Resource, kind: str) -> Callable[[Object | None], Object]:
         def apply(current: Object | None) -> Object:
             if current is None:
                 raise status.not_found(resource.group, resource.plural, ctx.target.name)
             shape = _shape(ctx, resource)
-            base = scale.view(current) if shape is scale.SCALE else _shown(resource, current)
-            try:
-                if kind == "application/json-patch+json":
-                    patched = json_patch(base, patch)
-                elif kind == "application/merge-patch+json":
-                    patched = merge_patch(base, codec.as_object(patch))
-                else:
-                    patched = strategic_merge(base, codec.as_object(patch), shape.schema)
-            except PatchError as error:
-                raise status.rejected() from error
-            wanted = codec.as_object(patched)
-            name = (wanted.get("metadata") or {}).get("name", ctx.target.name)
-            if name != ctx.target.name:
-                raise status.bad_request(
-                    f"the name of the object ({name}) does not match the name on the URL ({ctx.target.name})"
-                )
-            obj = self._decoded(ctx, shape, wanted, patched=patch)
+            # read only here: what is not there is missed before the patch is found wrong
+            ctx.request_object, patch = patch_requests.read(kind, ctx.request.body, shape.schema)
+            wanted = patch(scale.view(current) if shape is scale.SCALE else _shown(resource, current))
+            obj = self._decoded(ctx, shape, wanted, patched=ctx.request_object)
+            _check_name(ctx, obj)
             return scale.applied(resource, current, obj) if shape is scale.SCALE else obj
 
         return apply
@@ -188,7 +178,7 @@ class Handlers:
         return self._answer(ctx, resource, 201 if created else 200, obj)
 
     async def _delete(self, ctx: Context, resource: Resource) -> Response:
-        deletion = _deletion(ctx)
+        deletion = deleting.options(ctx)
         target = ctx.target
         obj, gone = await self._registry.delete(ctx, resource, target.namespace, target.name, deletion)
         if resource.strategy.returns_deleted or not gone:
@@ -209,7 +199,7 @@ class Handlers:
         return codec.respond(200, success)
 
     async def _delete_collection(self, ctx: Context, resource: Resource) -> Response:
-        deletion = _deletion(ctx)
+        deletion = deleting.options(ctx)
         keep = _selection(ctx, resource)
         page = await self._registry.storage.list(resource.key_prefix(ctx.target.namespace))
         deleted = []
@@ -243,10 +233,8 @@ class Handlers:
         group_version = resource.group_version
         kind, version = obj.setdefault("kind", resource.kind), obj.setdefault("apiVersion", group_version)
         if (kind, version) != (resource.kind, group_version):
-            raise status.bad_request(
-                f'{kind} in version "{version}" cannot be handled as a {resource.kind}: converting '
-                f"({version}.{kind}) to ({resource.group or 'core'}.{resource.kind}): unknown conversion"
-            )
+            group = resource.group or "core"
+            raise status.bad_request(codec.unknown_conversion(kind, version, resource.kind, group))
         where = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
         # What was patched is named whole in a refusal, so it is kept as it was before anything was dropped.
         strict = ctx.request.argument("fieldValidation") == "Strict"
@@ -272,6 +260,12 @@ class Handlers:
             raise status.invalid_object("", "", "", [error])
         if mode == "Warn":
             ctx.warnings += complaints
+
+
+def _check_name(ctx: Context, obj: Object) -> None:
+    name = obj.setdefault("metadata", {}).get("name", "")
+    if name != ctx.target.name:
+        raise status.other_name(name, ctx.target.name)
 
 
 def _text(obj: Object) -> str:
@@ -305,48 +299,3 @@ def _selection(ctx: Context, resource: Resource) -> selectors.Predicate | None:
         name = ctx.target.name
         tests.append(lambda obj: obj["metadata"]["name"] == name)
     return (lambda obj: all(test(obj) for test in tests)) if tests else None
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text) if text else 0
-    except ValueError:
-        raise status.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
-
-
-def _continuation(revision: int, key: str, prefix: str) -> str:
-    token = {"v": "meta.k8s.io/v1", "rv": revision, "start": key.removeprefix(prefix)}
-    return urlsafe_b64encode(json.dumps(token, separators=(",", ":")).encode()).decode().rstrip("=")
-
-
-def _continued(token: str, prefix: str) -> tuple[int, str | None]:
-    if not token:
-        return 0, None
-    try:
-        value = json.loads(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        return int(value["rv"]), prefix + str(value["start"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise status.bad_request(f"invalid continue token: continue key is not valid: {error}") from error
-
-
-def _deletion(ctx: Context) -> Deletion:
-    """The options of a deletion: from the body if there is one, else from the query."""
-    request = ctx.request
-    options: Object = codec.read_object(request) if request.body else {}
-    ctx.request_object = {**options, "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/__internal"}
-    grace = options.get("gracePeriodSeconds")
-    if grace is None and request.argument("gracePeriodSeconds"):
-        grace = _integer(request.argument("gracePeriodSeconds"))
-    if options.get("dryRun"):
-        request.query["dryRun"] = list(options["dryRun"])
-    wanted = options.get("preconditions") or {}
-    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
-        raise status.bad_request(
-            "json: cannot unmarshal into Go struct field DeleteOptions.gracePeriodSeconds of type int64"
-        )
-    for name in ("propagationPolicy", "orphanDependents"):
-        if name not in options and name in request.query:
-            value = request.argument(name)
-            options[name] = value if name == "propagationPolicy" else request.flag(name)
-    policy = propagation.policy_of(options)
-    return Deletion(grace, Preconditions(wanted.get("uid"), wanted.get("resourceVersion")), policy)

@@ -16,7 +16,7 @@ from labs.streaming import http as streaming
 from labs.streaming.errors import RefusedError, StreamingError
 from labs.streaming.http import Connection
 
-from . import status
+from . import request_options, scalars, status
 from .context import Context
 from .proxying import forward, split_name
 from .registry import Registry
@@ -177,13 +177,14 @@ def _check_log_options(pod: str, query: Mapping[str, str]) -> None:
     ):
         if not query.get(name):
             continue
-        try:
-            value = int(query[name])
-        except ValueError:
-            text = f'strconv.ParseInt: parsing "{query[name]}": invalid syntax'
-            raise status.bad_request(text) from None
+        value = request_options.integer(query[name])
         if value < least:
             errors.append(status.invalid(name, value, why))
+    if query.get("sinceTime"):
+        try:
+            scalars.time(query["sinceTime"])
+        except ValueError as error:
+            raise status.bad_request(str(error)) from error
     if query.get("sinceSeconds") and query.get("sinceTime"):
         why = "at most one of `sinceTime` or `sinceSeconds` may be specified"
         errors.append(status.forbidden_field("[]", why))

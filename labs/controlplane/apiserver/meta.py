@@ -105,10 +105,17 @@ def validate_path_name(name: str, field: str = "metadata.name") -> list[FieldErr
     return [invalid(field, name, f"may not contain '{mark}'") for mark in "/%" if mark in name]
 
 
-def _qualified_name_faults(key: str) -> list[str]:
+def qualified_name_faults(key: str) -> list[str]:
+    """What is wrong with a name that may have a prefix: a label's key, a finalizer (`IsQualifiedName`)."""
+    if key.count("/") > 1:
+        rule = QUALIFIED_RULE.removeprefix("name part")
+        more = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        return [f"a valid label key{rule}{more}"]
     prefix, slash, name = key.rpartition("/")
     faults = []
-    if slash and not is_subdomain(prefix):
+    if slash and not prefix:
+        faults.append("prefix part must be non-empty")
+    elif slash and not is_subdomain(prefix):
         faults.append("prefix part " + SUBDOMAIN_RULE)
     if not name:
         faults.append("name part must be non-empty")
@@ -123,20 +130,20 @@ def validate_labels(labels: dict[str, str], field: str) -> list[FieldError]:
     """Label keys and values."""
     errors = []
     for key, value in labels.items():
-        errors += [invalid(field, key, fault) for fault in _qualified_name_faults(key)]
+        errors += [invalid(field, key, fault) for fault in qualified_name_faults(key)]
         errors += validate_label_values([value], field)
     return errors
 
 
 def validate_label_values(values: Iterable[str], field: str) -> list[FieldError]:
     """Label values."""
-    errors = []
-    for value in values:
-        if len(value) > 63:
-            errors.append(invalid(field, value, "must be no more than 63 bytes"))
-        if not _LABEL_VALUE.fullmatch(value):
-            errors.append(invalid(field, value, LABEL_VALUE_RULE))
-    return errors
+    return [invalid(field, value, fault) for value in values for fault in label_value_faults(value)]
+
+
+def label_value_faults(value: str) -> list[str]:
+    """What is wrong with a label's value (`IsValidLabelValue`)."""
+    faults = ["must be no more than 63 bytes"] if len(value.encode()) > 63 else []
+    return faults if _LABEL_VALUE.fullmatch(value) else [*faults, LABEL_VALUE_RULE]
 
 
 def validate_metadata(
@@ -155,7 +162,7 @@ def validate_metadata(
     annotations = metadata.get("annotations") or {}
     for key in annotations:
         errors += [
-            invalid("metadata.annotations", key, fault) for fault in _qualified_name_faults(key.lower())
+            invalid("metadata.annotations", key, fault) for fault in qualified_name_faults(key.lower())
         ]
     if sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items()) > ANNOTATIONS_LIMIT:
         errors.append(
@@ -170,7 +177,8 @@ def validate_metadata(
         field = "metadata.ownerReferences"
         for part in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(part):
-                errors.append(invalid(f"{field}.{part}", owner.get(part, ""), "must not be empty"))
+                what = "version must not be empty" if part == "apiVersion" else "must not be empty"
+                errors.append(invalid(f"{field}.{part}", owner.get(part, ""), what))
         controllers += bool(owner.get("controller"))
     if controllers > 1:
         errors.append(
@@ -184,7 +192,7 @@ def validate_metadata(
 
 
 def _finalizer_faults(finalizer: str, field: str) -> list[FieldError]:
-    errors = [invalid(field, finalizer, fault) for fault in _qualified_name_faults(finalizer)]
+    errors = [invalid(field, finalizer, fault) for fault in qualified_name_faults(finalizer)]
     if not errors and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
         detail = "name is neither a standard finalizer name nor is it fully qualified"
         errors.append(invalid(field, finalizer, detail))

@@ -11,15 +11,13 @@ from typing import Any
 from labs.controlplane import schemas
 
 from .discovery import group_versions
-from .resources import RESOURCES, Resource, Subresource
+from .openapi_paths import META, V2_BASE, V3_BASE, paths, subresource_schema
+from .resources import RESOURCES
 from .version import VERSION
 
 Object = dict[str, Any]
-META = "io.k8s.apimachinery.pkg.apis.meta.v1."
-_FILE, _BASE = "openapi.jsonl", "#/components/schemas/"
+_FILE = "openapi.jsonl"
 _REFERENCE = re.compile(rb'"#/components/schemas/([^"]+)"')
-#: Query parameters that clients look for before they use them.
-_WRITING = ("dryRun", "fieldManager", "fieldValidation", "pretty")
 
 
 def _path(group: str, version: str) -> str:
@@ -46,16 +44,16 @@ def v3(path: str) -> bytes | None:
     found = [r for r in RESOURCES if _path(r.group, r.version) == path]
     if not found:
         return None
-    paths: Object = {}
+    described: Object = {}
     for resource in found:
-        paths |= _paths(resource, _BASE, version3=True)
+        described |= paths(resource, schemas.names(_FILE), version3=True)
     roots = [schema for r in found for schema in (r.schema, r.schema + "List")]
-    roots += [_subresource_schema(sub) for r in found for sub in r.subresources]
+    roots += [subresource_schema(sub) for r in found for sub in r.subresources]
     lines = (f'"{name}":'.encode() + schemas.raw(_FILE, name) for name in sorted(_closure(roots)))
     info = _dump({"title": "Kubernetes", "version": VERSION["gitVersion"]})
     return b"".join(
         (
-            *(b'{"openapi":"3.0.0","info":', info, b',"paths":', _dump(paths)),
+            *(b'{"openapi":"3.0.0","info":', info, b',"paths":', _dump(described)),
             *(b',"components":{"schemas":{', b",".join(lines), b"}}}"),
         )
     )
@@ -63,13 +61,13 @@ def v3(path: str) -> bytes | None:
 
 def v2() -> bytes:
     """The one document of the older form."""
-    paths: Object = {}
+    described: Object = {}
     for resource in RESOURCES:
-        paths |= _paths(resource, "#/definitions/", version3=False)
+        described |= paths(resource, schemas.names(_FILE), version3=False)
     # Not kept: the document is large and rarely wanted.
     definitions = {name: _older(json.loads(schemas.raw(_FILE, name))) for name in schemas.names(_FILE)}
     info = {"title": "Kubernetes", "version": VERSION["gitVersion"]}
-    return _dump({"swagger": "2.0", "info": info, "paths": paths, "definitions": definitions})
+    return _dump({"swagger": "2.0", "info": info, "paths": described, "definitions": definitions})
 
 
 def _dump(value: Any) -> bytes:
@@ -100,53 +98,7 @@ def _older(value: Any) -> Any:
     result = {key: _older(item) for key, item in value.items() if key not in ("default", "allOf", "$ref")}
     reference = value.get("$ref") or next((part["$ref"] for part in value.get("allOf", ())), None)
     if isinstance(reference, str):
-        result["$ref"] = reference.replace(_BASE, "#/definitions/")
+        result["$ref"] = reference.replace(V3_BASE, V2_BASE)
     elif "properties" in value:
         result["properties"] = {name: _older(field) for name, field in value["properties"].items()}
     return result
-
-
-def _subresource_schema(sub: Subresource) -> str:
-    return f"io.k8s.api.{sub.group.partition('.')[0] or 'core'}.{sub.version or 'v1'}.{sub.kind}"
-
-
-def _paths(resource: Resource, base: str, *, version3: bool) -> Object:
-    root = f"/{_path(resource.group, resource.version)}"
-    scope = "/namespaces/{namespace}" if resource.namespaced else ""
-    gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-
-    def operation(action: str, schema: str, parameters: tuple[str, ...] = ()) -> Object:
-        reference = {"$ref": base + schema}
-        content = (
-            {"content": {"application/json": {"schema": reference}}} if version3 else {"schema": reference}
-        )
-        return {
-            "parameters": [_parameter(name, version3=version3) for name in parameters],
-            "responses": {"200": {"description": "OK", **content}},
-            "x-kubernetes-action": action,
-            "x-kubernetes-group-version-kind": gvk,
-        }
-
-    verbs, kind = resource.verbs, resource.schema
-    collection: Object = {"get": operation("list", kind + "List")}
-    if "create" in verbs:
-        collection["post"] = operation("post", kind, _WRITING)
-    single: Object = {"get": operation("get", kind)}
-    if "update" in verbs:
-        single["put"] = operation("put", kind, _WRITING)
-    if "patch" in verbs:
-        single["patch"] = operation("patch", kind, (*_WRITING, "force"))
-    if "delete" in verbs:
-        single["delete"] = operation(
-            "delete", META + "Status", ("dryRun", "gracePeriodSeconds", "propagationPolicy")
-        )
-    path = f"{root}{scope}/{resource.plural}"
-    return {path: collection, f"{path}/{{name}}": single}
-
-
-def _parameter(name: str, *, version3: bool) -> Object:
-    kind = {"force": "boolean", "gracePeriodSeconds": "integer"}.get(name, "string")
-    typed: Object = (
-        {"schema": {"type": kind, "uniqueItems": True}} if version3 else {"type": kind, "uniqueItems": True}
-    )
-    return {"name": name, "in": "query", **typed}

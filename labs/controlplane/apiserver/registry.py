@@ -228,6 +228,8 @@ class Registry:
 def _check_version(resource: Resource, name: str, new: Object, current: Stored, *, partial: bool) -> bool:
     """Whether the client named the version it changes. Raises a conflict when that is not the current one."""
     version = new.setdefault("metadata", {}).get("resourceVersion")
+    if version == "0":  # whichever there is
+        version = new["metadata"]["resourceVersion"] = ""
     if version:
         if version != str(current.revision):
             raise status.conflict(resource.group, resource.plural, name)
@@ -243,9 +245,7 @@ def _settle_namespace(resource: Resource, namespace: str, metadata: dict[str, An
         metadata.pop("namespace", None)
         return
     if metadata.setdefault("namespace", namespace) != namespace:
-        raise status.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
+        raise status.other_namespace()
 
 
 def _carry_over(new: dict[str, Any], old: dict[str, Any]) -> None:

@@ -69,9 +69,19 @@ def negotiate(request: Request) -> Representation:
             continue
         shape = choice.get("as", "")
         if shape == "Table" and choice.get("g") == "meta.k8s.io" and choice.get("v") in ("v1", "v1beta1"):
-            return Representation("Table", request.argument("includeObject", "Metadata"))
+            return Representation("Table", _included(request))
         if shape in ("PartialObjectMetadata", "PartialObjectMetadataList"):
             return Representation("PartialObjectMetadata")
         if not shape:
             return Representation()
-    raise status.not_acceptable(JSON_TYPES[:2])
+    raise status.not_acceptable(JSON_TYPES)
+
+
+def _included(request: Request) -> str:
+    include = request.argument("includeObject") or "Metadata"
+    if include not in ("Metadata", "Object", "None"):
+        raise status.bad_request(
+            f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": must be '
+            "'Metadata', 'Object', 'None', or empty"
+        )
+    return include

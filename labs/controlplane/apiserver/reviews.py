@@ -11,7 +11,7 @@ from typing import Any
 
 from labs.controlplane.http import Response
 
-from . import codec, meta, status
+from . import codec, meta, schema, status
 from .authentication import Authenticator, TokenError, aggregate
 from .authorization import Modes, compacted
 from .context import Context, Target, User
@@ -49,10 +49,8 @@ class Reviews:
             raise status.page_not_found()
         if target.verb != "create" or target.name or bool(target.namespace) != kind.startswith("Local"):
             raise status.method_not_allowed()
-        review = codec.read_object(ctx.request)
+        review = codec.read(ctx.request, kind, schema.name_of(target.group_version, kind))
         ctx.request_object = review
-        if review.get("kind", kind) != kind:
-            raise status.bad_request(f'{review["kind"]} in version "v1" cannot be handled as a {kind}')
         spec = review.get("spec") or {}
         metadata = review.get("metadata") or {}
         shown: Object = {"kind": kind, "apiVersion": target.group_version, "metadata": metadata}

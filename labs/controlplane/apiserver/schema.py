@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from labs.controlplane import schemas
+
+from . import scalars
+from .decoding import kind_of
 
 _GO_TYPES = {
     "boolean": "bool",
@@ -19,6 +23,14 @@ _GO_TYPES = {
 }
 
 
+_CHECKED: dict[str, Callable[[str], str]] = {
+    "time": scalars.time,
+    "micro-time": lambda text: scalars.time(text, scalars.MICRO_TIME),
+    "quantity": scalars.quantity,
+    "byte": scalars.base64,
+}
+
+
 class DecodeError(Exception):
     """A value whose JSON type is not the field's; the message is Go's."""
 
@@ -26,6 +38,17 @@ class DecodeError(Exception):
 def definition(name: str) -> dict[str, Any]:
     """The fields of a named type."""
     return schemas.definition("structure.jsonl", name)
+
+
+def name_of(group_version: str, kind: str) -> str:
+    """The name that the definition of a kind has, whether there is one or not."""
+    group, _, version = group_version.rpartition("/")
+    return f"io.k8s.api.{group.partition('.')[0] or 'core'}.{version}.{kind}"
+
+
+def is_known(group_version: str, kind: str) -> bool:
+    """Whether Kubernetes has such a kind, served here or not."""
+    return name_of(group_version, kind) in schemas.names("structure.jsonl")
 
 
 def prune(obj: dict[str, Any], schema: str) -> list[str]:
@@ -66,7 +89,7 @@ def _prune_value(value: Any, kind: Any, path: str, unknown: list[str], go_field:
     if isinstance(kind, str):
         if kind.startswith("#"):
             if not isinstance(value, dict):
-                raise _mismatch(value, go_field, kind[1:].rpartition(".")[2])
+                raise _mismatch(value, go_field, _go_type(kind))
             _prune_struct(value, kind[1:], path, unknown)
             return value
         return _scalar(value, kind, go_field)
@@ -122,19 +145,23 @@ def _scalar(value: Any, kind: str, go_field: str) -> Any:
             valid = isinstance(value, int | str) and not isinstance(value, bool)
         case "quantity":
             if isinstance(value, int | float) and not isinstance(value, bool):
-                return json.dumps(value)
+                value = json.dumps(value)
             valid = isinstance(value, str)
         case _:
             valid = True
     if not valid:
-        raise _mismatch(value, go_field, _GO_TYPES.get(kind, kind))
+        found = f"number {value}" if isinstance(value, float) and kind.startswith("int") else kind_of(value)
+        raise DecodeError(_cannot(found, go_field, _GO_TYPES.get(kind, kind)))
+    if value and (check := _CHECKED.get(kind)):
+        try:
+            return check(value)
+        except ValueError as error:
+            raise DecodeError(str(error)) from None
     return value
 
 
 def _mismatch(value: Any, go_field: str, expected: str) -> DecodeError:
-    names = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
-    found = names[type(value)]
-    return DecodeError(_cannot(found, go_field, expected))
+    return DecodeError(_cannot(kind_of(value), go_field, expected))
 
 
 def _cannot(found: str, go_field: str, expected: str) -> str:
@@ -143,5 +170,5 @@ def _cannot(found: str, go_field: str, expected: str) -> str:
 
 def _go_type(kind: Any) -> str:
     if isinstance(kind, str):
-        return kind[1:].rpartition(".")[2] if kind.startswith("#") else _GO_TYPES.get(kind, kind)
+        return ".".join(kind[1:].split(".")[-2:]) if kind.startswith("#") else _GO_TYPES.get(kind, kind)
     return "[]" + _go_type(kind["list"]) if "list" in kind else "map[string]" + _go_type(kind["map"])

@@ -15,7 +15,7 @@ from .audit import Audit
 from .authentication import ANONYMOUS, Authenticator
 from .authorization import Modes, refusal
 from .context import Context, Target, User, target_of
-from .etcd import EtcdError
+from .etcd import EtcdError, TooLarge
 from .handlers import Handlers
 from .health import Health
 from .impersonation import impersonated
@@ -97,6 +97,8 @@ class Server:
                 return await self._object(ctx)
         except TimeoutError as error:
             raise status.timeout() from error
+        except TooLarge as error:
+            raise status.APIError(500, "", str(error)) from error
         except EtcdError as error:
             raise status.internal(str(error)) from error
         except status.APIError:

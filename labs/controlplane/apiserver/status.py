@@ -143,6 +143,12 @@ def rejected() -> APIError:
     return APIError(422, "Invalid", "the server rejected our request due to an error in our request", {})
 
 
+def too_many_operations(limit: int, count: int) -> APIError:
+    """A JSON patch of more operations than are taken."""
+    message = f"The allowed maximum operations in a JSON patch is {limit}, got {count}"
+    return APIError(413, "RequestEntityTooLarge", f"Request entity too large: {message}", {})
+
+
 def page_not_found() -> APIError:
     """A path that is served by nothing, or a kind that is not served."""
     return APIError(404, "NotFound", "the server could not find the requested resource", {})
@@ -194,6 +200,22 @@ def internal(message: str) -> APIError:
     """The server's own fault, or its store's."""
     details = {"causes": [{"message": message}]}
     return APIError(500, "InternalError", f"Internal error occurred: {message}", details)
+
+
+def other_name(name: str, wanted: str) -> APIError:
+    """The object that was sent is not the one the request is about."""
+    if not name:
+        return bad_request(
+            f"the name of the object ({wanted} based on URL) was undeterminable: name must be provided"
+        )
+    return bad_request(f"the name of the object ({name}) does not match the name on the URL ({wanted})")
+
+
+def other_namespace() -> APIError:
+    """The object that was sent says it is in another namespace than the request."""
+    return bad_request(
+        "the namespace of the provided object does not match the namespace sent on the request"
+    )
 
 
 def unavailable(message: str) -> APIError:

@@ -55,10 +55,12 @@ class Subresources:
 
     async def _bind(self, ctx: Context, resource: Resource) -> Response:
         """The scheduler's decision: a pod gets its node."""
-        binding = codec.read_object(ctx.request)
+        binding = codec.read(ctx.request, "Binding", "io.k8s.api.core.v1.Binding")
         ctx.request_object = binding
         target = ctx.target
         node = (binding.get("target") or {}).get("name", "")
+        if (binding.get("metadata") or {}).get("name", "") != target.name:
+            raise status.bad_request("name in URL does not match name in Binding object")
         if not node:
             raise status.invalid_object("", "Binding", target.name, [status.required("target.name")])
 
@@ -98,7 +100,7 @@ class Subresources:
 
     async def _evict(self, ctx: Context, resource: Resource) -> Response:
         """A deletion that asks disruption budgets first."""
-        eviction = codec.read_object(ctx.request)
+        eviction = codec.read(ctx.request, "Eviction", "io.k8s.api.policy.v1.Eviction")
         ctx.request_object = eviction
         target = ctx.target
         await self._registry.admission.evict(ctx)
@@ -117,8 +119,10 @@ class Subresources:
 
     async def _finalize(self, ctx: Context, resource: Resource) -> Response:
         """Take finalizers off a namespace; the last one off lets it go."""
-        wanted = codec.read_object(ctx.request)
+        wanted = codec.read(ctx.request, "Namespace", resource.schema)
         ctx.request_object = wanted
+        if (name := (wanted.get("metadata") or {}).get("name", "")) != ctx.target.name:
+            raise status.other_name(name, ctx.target.name)
         finalizers = (wanted.get("spec") or {}).get("finalizers") or []
 
         def finalize(namespace: Object | None) -> Object:

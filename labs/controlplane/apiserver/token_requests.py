@@ -35,10 +35,8 @@ class TokenRequests:
 
     async def create(self, ctx: Context) -> Response:
         """Issue a token."""
-        request = codec.read_object(ctx.request)
+        request = codec.read(ctx.request, "TokenRequest", "io.k8s.api.authentication.v1.TokenRequest")
         ctx.request_object = request
-        if request.get("kind", "TokenRequest") != "TokenRequest":
-            raise status.bad_request(f'no kind "{request["kind"]}" is registered for TokenRequests')
         namespace, name = ctx.target.namespace, ctx.target.name
         account = await self._get("serviceaccounts", namespace, name)
         spec = request.get("spec") or {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from labs.controlplane.http import Response
 
-from . import codec, events, status
+from . import codec, events, request_options, status
 from .context import Context
 from .representation import Representation
 from .resources import Resource
@@ -37,12 +37,7 @@ class Watches:
     ) -> Response:
         """The stream of a watch. What is wrong with the request is said before the stream begins."""
         request = ctx.request
-        text = request.argument("resourceVersion")
-        if text and not text.isdigit():
-            raise status.bad_request(
-                f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-            )
-        version = int(text or 0)
+        version = request_options.version(request.argument("resourceVersion"))
         initial = version == 0 or request.flag("sendInitialEvents")
         if request.flag("sendInitialEvents") and request.argument("resourceVersionMatch") != "NotOlderThan":
             error = status.forbidden_field(
@@ -50,10 +45,8 @@ class Watches:
                 "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
             )
             raise status.invalid_object("meta.k8s.io", "ListOptions", "", [error])
-        seconds = request.argument("timeoutSeconds")
-        limit = (
-            float(seconds) if seconds.isdigit() and int(seconds) else random.uniform(MIN_SECONDS, MAX_SECONDS)
-        )
+        seconds = request_options.integer(request.argument("timeoutSeconds"))
+        limit = float(seconds) if seconds > 0 else random.uniform(MIN_SECONDS, MAX_SECONDS)
         stream = _Stream(ctx, resource, shown, keep, limit)
         prefix = resource.key_prefix(ctx.target.namespace)
         body = self._run(stream, prefix, version, initial=initial)

@@ -15,7 +15,7 @@ from typing import Any
 from labs.controlplane import schemas
 
 from .meta import micro, stamp
-from .schema import definition
+from .schema import definition, name_of
 
 Object = dict[str, Any]
 MAGIC = b"k8s\x00"
@@ -51,10 +51,7 @@ def decode(body: bytes) -> Object:
 
 
 def _schema(version: str, kind: str) -> str:
-    if kind == "DeleteOptions":
-        return _META + kind
-    group, _, number = version.rpartition("/")
-    return f"io.k8s.api.{group.partition('.')[0] or 'core'}.{number}.{kind}"
+    return _META + kind if kind == "DeleteOptions" else name_of(version, kind)
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:

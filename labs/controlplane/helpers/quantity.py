@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)")
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,9})|([numkMGTPE]|[KMGTPE]i)?)", re.ASCII)
 _SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+#: An exponent beyond this is as good as this one: Kubernetes' amounts end at 2⁶³.
+_LARGEST = 100
 
 QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
@@ -19,7 +21,7 @@ def parse_quantity(text: object) -> Decimal | None:
         return None
     number, exponent, suffix = match.groups()
     if exponent:
-        return Decimal(number + exponent)
+        return Decimal(number).scaleb(max(-_LARGEST, min(int(exponent[1:]), _LARGEST)))
     if suffix in _BINARY:
         return Decimal(number) * Decimal(1024 ** _BINARY[suffix])
     return Decimal(number).scaleb(_SUFFIXES[suffix or ""])

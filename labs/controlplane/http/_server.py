@@ -131,8 +131,8 @@ async def _read(raw: web.BaseRequest) -> Request:
         body += chunk
     return Request(
         method=raw.method,
-        target=raw.raw_path,
-        headers={name.lower(): ", ".join(raw.headers.getall(name)) for name in raw.headers},
+        target=_text(raw.raw_path),
+        headers={name.lower(): _text(", ".join(raw.headers.getall(name))) for name in raw.headers},
         repeated=_repeated(raw),
         body=bytes(body),
         peer=_peer(raw),
@@ -143,8 +143,13 @@ async def _read(raw: web.BaseRequest) -> Request:
 def _repeated(raw: web.BaseRequest) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in raw.headers.items():
-        found.setdefault(name.lower(), []).append(value)
+        found.setdefault(name.lower(), []).append(_text(value))
     return {name: values for name, values in found.items() if len(values) > 1}
+
+
+def _text(value: str) -> str:
+    """What aiohttp read as UTF-8; bytes that are none come as halves of surrogate pairs."""
+    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _peer(raw: web.BaseRequest) -> Peer:

@@ -67,7 +67,9 @@ def _user_agent(text: str) -> str:
 
 def _reference(ctx: Context) -> dict[str, Any]:
     target, sent = ctx.target, ctx.request_object or {}
-    metadata = sent.get("metadata") or {} if target.verb in ("create", "update") else {}
+    metadata = sent.get("metadata") if target.verb in ("create", "update") else None
+    if not isinstance(metadata, dict):
+        metadata = {}
     reference = {
         "resource": target.resource,
         "namespace": target.namespace,

@@ -225,7 +225,9 @@ def check(kind: Any, value: Any, path: str = "") -> None:
     elif isinstance(kind, dict) and "list" in kind:
         if not isinstance(value, list):
             raise TypedError(f"{path}: expected list, got {_shown(value)}")
-        elements = _items(kind, value) if _is_list(kind) else {f"[{i}]": v for i, v in enumerate(value)}
+        elements = (
+            _told_apart(kind, value, path) if _is_list(kind) else {f"[{i}]": v for i, v in enumerate(value)}
+        )
         for element, item in elements.items():
             check(kind["list"], item, path + (spelled(element) if _is_list(kind) else element))
     elif not isinstance(value, dict):
@@ -238,6 +240,21 @@ def check(kind: Any, value: Any, path: str = "") -> None:
             check(_field_type(kind, name), part, here)
 
 
+def _told_apart(kind: Any, value: list[Any], path: str) -> dict[str, Any]:
+    """A list's items by their path elements, of which no two are the same. Raises `TypedError`."""
+    for index, item in enumerate(value if "keys" in kind else ()):
+        if not isinstance(item, dict):
+            why = "associative list with keys may not have non-map elements"
+            raise TypedError(f"{path}: element {index}: {why}")
+    found: dict[str, Any] = {}
+    for item in value:
+        (element,) = _items(kind, [item])
+        if element in found:
+            raise TypedError(f"{path}: duplicate entries for key {spelled(element)}")
+        found[element] = item
+    return found
+
+
 def _check_scalar(kind: str, value: Any, path: str) -> None:
     if kind in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise TypedError(f"{path}: expected numeric (int or float), got {_go_type(value)}")
@@ -248,6 +265,8 @@ def _check_scalar(kind: str, value: Any, path: str) -> None:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return f"&{{[{' '.join(map(str, value))}]}}"
     text = {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
     return f"&value.valueUnstructured{{Value:{_dump(value) if isinstance(value, str) else text}}}"
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from copy import deepcopy
 from typing import Any
+
+_POSITION = re.compile(r"[0-9]{1,9}")
+#: What copies may add to an object, in bytes of JSON (`AccumulatedCopySizeLimit`).
+COPY_LIMIT = 3 * 1024 * 1024
 
 
 class PatchError(Exception):
@@ -27,10 +33,17 @@ def json_patch(target: Any, operations: Any) -> Any:
     """The operations applied one after the other; all or nothing."""
     if not isinstance(operations, list):
         raise PatchError("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
-    document = deepcopy(target)
+    document, copied = deepcopy(target), 0
     for operation in operations:
         if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
             raise PatchError("Invalid JSON Patch")
+        if operation.get("op") == "copy":
+            copied += len(json.dumps(_find(document, _source(operation), "copy")))
+            if copied > COPY_LIMIT:
+                raise PatchError(
+                    f"Unable to complete the copy, the accumulated size increase of copy is {copied}, "
+                    f"exceeding the limit {COPY_LIMIT}"
+                )
         document = _apply(document, operation)
     return document
 
@@ -43,7 +56,6 @@ def _apply(document: Any, operation: dict[str, Any]) -> Any:
         case "remove":
             return _remove(document, path, kind)
         case "replace":
-            _find(document, path, kind)
             if not _tokens(path):
                 return deepcopy(operation.get("value"))
             return _set(document, path, deepcopy(operation.get("value")))
@@ -78,7 +90,7 @@ def _tokens(path: str) -> list[str]:
 def _index(token: str, container: list[Any], path: str, kind: str, *, end: bool = False) -> int:
     if end and token == "-":
         return len(container)
-    if not token.isdigit() or int(token) > len(container) - (not end):
+    if not _POSITION.fullmatch(token) or int(token) > len(container) - (not end):
         raise PatchError(f"{kind} operation does not apply: doc is missing path: {path}: missing value")
     return int(token)
 

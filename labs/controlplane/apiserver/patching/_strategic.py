@@ -44,12 +44,17 @@ def _merge_map(target: Any, patch: dict[str, Any], kind: Any) -> dict[str, Any] 
         raise PatchError(f"Unknown patch type: {directive}")
     result = dict(target) if isinstance(target, dict) else {}
     retain = patch.pop(_RETAIN, None)
-    if isinstance(retain, list):
+    if not isinstance(retain, list | None):
+        raise PatchError("invalid patch format of retainKeys")
+    if retain is not None:
         result = {key: value for key, value in result.items() if key in retain}
     orders = {key[len(_ORDER) :]: patch.pop(key) for key in list(patch) if key.startswith(_ORDER)}
     for key in [key for key in patch if key.startswith(_DELETE_FROM)]:
         name, gone = key[len(_DELETE_FROM) :], patch.pop(key)
-        result[name] = [item for item in result.get(name) or [] if item not in gone]
+        present = result.get(name) or []
+        if not isinstance(gone, list) or not isinstance(present, list):
+            raise PatchError(f"{key} is no list of values to take out of a list")
+        result[name] = [item for item in present if item not in gone]
     for name, value in patch.items():
         field = _field_type(kind, name)
         if value is None:
@@ -64,7 +69,8 @@ def _merge_map(target: Any, patch: dict[str, Any], kind: Any) -> dict[str, Any] 
             else:
                 result[name] = merged
         elif isinstance(value, list) and isinstance(field, dict) and "merge" in field:
-            result[name] = _merge_list(result.get(name) or [], value, field)
+            present = result.get(name)
+            result[name] = _merge_list(present if isinstance(present, list) else [], value, field)
         else:
             result[name] = deepcopy(value)
     for name, order in orders.items():

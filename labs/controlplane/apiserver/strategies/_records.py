@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from collections.abc import Iterator
 from typing import Any
 
 from ..status import FieldError, forbidden_field, invalid, not_supported, required
@@ -49,6 +50,8 @@ class ServiceAccountStrategy(Strategy):
     returns_deleted = True
 
 
+#: What a ConfigMap or a Secret may hold, in bytes.
+MAX_DATA = 1024 * 1024
 CONFIG_KEY_RULE = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
     "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
@@ -64,6 +67,18 @@ def _config_keys(obj: Object, *parts: str) -> list[FieldError]:
     ]
 
 
+def _sizes(obj: Object, *parts: str) -> Iterator[int]:
+    """Bytes of each value; those of base64 count as what they stand for."""
+    for part in parts:
+        for value in (obj.get(part) or {}).values():
+            yield len(value.encode()) if part == "data" else len(value) * 3 // 4 - value.count("=")
+
+
+def _too_long(field: str) -> FieldError:
+    detail = f"Too long: may not be more than {MAX_DATA} bytes"
+    return FieldError("FieldValueTooLong", field, detail)
+
+
 class ConfigMapStrategy(Strategy):
     """Data for pods."""
 
@@ -72,6 +87,8 @@ class ConfigMapStrategy(Strategy):
         errors = [
             invalid(f"data[{key}]", key, "duplicate of key present in binaryData") for key in sorted(both)
         ]
+        if sum(_sizes(obj, "data", "binaryData")) > MAX_DATA:
+            errors.append(_too_long("[]"))
         return errors + _config_keys(obj, "data", "binaryData")
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:

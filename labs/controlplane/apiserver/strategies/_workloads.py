@@ -278,7 +278,11 @@ class ControllerRevisionStrategy(Strategy):
         obj.setdefault("revision", 0)
 
     def validate(self, obj: Object) -> list[FieldError]:
-        errors = [] if obj.get("data") is not None else [required("data", "data is mandatory")]
+        data, errors = obj.get("data"), []
+        if data is None:
+            errors.append(required("data", "data is mandatory"))
+        elif not isinstance(data, dict):
+            errors.append(required("data", "data must be a valid JSON object"))
         return errors + [
             invalid("revision", obj["revision"], "must be greater than or equal to 0")
             for _ in range(obj["revision"] < 0)
