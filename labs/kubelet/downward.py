@@ -30,6 +30,7 @@ def field_value(pod: Pod, path: str, runtime: Mapping[str, str]) -> str:
         "metadata.labels": _escaped(pod.labels),
         "metadata.annotations": _escaped(pod.annotations),
         "spec.nodeName": spec.get("nodeName", ""),
+        "spec.host": spec.get("nodeName", ""),  # its old name
         "spec.serviceAccountName": spec.get("serviceAccountName", ""),
         **runtime,
     }

@@ -45,8 +45,20 @@ class GarbageCollector:
         self._logs.remove_dead_links()
         for uid in self._volumes.known():
             if uid not in live():
-                self._volumes.remove(uid)
+                self.remove_directory(uid)
         self._cgroups.remove_orphans(live())
+
+    def remove_directory(self, uid: str) -> bool:
+        """Take a pod's directory away; False when a volume is still in use, which keeps nobody waiting."""
+        try:
+            self._volumes.remove(uid)
+        except OSError as error:
+            why = f"{error.filename}: {(error.strerror or '').lower()}"
+            cause = f'orphaned pod "{uid}" found, but failed to rmdir() volume at path {why}'
+            message = "There were many similar errors. Turn up verbosity to see them."
+            klog.error("kubelet_volumes.go:263", message, cause, numErrs=1)
+            return False
+        return True
 
     async def _collect_runtime(self, live: Callable[[], set[str]]) -> None:
         containers = await self._cri.list_containers()

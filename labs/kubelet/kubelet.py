@@ -335,9 +335,11 @@ class Kubelet:
     async def _clean_up(self) -> None:
         for uid in self.workers.forget_terminated():
             self.syncer.forget(uid)
-            self._volumes.remove(uid)
-            path = f"{self.config.root_dir}/pods/{uid}/volumes"
-            klog.info("kubelet_volumes.go:161", "Cleaned up orphaned pod volumes dir", podUID=uid, path=path)
+            if self._garbage.remove_directory(uid):
+                path = f"{self.config.root_dir}/pods/{uid}/volumes"
+                klog.info(
+                    "kubelet_volumes.go:161", "Cleaned up orphaned pod volumes dir", podUID=uid, path=path
+                )
         self._stop_orphans()
         if self.mirrors is not None:
             await self.mirrors.remove_orphans(self._wanted)

@@ -95,6 +95,20 @@ def test_critical_pods_get_their_priority(plane: Plane, namespace: str, node_uid
     assert _create(plane, critical, expect=201)["spec"]["priority"] == 2000001000
 
 
+def test_fact_46_a_mirror_takes_no_ephemeral_containers(
+    plane: Plane, namespace: str, created: dict[str, Any]
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/pods/{NAME}"
+    debug = {"spec": {"ephemeralContainers": [{"name": "debugger", "image": "busybox:1.36"}]}}
+    headers = {"Content-Type": "application/strategic-merge-patch+json"}
+
+    status, answer = plane.request("PATCH", f"{path}/ephemeralcontainers", debug, headers=headers)
+
+    assert (status, answer["reason"]) == (422, "Invalid")
+    assert answer["message"].endswith("Forbidden: static pods do not support ephemeral containers")
+    assert plane.request("GET", path)[1]["spec"] == created["spec"]
+
+
 def test_fact_47_a_missing_namespace_refuses_the_mirror(plane: Plane, node_uid: str) -> None:
     answer = _create(plane, mirror("web", node_uid, "nowhere"), expect=404)
 

@@ -14,8 +14,9 @@ RECORDED = [json.loads(line) for line in Path(__file__).with_name("refused.jsonl
 
 
 @pytest.mark.parametrize("row", RECORDED, ids=lambda row: short(json.dumps(row["spec"])))
-def test_fact_20_a_spec_is_refused_in_the_recorded_words(row: dict[str, Any]) -> None:
-    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": row["spec"]}
+def test_fact_20_a_pod_is_refused_in_the_recorded_words(row: dict[str, Any]) -> None:
+    metadata = {"name": "web", **row.get("metadata", {})}
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": row["spec"]}
     try:
         pod_from_file(json.dumps(manifest).encode(), "/m/web.yaml", "node-1")
         said = None

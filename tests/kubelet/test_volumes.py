@@ -1,6 +1,7 @@
 """Volumes on the node's disk, and waiting for them."""
 
 import asyncio
+import errno
 import json
 import os
 import stat
@@ -214,3 +215,31 @@ async def test_after_two_minutes_the_sync_gives_up_and_begins_anew(
         assert f'"Error syncing pod, skipping" err="{why}: context deadline exceeded"' in said
         assert "durationBeforeRetry 500ms" in said
         assert "durationBeforeRetry 1m4s" in said
+
+
+@virtual
+async def test_a_pod_is_launched_although_unmounting_the_old_ones_volume_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(fs: HostFs, path: str) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
+
+    monkeypatch.setattr(HostFs, "unmount", busy)
+    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    volumes = [{"name": "v", "emptyDir": {}}]
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest(container=mounts, volumes=volumes))
+        old = await n.runs()
+        uid = old.labels["io.kubernetes.pod.uid"]
+        folder = tmp_path / f"var/lib/kubelet/pods/{uid}"
+        in_use = f"/var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~empty-dir/v"
+        monkeypatch.setattr(HostFs, "is_mount", lambda fs, path: path == in_use)
+
+        n.put("web.yaml", manifest(container={**mounts, "image": "busybox:1.37"}, volumes=volumes))
+        await n.until(lambda: [c.id for c in n.running() if c.id != old.id])
+        await n.until(lambda: f"{in_use}: device or resource busy" in capsys.readouterr().err)
+        assert folder.is_dir()
+
+        monkeypatch.setattr(HostFs, "is_mount", lambda fs, path: False)
+        await n.until(lambda: not folder.exists())
+        assert len(n.running()) == 1

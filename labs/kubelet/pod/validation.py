@@ -12,7 +12,7 @@ from typing import Any
 from labs.kubelet.pod.errors import InvalidPodError
 from labs.kubelet.pod.findings import Findings
 from labs.kubelet.pod.quantity import quantity_value
-from labs.kubelet.pod.validation_pod import check_ids, check_metadata, check_pod, check_profiles
+from labs.kubelet.pod.validation_pod import check_ids, check_key, check_metadata, check_pod, check_profiles
 
 HOST_PATH_TYPES = (
     "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
@@ -23,7 +23,7 @@ HEADER_TEXT = (
     "for validation is '[-A-Za-z0-9]+')"
 )
 VALUE_SOURCES = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
-KEYED_FIELD = re.compile(r"metadata\.(labels|annotations)\['.+'\]")
+KEYED_FIELD = re.compile(r"metadata\.(?:labels|annotations)\['(.*)'\]")
 ENV_FIELDS = (
     "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
     "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
@@ -36,16 +36,25 @@ VOLUME_FIELDS = (
     "metadata.uid",
 )
 KNOWN_FIELDS = frozenset(
-    (*ENV_FIELDS, *VOLUME_FIELDS, "spec.host", "spec.restartPolicy", "spec.schedulerName", "status.phase")
+    (*ENV_FIELDS, *VOLUME_FIELDS, "spec.restartPolicy", "spec.schedulerName", "status.phase")
 )
+#: What a field was called once.
+OLD_FIELDS = {"spec.host": "spec.nodeName"}
 RESOURCES = (
     "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage",
     "requests.memory",
 )  # fmt: skip
-HUGE_PAGES = re.compile(r"(limits|requests)\.hugepages-.+")
+HUGE_PAGES = ("limits.hugepages-", "requests.hugepages-")
 ENV_NAME_TEXT = (
     "a valid environment variable name must consist only of printable ASCII characters other than '='"
 )
+#: The kinds of volumes in the order in which they are looked at; the first one found is the volume's.
+VOLUME_KINDS = (
+    "emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi",
+    "glusterfs", "flocker", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI",
+    "fc", "flexVolume", "configMap", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume",
+    "azureDisk", "storageos", "projected", "scaleIO", "csi", "ephemeral", "image",
+)  # fmt: skip
 PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
 CONTAINER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
@@ -56,32 +65,45 @@ def _volumes(found: Findings, volumes: list[dict[str, Any]]) -> set[str]:
     names: set[str] = set()
     for i, volume in enumerate(volumes):
         path = f"spec.volumes[{i}]"
-        kinds = [k for k in volume if k != "name"]
+        kinds = [kind for kind in VOLUME_KINDS if kind in volume]
+        match kinds[0] if kinds else None:
+            case "hostPath":
+                _host_path(found, f"{path}.hostPath", volume["hostPath"])
+            case "emptyDir" if quantity_value(volume["emptyDir"].get("sizeLimit", "0")) < 0:
+                why = "SizeLimit field must be a valid resource quantity"
+                found.forbidden(f"{path}.emptyDir.sizeLimit", why)
+            case "downwardAPI":
+                _downward_items(found, f"{path}.downwardAPI", volume["downwardAPI"].get("items", []))
+            case "projected":
+                _projected(found, f"{path}.projected", volume["projected"].get("sources", []))
         for kind in kinds[1:]:
-            found.forbidden(f"{path}.{kind}", "may not specify more than 1 volume type")
-        if kinds and kinds[0] == "hostPath":
-            _host_path(found, f"{path}.hostPath", volume["hostPath"])
-        if kinds and kinds[0] == "emptyDir" and quantity_value(volume["emptyDir"].get("sizeLimit", "0")) < 0:
-            why = "SizeLimit field must be a valid resource quantity"
-            found.forbidden(f"{path}.emptyDir.sizeLimit", why)
-        if kinds and kinds[0] == "downwardAPI":
-            _downward_items(found, f"{path}.downwardAPI", volume["downwardAPI"].get("items", []))
-        if kinds and kinds[0] == "projected":
-            for j, source in enumerate(volume["projected"].get("sources", [])):
-                items = source.get("downwardAPI", {}).get("items", [])
-                _downward_items(found, f"{path}.projected.sources[{j}].downwardAPI", items)
-            for j, source in enumerate(volume["projected"].get("sources", [])):
-                if "serviceAccountToken" in source:
-                    found.forbidden(
-                        f"{path}.projected.sources[{j}].serviceAccountToken",
-                        "must not be specified when serviceAccountName is not set",
-                    )
+            # the misspelling is the API's own
+            field = "downwarAPI" if kind == "downwardAPI" else kind
+            found.forbidden(f"{path}.{field}", "may not specify more than 1 volume type")
         name = volume.get("name", "")
         found.label(f"{path}.name", name)
         if name in names:
             found.duplicate(f"{path}.name", name)
         names.add(name)
     return names
+
+
+def _projected(found: Findings, path: str, sources: list[dict[str, Any]]) -> None:
+    for i, source in enumerate(sources):
+        items = source.get("downwardAPI", {}).get("items", [])
+        _downward_items(found, f"{path}.sources[{i}].downwardAPI", items)
+    for i, source in enumerate(sources):
+        if "serviceAccountToken" in source:
+            why = "must not be specified when serviceAccountName is not set"
+            found.forbidden(f"{path}.sources[{i}].serviceAccountToken", why)
+
+
+def _descending(found: Findings, path: str, inside: str) -> None:
+    """A path below something, that stays there (`validateLocalDescendingPath`)."""
+    if inside.startswith("/"):
+        found.invalid(path, inside, "must be a relative path")
+    if ".." in inside.split("/"):
+        found.invalid(path, inside, "must not contain '..'")
 
 
 def _host_path(found: Findings, path: str, source: dict[str, Any]) -> None:
@@ -178,14 +200,11 @@ _SECURITY_FIELDS = (
 
 def _sub_path(found: Findings, path: str, index: int, mount: dict[str, Any]) -> None:
     inside, expression = mount.get("subPath", ""), mount.get("subPathExpr", "")
+    _descending(found, f"{path}.volumeMounts.subPath", inside)
     if inside and expression:
         why = "subPathExpr and subPath are mutually exclusive"
         found.invalid(f"{path}.volumeMounts[{index}].subPathExpr", expression, why)
-    for field, value in (("subPath", inside), ("subPathExpr", expression)):
-        if value.startswith("/"):
-            found.invalid(f"{path}.volumeMounts.{field}", value, "must be a relative path")
-        elif ".." in value.split("/"):
-            found.invalid(f"{path}.volumeMounts.{field}", value, "must not contain '..'")
+    _descending(found, f"{path}.volumeMounts.subPathExpr", expression)
 
 
 def _value_from(found: Findings, path: str, variable: dict[str, Any]) -> None:
@@ -207,13 +226,15 @@ def _value_from(found: Findings, path: str, variable: dict[str, Any]) -> None:
 
 def _field_ref(found: Findings, path: str, reference: dict[str, Any], supported: Iterable[str]) -> None:
     field = reference.get("fieldPath", "")
-    keyed = KEYED_FIELD.fullmatch(field)
-    if not field:
+    field = OLD_FIELDS.get(field, field)
+    if keyed := KEYED_FIELD.fullmatch(field):
+        check_key(found, path, keyed[1])
+    elif not field:
         found.required(f"{path}.fieldPath")
-    elif not keyed and field not in KNOWN_FIELDS:
+    elif field not in KNOWN_FIELDS:
         why = f"error converting fieldPath: field label not supported: {field}"
         found.invalid(f"{path}.fieldPath", field, why)
-    elif not keyed and field not in supported:
+    elif field not in supported:
         found.unsupported(f"{path}.fieldPath", field, sorted(supported))
 
 
@@ -221,34 +242,29 @@ def _resource_ref(found: Findings, path: str, reference: dict[str, Any]) -> None
     resource = reference.get("resource", "")
     if not resource:
         found.required(f"{path}.resource")
-    elif resource not in RESOURCES and not HUGE_PAGES.fullmatch(resource):
+    elif resource not in RESOURCES and not resource.startswith(HUGE_PAGES):
         found.unsupported(f"{path}.resource", resource, sorted(RESOURCES))
 
 
 def _downward_items(found: Findings, path: str, items: list[dict[str, Any]]) -> None:
     for item in items:
-        where = path
         target = item.get("path", "")
         if not target:
-            found.required(f"{where}.path")
-        elif target.startswith("/"):
-            found.invalid(f"{where}.path", target, "must be a relative path")
-        elif ".." in target.split("/"):
-            found.invalid(f"{where}.path", target, "must not contain '..'")
-        elif target.startswith(".."):
-            found.invalid(f"{where}.path", target, "must not start with '..'")
+            found.required(f"{path}.path")
+        _descending(found, f"{path}.path", target)
+        if target.startswith("..") and not target.startswith("../"):
+            found.invalid(f"{path}.path", target, "must not start with '..'")
         if "fieldRef" in item:
-            _field_ref(found, f"{where}.fieldRef", item["fieldRef"], VOLUME_FIELDS)
+            _field_ref(found, f"{path}.fieldRef", item["fieldRef"], VOLUME_FIELDS)
             if "resourceFieldRef" in item:
-                found.invalid(
-                    where, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"
-                )
-        elif "resourceFieldRef" in item:
-            if not item["resourceFieldRef"].get("containerName"):
-                found.required(f"{where}.resourceFieldRef.containerName")
-            _resource_ref(found, f"{where}.resourceFieldRef", item["resourceFieldRef"])
+                why = "fieldRef and resourceFieldRef can not be specified simultaneously"
+                found.invalid(path, "resource", why)
+        elif "resourceFieldRef" not in item:
+            found.required(path, "one of fieldRef and resourceFieldRef is required")
+        elif not item["resourceFieldRef"].get("containerName"):
+            found.required(f"{path}.resourceFieldRef.containerName")
         else:
-            found.required(where, "one of fieldRef and resourceFieldRef is required")
+            _resource_ref(found, f"{path}.resourceFieldRef", item["resourceFieldRef"])
 
 
 def _security(found: Findings, path: str, security: dict[str, Any]) -> None:
@@ -274,6 +290,9 @@ def _resources(found: Findings, path: str, resources: dict[str, Any]) -> None:
             found.invalid(
                 f"{path}.requests", request, f"must be less than or equal to {name} limit of {limits[name]}"
             )
+    named = {*limits, *resources.get("requests", {})}
+    if any(name.startswith("hugepages-") for name in named) and named.isdisjoint(("cpu", "memory")):
+        found.forbidden(path, "HugePages require cpu or memory")
 
 
 def _resource(found: Findings, path: str, name: str, amount: str) -> None:
@@ -311,15 +330,16 @@ def _container(
         _value_from(found, f"{path}.env[{i}].valueFrom", variable)
     mounted: set[str] = set()
     for i, mount in enumerate(c.get("volumeMounts", [])):
-        if not mount.get("name"):
-            found.required(f"{path}.volumeMounts[{i}].name")
-        elif mount["name"] not in volumes:
-            found.append(f"{path}.volumeMounts[{i}].name: Not found: {json.dumps(mount['name'])}")
-        if not mount.get("mountPath"):
-            found.required(f"{path}.volumeMounts[{i}].mountPath")
-        elif mount["mountPath"] in mounted:
-            found.invalid(f"{path}.volumeMounts[{i}].mountPath", mount["mountPath"], "must be unique")
-        mounted.add(mount.get("mountPath", ""))
+        where, name, target = f"{path}.volumeMounts[{i}]", mount.get("name", ""), mount.get("mountPath", "")
+        if not name:
+            found.required(f"{where}.name")
+        if name not in volumes:
+            found.not_found(f"{where}.name", name)
+        if not target:
+            found.required(f"{where}.mountPath")
+        if target in mounted:
+            found.invalid(f"{where}.mountPath", target, "must be unique")
+        mounted.add(target)
         _sub_path(found, path, i, mount)
         propagation = mount.get("mountPropagation", "None")
         if propagation not in PROPAGATIONS:
@@ -331,7 +351,7 @@ def _container(
         name = device.get("name", "")
         if not name:
             found.required(f"{path}.volumeDevices[{i}].name")
-        elif name not in volumes:
+        if name not in volumes:
             found.not_found(f"{path}.volumeDevices[{i}].name", name)
     if c["imagePullPolicy"] not in ("Always", "IfNotPresent", "Never"):
         found.unsupported(
@@ -366,9 +386,10 @@ def _containers(found: Findings, spec: dict[str, Any], volumes: set[str]) -> Non
             path = f"spec.{field}[{i}]"
             _container(found, path, container, volumes, spec)
             name = container.get("name", "")
-            if name and name in names:
+            if name in names:
                 found.duplicate(f"{path}.name", name)
-            names.add(name)
+            if name or field == "containers":
+                names.add(name)
             _life(found, path, container, spec, field == "initContainers")
     taken: set[str] = set()
     for i, container in enumerate(spec.get("containers", [])):

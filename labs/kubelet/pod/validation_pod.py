@@ -62,15 +62,28 @@ def check_metadata(found: Findings, metadata: dict[str, Any]) -> None:
         for field, why in OWNER_FIELDS:
             if not owner.get(field):
                 found.invalid(f"metadata.ownerReferences.{field}", "", why)
-    for i, name in enumerate(metadata.get("finalizers", [])):
+    finalizers = metadata.get("finalizers", [])
+    if {"orphan", "foregroundDeletion"} <= set(finalizers):
+        why = "finalizer orphan and foregroundDeletion cannot be both set"
+        found.invalid("metadata.finalizers", finalizers, why)
+    for i, name in enumerate(finalizers):
         if "/" not in name and name not in FINALIZERS:
             why = "name is neither a standard finalizer name nor is it fully qualified"
             found.invalid(f"metadata.finalizers[{i}]", name, why)
 
 
 def check_key(found: Findings, path: str, key: str) -> None:
-    """A name that may have a domain before it."""
-    if not QUALIFIED.fullmatch(key.rsplit("/", 1)[-1]):
+    """A name that may have a domain before it (`IsQualifiedName`)."""
+    domain, slash, name = key.rpartition("/")
+    if slash and not domain:
+        found.invalid(path, key, "prefix part must be non-empty")
+    elif slash and not SUBDOMAIN.fullmatch(domain):
+        found.invalid(path, key, f"prefix part {SUBDOMAIN_TEXT}")
+    if not name:
+        found.invalid(path, key, "name part must be non-empty")
+    elif len(name) > 63:
+        found.invalid(path, key, "name part must be no more than 63 bytes")
+    if not QUALIFIED.fullmatch(name):
         found.invalid(path, key, KEY_TEXT)
 
 
@@ -78,6 +91,8 @@ def check_labels(found: Findings, path: str, labels: dict[str, str]) -> None:
     """Keys and values of labels or of a node selector."""
     for key, value in labels.items():
         check_key(found, path, key)
+        if len(value) > 63:
+            found.invalid(path, value, "must be no more than 63 bytes")
         if not LABEL_VALUE.fullmatch(value):
             found.invalid(path, value, VALUE_TEXT)
 
@@ -91,11 +106,10 @@ def check_profiles(found: Findings, path: str, security: dict[str, Any]) -> None
         kind, local = profile.get("type", ""), profile.get("localhostProfile")
         where = f"{path}.{field}"
         if not kind:
-            why = "type is required when seccompProfile is set" if word == "seccomp" else ""
-            found.required(f"{where}.type", why)
+            found.required(f"{where}.type", f"type is required when {field} is set")
         elif kind not in PROFILES:
             found.unsupported(f"{where}.type", kind, PROFILES)
-        elif kind == "Localhost" and not local:
+        elif kind == "Localhost" and (local is None or (word == "AppArmor" and not local)):
             found.required(f"{where}.localhostProfile", f"must be set when {word} type is Localhost")
         elif kind != "Localhost" and local is not None:
             shown = {"Type": kind, "LocalhostProfile": local} if word == "seccomp" else local
@@ -237,7 +251,10 @@ def check_pod(found: Findings, spec: dict[str, Any]) -> None:
     policy = spec.get("preemptionPolicy", "Never")
     if policy not in ("PreemptLowerPriority", "Never"):
         found.unsupported("spec.preemptionPolicy", policy, ("PreemptLowerPriority", "Never"))
-    if "os" in spec and spec["os"].get("name") not in ("linux", "windows"):
-        found.unsupported("spec.os", spec["os"].get("name", ""), ("linux", "windows"))
+    system = spec.get("os", {"name": "linux"}).get("name")
+    if not system:
+        found.required("spec.os.name")
+    elif system not in ("linux", "windows"):
+        found.unsupported("spec.os", system, ("linux", "windows"))
     if spec.get("hostNetwork") and spec.get("hostUsers") is False:
         found.forbidden("spec.hostNetwork", "when `hostUsers` is false")
