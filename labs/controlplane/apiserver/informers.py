@@ -14,8 +14,9 @@ from . import status
 from .storage import Object, Page, Storage
 from .watching import Event, Hub
 
-#: Writes below these are waited for before the next request is judged: who revokes a role has revoked it.
-AWAITED = ("/registry/role", "/registry/clusterrole")
+#: Writes below these are waited for before the next request is judged: who revokes a role has revoked it, and
+#: nothing more comes into a namespace that was deleted.
+AWAITED = ("/registry/role", "/registry/clusterrole", "/registry/namespaces/")
 #: How long to wait for a watch that has fallen behind.
 SETTLE_SECONDS = 30.0
 RETRY_SECONDS = 0.1
@@ -97,7 +98,7 @@ class Informers:
             self._written = max(self._written, revision)
 
     async def settled(self) -> None:
-        """Until all writes of roles and bindings that were answered are known here.
+        """Until all `AWAITED` writes that were answered are known here.
 
         Raises a 504 when the watch does not come: rather no decision than one by roles that are no more.
         """

@@ -82,13 +82,14 @@ class Watches:
         end = loop.time() + stream.limit
         while (left := end - loop.time()) > 0:
             try:
-                event = await subscription.next(min(left, BOOKMARK_SECONDS))
+                changes = await subscription.take(min(left, BOOKMARK_SECONDS))
             except EOFError:
                 yield stream.error(status.expired("too old resource version"))
                 return
-            if event is not None:
-                if event.revision > reached:
-                    yield stream.line(event)
+            if changes:
+                lines = b"".join(stream.line(event) for event in changes if event.revision > reached)
+                if lines:
+                    yield lines
             elif stream.bookmarks:
                 yield stream.bookmark(max(reached, self._hub.revision))
 

@@ -24,6 +24,8 @@ from .storage import Object, decode
 WINDOW_BYTES = 1024 * 1024
 #: A client this many changes behind is cut off; it lists and watches again.
 BACKLOG_LIMIT = 10_000
+#: So many changes are sent to a client in one piece, when they have come together.
+BATCH = 100
 #: How long to wait before a lost watch on etcd is set up again.
 RECONNECT_SECONDS = 0.1
 
@@ -99,8 +101,11 @@ class Subscription:
             self._events.append(event)
         self._ready.set()
 
-    async def next(self, timeout: float) -> Event | None:
-        """The next change, or None when there is none for `timeout` seconds; EOFError after an overrun."""
+    async def take(self, timeout: float) -> list[Event]:
+        """The next changes, at most `BATCH`; none when there are none for `timeout` seconds.
+
+        EOFError after an overrun.
+        """
         if not self._events:
             if self.overrun:
                 raise EOFError
@@ -108,7 +113,7 @@ class Subscription:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._ready.wait()
-        return self._events.popleft() if self._events else None
+        return [self._events.popleft() for _ in range(min(len(self._events), BATCH))]
 
 
 class Observer(Protocol):

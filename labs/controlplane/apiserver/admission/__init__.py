@@ -13,6 +13,7 @@ from ..resources import Resource, core
 from ..storage import Storage
 from ..watching import Hub
 from . import _service_account
+from ._lookups import Lookups
 from ._node_restriction import MIRROR, NodeRestriction
 
 Object = dict[str, Any]
@@ -28,7 +29,8 @@ class Admission:
 
     def __init__(self, storage: Storage, hub: Hub, escalation: Escalation, allocation: Allocation) -> None:
         self._escalation = escalation
-        self._storage = storage
+        #: Is fed by the server's informers.
+        self.lookups = Lookups(storage)
         self._hub = hub
         self._allocation = allocation
         self._node_restriction = NodeRestriction(storage)
@@ -97,23 +99,23 @@ class Admission:
         """A service account; the one that every namespace gets may be still on its way."""
         resource = core("serviceaccounts")
         key = resource.key(namespace, name)
-        found = await self._storage.get(key)
+        found = await self.lookups.get(key)
         if found is None and name == "default":
             async with self._hub.subscribe(key, self._hub.revision) as (_, changes):
-                found = await self._storage.get(key)
-                if found is None and await changes.next(DEFAULT_ACCOUNT_SECONDS) is not None:
-                    found = await self._storage.get(key)
-        return found.object if found else None
+                found = await self.lookups.get(key)
+                if found is None and await changes.take(DEFAULT_ACCOUNT_SECONDS):
+                    found = await self.lookups.get(key)
+        return found
 
     async def _namespace_exists(self, resource: Resource, obj: Object) -> None:
         """NamespaceLifecycle: nothing is created in a namespace that is missing or going."""
         if not resource.namespaced:
             return
         namespace = obj["metadata"]["namespace"]
-        found = await self._storage.get(core("namespaces").key("", namespace))
+        found = await self.lookups.get(core("namespaces").key("", namespace))
         if found is None:
             raise status.not_found("", "namespaces", namespace)
-        if "deletionTimestamp" in found.object["metadata"]:
+        if "deletionTimestamp" in found["metadata"]:
             name = obj["metadata"].get("name", "")
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
             refusal = status.forbidden(resource.group, resource.plural, name, why)
@@ -130,11 +132,11 @@ class Admission:
         spec = pod["spec"]
         value, policy = 0, "PreemptLowerPriority"
         if class_name := spec.get("priorityClassName"):
-            found = await self._storage.get(f"/registry/priorityclasses/{class_name}")
+            found = await self.lookups.get(f"/registry/priorityclasses/{class_name}")
             if found is None:
                 why = f"no PriorityClass with name {class_name} was found"
                 raise status.forbidden("", "pods", pod["metadata"].get("name", ""), why)
-            value, policy = found.object["value"], found.object.get("preemptionPolicy", policy)
+            value, policy = found["value"], found.get("preemptionPolicy", policy)
         if spec.get("priority") not in (None, value):
             why = (
                 f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "
