@@ -79,8 +79,12 @@ def read(request: Request, kind: str, name: str) -> Object:
     return obj
 
 
-def unknown_conversion(kind: str, version: str, wanted: str, group: str) -> str:
+def unknown_conversion(kind: Any, version: Any, wanted: str, group: str) -> str:
     """What is said of an object of another kind than the one that is `wanted`."""
+    for part, given in (("apiVersion", version), ("kind", kind)):
+        if not isinstance(given, str):  # patched so
+            found = decoding.kind_of(given)
+            return f"json: cannot unmarshal {found} into Go struct field .{part} of type string"
     about = f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a {wanted}'
     if not schema.is_known(version, kind):
         scheme = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"

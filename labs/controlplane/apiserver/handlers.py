@@ -233,8 +233,10 @@ class Handlers:
         group_version = resource.group_version
         kind, version = obj.setdefault("kind", resource.kind), obj.setdefault("apiVersion", group_version)
         if (kind, version) != (resource.kind, group_version):
-            group = resource.group or "core"
-            raise status.bad_request(codec.unknown_conversion(kind, version, resource.kind, group))
+            why = codec.unknown_conversion(kind, version, resource.kind, resource.group or "core")
+            if patched is None:
+                raise status.bad_request(why)
+            raise status.invalid_object("", "", "", [status.invalid("patch", _text(obj), why)])
         where = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
         # What was patched is named whole in a refusal, so it is kept as it was before anything was dropped.
         strict = ctx.request.argument("fieldValidation") == "Strict"

@@ -10,7 +10,7 @@ from typing import Any
 from labs.controlplane import klog
 from labs.controlplane.http import Request, Response
 
-from . import codec, discovery, openapi, reviews, status
+from . import codec, discovery, openapi, reviews, status, warnings
 from .audit import Audit
 from .authentication import ANONYMOUS, Authenticator
 from .authorization import Modes, refusal
@@ -74,8 +74,8 @@ class Server:
         except status.APIError as error:
             failure = error.status()
             response = codec.respond(error.code, failure, error.headers)
-        if ctx.warnings:
-            response.headers["Warning"] = ", ".join(f"299 - {klog.quote(text)}" for text in ctx.warnings)
+        if told := warnings.header(ctx.warnings):
+            response.headers["Warning"] = told
         self._metrics.count(ctx.target, response.status)
         return await entry.answered(response, failure)
 

@@ -1,0 +1,106 @@
+"""Patches, selectors, tokens, versions, headers and bodies of every sort, thrown at a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.controlplane.plane import Plane
+from tests.long.fuzz_values import ACCEPT, BODIES, PATCHES, QUERIES, SUBRESOURCES, TYPES, WRITING
+from tests.long.fuzzing import NAMESPACES, Witness
+
+#: How many requests each test makes: a few that are always the same, and many.
+ROUNDS = [
+    pytest.param(12, id="briefly"),
+    pytest.param(1500, id="at length", marks=[pytest.mark.long, pytest.mark.timeout(1800)]),
+]
+KINDS = {
+    "/api/v1/namespaces/{}/configmaps": {"data": {"k": "v"}},
+    "/api/v1/namespaces/{}/services": {
+        "spec": {"ports": [{"name": "p", "port": 80}], "selector": {"a": "b"}}
+    },
+    "/api/v1/namespaces/{}/pods": {"spec": {"containers": [{"name": "c", "image": "x", "env": []}]}},
+    "/apis/apps/v1/namespaces/{}/deployments": {
+        "spec": {
+            "selector": {"matchLabels": {"a": "b"}},
+            "template": {
+                "metadata": {"labels": {"a": "b"}},
+                "spec": {"containers": [{"name": "c", "image": "x"}]},
+            },
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
+    plane = Plane(tmp_path_factory.mktemp("fuzz"))
+    plane.start_etcd()
+    plane.start()
+    witness = Witness(plane)
+    witness.settle()
+    yield witness
+    plane.stop()
+
+
+def rounds(count: int) -> Any:
+    """Hypothesis' settings for that many requests, of which a few are the same in every run."""
+    return settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=count < 100,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def encoded(query: dict[str, str]) -> str:
+    return f"?{urlencode(query, errors='replace')}" if query else ""
+
+
+@pytest.mark.parametrize("count", ROUNDS)
+def test_no_patch_is_answered_with_a_fault_or_forgotten(witness: Witness, count: int) -> None:
+    @rounds(count)
+    @given(st.sampled_from([*KINDS]), st.sampled_from(NAMESPACES), PATCHES, WRITING, SUBRESOURCES)
+    def patch(kind: str, namespace: str, patch: tuple[str, Any], query: dict[str, str], part: str) -> None:
+        collection = kind.format(namespace)
+        witness.json("POST", collection, {"metadata": {"name": "a", "labels": {"a": "b"}}, **KINDS[kind]})
+        body = json.dumps(patch[1]).encode()
+        witness.send("PATCH", f"{collection}/a{part}{encoded(query)}", body, {"Content-Type": patch[0]})
+
+    patch()
+    witness.check()
+
+
+@pytest.mark.parametrize("count", ROUNDS)
+def test_no_list_or_watch_is_answered_with_a_fault(witness: Witness, count: int) -> None:
+    @rounds(count)
+    @given(st.sampled_from([*KINDS]), QUERIES, ACCEPT)
+    def read(kind: str, query: dict[str, str], accept: dict[str, str]) -> None:
+        witness.send("GET", kind.format(NAMESPACES[0]) + encoded(query), headers=accept)
+
+    read()
+    witness.check()
+
+
+@pytest.mark.parametrize("count", ROUNDS)
+def test_no_body_is_answered_with_a_fault_or_forgotten(witness: Witness, count: int) -> None:
+    @rounds(count)
+    @given(
+        *(st.sampled_from([*KINDS]), st.sampled_from(["POST", "PUT", "PATCH", "DELETE"]), BODIES, TYPES),
+        *(WRITING, SUBRESOURCES),
+    )
+    def send(kind: str, method: str, body: bytes, type_: str, query: dict[str, str], part: str) -> None:
+        collection = kind.format(NAMESPACES[0])
+        path = collection if method == "POST" and not part else f"{collection}/a{part}"
+        witness.send(method, path + encoded(query), body, {"Content-Type": type_} if type_ else {})
+
+    send()
+    witness.check()
