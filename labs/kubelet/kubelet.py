@@ -5,7 +5,7 @@ Static pods come first: they are started before the API client is even imported.
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 from cri_api.v1 import api_pb2 as api
 
 from labs.kubelet import klog
-from labs.kubelet.admission import Preemption, Rejection, Room, admit
+from labs.kubelet.admission import Room
+from labs.kubelet.allocation import Allocation
 from labs.kubelet.api_client import ApiClient
 from labs.kubelet.api_objects import ApiObjects
 from labs.kubelet.backoff import Backoff
@@ -21,7 +22,7 @@ from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.config import KubeletConfig
 from labs.kubelet.cri import Cri, CriError
 from labs.kubelet.dns import ClusterDns, Resolver
-from labs.kubelet.events import WARNING, EventRecorder
+from labs.kubelet.events import EventRecorder
 from labs.kubelet.garbage import GarbageCollector
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.images import ImageManager
@@ -34,11 +35,10 @@ from labs.kubelet.mounting import Mounter
 from labs.kubelet.node_status import NodeFacts, NodeStatus, default_ip, node_labels
 from labs.kubelet.orphans import orphan
 from labs.kubelet.pleg import Pleg
-from labs.kubelet.pod.model import TERMINAL_PHASES, Pod
+from labs.kubelet.pod.model import Pod
 from labs.kubelet.pod_config import Changes, PodConfig
 from labs.kubelet.pod_syncer import PodSyncer
-from labs.kubelet.pod_workers import Phase, PodWorkers
-from labs.kubelet.preemption import DISRUPTION, MESSAGE, REASON
+from labs.kubelet.pod_workers import PodWorkers
 from labs.kubelet.probes import ProbeManager
 from labs.kubelet.reflector import Reflector
 from labs.kubelet.resources import Machine
@@ -47,7 +47,6 @@ from labs.kubelet.services import Services
 from labs.kubelet.sources.api import ApiSource
 from labs.kubelet.sources.file import FileSource
 from labs.kubelet.sources.http import UrlSource, fetcher
-from labs.kubelet.status import Eviction
 from labs.kubelet.status_manager import StatusManager
 from labs.kubelet.volumes import Volumes
 
@@ -84,8 +83,6 @@ class Kubelet:
         self._now = now
         self._network = "waiting for the runtime's first status"
         self._pods: dict[str, Pod] = {}
-        self._rejected: dict[str, Rejection] = {}
-        self._preempting: set[asyncio.Task[None]] = set()
         self._tidy = asyncio.Event()
         ips = (config.node_ip,) if config.node_ip else (default_ip(),)
         self.events = EventRecorder(given.node_name, now)
@@ -111,7 +108,7 @@ class Kubelet:
         amounts = self.facts
         self._services = Services()
         objects = ApiObjects(given.api, now)
-        self._room = Room(
+        room = Room(
             node_labels(amounts), given.node_name, Decimal(amounts.cpus), Decimal(amounts.memory_kib * 1024),
             Decimal(amounts.storage_kib * 1024), amounts.max_pods, config.allowed_unsafe_sysctls,
         )  # fmt: skip
@@ -133,6 +130,9 @@ class Kubelet:
         )  # fmt: skip
         timed = TimedSyncer(self.syncer, metrics, now)
         self.workers = PodWorkers(timed, config.sync_frequency, self._tidy.set)
+        self.allocation = Allocation(
+            room, self.workers, self.syncer, self.events, lambda pod: self._pods.get(pod.uid) is pod
+        )
         paths = {"file": config.static_pod_path, "http": config.static_pod_url, "api": given.api}
         sources = [name for name, path in paths.items() if path]
         self.pod_config = PodConfig(sources, self._configured, now, self.events)
@@ -189,71 +189,17 @@ class Kubelet:
     def _configured(self, changes: Changes) -> None:
         for pod in changes.removed:
             self._pods.pop(pod.uid, None)
-            if self._rejected.pop(pod.uid, None):
-                self.syncer.forget(pod.uid)
+            self.allocation.forget(pod.uid)
             self.workers.remove(pod.uid)
         if self.pod_config.seen_all:
             self._stop_orphans(but=changes.added)
         for pod in sorted(changes.added, key=lambda pod: pod.created):
-            others = [other for other in self._pods.values() if self.is_active(other)]
+            others = [other for other in self._pods.values() if self.allocation.is_active(other)]
             self._pods[pod.uid] = pod
-            self._admit(pod, others)
+            self.allocation.admit(pod, others)
         for pod in changes.updated:
             self._pods[pod.uid] = pod
-            if pod.uid not in self._rejected or pod.is_deleted:
-                self.workers.update(pod)
-
-    def _admit(self, pod: Pod, others: list[Pod]) -> None:
-        """Have a new pod run, if the node takes it; one that is going or over takes nothing of the node."""
-        match None if pod.is_deleted or pod.is_over else admit(pod, others, self._room):
-            case None:
-                self.workers.update(pod)
-            case Rejection() as rejection:
-                self._reject(pod, rejection)
-            case Preemption(victims):
-                for victim in victims:
-                    self._preempt(victim)
-                task = asyncio.create_task(self._admit_after(pod, victims), name=f"preempt for {pod.ref}")
-                self._preempting.add(task)
-                task.add_done_callback(self._preempting.discard)
-
-    def _preempt(self, pod: Pod) -> None:
-        self.events.pod(pod, WARNING, REASON, MESSAGE)
-        self.syncer.evict(pod, Eviction(REASON, MESSAGE, DISRUPTION))
-        self.workers.stop(pod.uid)
-
-    async def _admit_after(self, pod: Pod, victims: tuple[Pod, ...]) -> None:
-        """Start a pod when those that had to make room for it have stopped."""
-        for victim in victims:
-            worker = self.workers.get(victim.uid)
-            if worker is not None and worker.task is not None:
-                await asyncio.wait((worker.task,))
-        if self._pods.get(pod.uid) is pod:
-            self.workers.update(pod)
-
-    def is_active(self, pod: Pod) -> bool:
-        """Whether a pod holds what it was given: it is neither refused nor over."""
-        worker = self.workers.get(pod.uid)
-        gone = worker is not None and worker.phase is Phase.TERMINATED
-        if gone or pod.uid in self._rejected:
-            return False
-        over = self.syncer.status_of(pod).get("phase") in TERMINAL_PHASES
-        return not over or self.syncer.runs(pod)
-
-    def _reject(self, pod: Pod, rejection: Rejection) -> None:
-        """Refuse a pod for as long as its manifest stays as it is."""
-        reason, message = rejection.reason, rejection.message
-        if reason == "UnexpectedAdmissionError":
-            what = "unexpected error while attempting to recover from admission failure"
-            why = message.partition(": ")[2]
-            klog.info("predicate.go:194", f"Failed to admit pod, {what}", pod=pod.ref, err=why)
-        klog.info(
-            "allocation_manager.go:619", "Pod admission denied", podUID=pod.uid, pod=pod.ref, reason=reason,
-            message=message, operation="add",
-        )  # fmt: skip
-        self._rejected[pod.uid] = rejection
-        self.events.pod(pod, WARNING, reason, message)
-        self.syncer.reject(pod, reason, f"Pod was rejected: {message}")
+            self.allocation.update(pod)
 
     def _runtime_changed(self, uid: str) -> None:
         if self.workers.get(uid) is None:
@@ -407,10 +353,8 @@ class Kubelet:
         assert self.mirrors is not None
         self.mirrors.node_is("" if kind == "DELETED" else node["metadata"]["uid"])
         labels, taints = node["metadata"].get("labels") or {}, node.get("spec", {}).get("taints") or ()
-        self._room = replace(self._room, labels=labels, taints=tuple(taints))
+        self.allocation.node_is(labels, taints)
 
     async def close(self) -> None:
-        for task in self._preempting:
-            task.cancel()
-        await asyncio.gather(*self._preempting, return_exceptions=True)
+        await self.allocation.close()
         await self.workers.close()

@@ -69,7 +69,7 @@ def _pods(kubelet: "Kubelet") -> Iterable[Metric]:
     for label, static in _STATIC:
         chosen = [pod for pod in pods if pod.is_static is static]
         desired.set(len(chosen), label)
-        active.set(sum(kubelet.is_active(pod) for pod in chosen), label)
+        active.set(sum(kubelet.allocation.is_active(pod) for pod in chosen), label)
     yield desired
     yield active
     mirrored = sum(pod.is_static for pod in pods) if kubelet.mirrors is not None else 0
