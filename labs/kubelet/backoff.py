@@ -36,17 +36,17 @@ class Backoff:
 
     def next(self, key: str, since: float) -> None:
         """A try is being made: the next failure waits twice as long."""
-        entry = self._entries.get(key)
+        entry, now = self._entries.get(key), self._now()
         if entry is None or self._expired(entry, since):
-            self._entries[key] = _Entry(self._initial, self._now())
+            self._entries[key] = _Entry(self._initial, now)
         else:
             entry.delay = min(entry.delay * 2, self._maximum)
-            entry.since = self._now()
+            entry.since = now
+        self._entries = {k: e for k, e in self._entries.items() if not self._expired(e, now)}
+
+    def known(self) -> set[str]:
+        """The keys whose last try still matters."""
+        return set(self._entries)
 
     def _expired(self, entry: _Entry, since: float) -> bool:
         return since - entry.since > self._forgotten
-
-    def forget_old(self) -> None:
-        """Drop entries that no longer matter."""
-        now = self._now()
-        self._entries = {k: e for k, e in self._entries.items() if now - e.since <= self._forgotten}

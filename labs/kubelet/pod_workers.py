@@ -11,13 +11,15 @@ until the source drops it.
 import asyncio
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from labs.kubelet import klog
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.sync_errors import SyncError
+
+T = TypeVar("T")
 
 ERROR_BACKOFF = 10.0
 JITTER = 0.5
@@ -86,16 +88,9 @@ class PodWorker:
         try:
             while not self.stopping:
                 self._wake.clear()
-                syncing = asyncio.create_task(self._sync())
-                await asyncio.wait((syncing, stopped), return_when=asyncio.FIRST_COMPLETED)
-                if self.stopping:
-                    syncing.cancel()
-                    await asyncio.gather(syncing, return_exceptions=True)
-                    break
-                delay = await syncing
-                waking = asyncio.create_task(self._wake.wait())
-                await asyncio.wait((waking, stopped), timeout=delay, return_when=asyncio.FIRST_COMPLETED)
-                waking.cancel()
+                delay = await _until_stopped(stopped, self._sync())
+                if delay is not None:
+                    await _until_stopped(stopped, self._wake.wait(), delay)
         finally:
             stopped.cancel()
         self.phase = Phase.TERMINATING
@@ -133,6 +128,19 @@ class PodWorker:
         klog.error(
             "pod_workers.go:1324", "Error syncing pod, skipping", error, pod=self.pod.ref, podUID=self.pod.uid
         )
+
+
+async def _until_stopped(
+    stopped: asyncio.Task[Any], work: Coroutine[Any, Any, T], limit: float | None = None
+) -> T | None:
+    """What comes of some work, or None when it was dropped: the pod stops, or its time is over."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait((task, stopped), timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return None if task.cancelled() else task.result()
 
 
 class PodWorkers:
