@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import yaml
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.pod_workers import TURN_RETRY
-from labs.kubelet.sources.file import FileSource
+from labs.kubelet.sources.file import Change, FileSource
 from tests.kubelet.node import MANIFESTS, manifest, node
 from tests.kubelet.virtual_time import virtual
 
@@ -22,6 +24,34 @@ def scan(root: Path, path: str = "/manifests") -> list[str]:
     published: list[list[Pod]] = []
     FileSource(HostFs(str(root)), path, "n", 20, published.append).scan()
     return [pod.name.removesuffix("-n") for pod in published[-1]]
+
+
+class Watched:
+    """A source that follows what happens to its path, and the names it has published."""
+
+    def __init__(self, root: Path, path: str, period: float = 20) -> None:
+        self.published: list[list[str]] = []
+        self.source = FileSource(HostFs(str(root)), path, "n", period, self._publish)
+
+    def _publish(self, pods: list[Pod]) -> None:
+        self.published.append(sorted(pod.name.removesuffix("-n") for pod in pods))
+
+    async def settled(self) -> list[str]:
+        """What was published last, a second later."""
+        await asyncio.sleep(1)
+        return self.published[-1]
+
+
+@asynccontextmanager
+async def watched(root: Path, path: str = "/manifests", period: float = 20) -> AsyncIterator[Watched]:
+    it = Watched(root, path, period)
+    task = asyncio.create_task(it.source.run())
+    await asyncio.sleep(0.1)
+    try:
+        yield it
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.fixture
@@ -255,3 +285,183 @@ def test_links_lead_nowhere_outside_the_nodes_tree(tmp_path: Path, manifests: Pa
     (manifests / "relative.yaml").symlink_to(f"../../{secret.name}")
 
     assert scan(tmp_path) == []
+
+
+@virtual
+async def test_fact_12_what_happens_to_a_file_is_followed_without_a_scan(
+    tmp_path: Path, manifests: Path
+) -> None:
+    (tmp_path / "outside").mkdir()
+    async with watched(tmp_path, period=10_000) as it:
+        assert it.published == [[]]
+        write(manifests, "a.yaml", "a")
+        assert await it.settled() == ["a"]
+
+        (manifests / "a.yaml").rename(manifests / "b.yaml")
+        assert await it.settled() == ["a"]
+
+        (manifests / "b.yaml").rename(tmp_path / "outside/b.yaml")
+        assert await it.settled() == []
+
+        (tmp_path / "outside/b.yaml").rename(manifests / "b.yaml")
+        assert await it.settled() == ["a"]
+
+        seen = len(it.published)
+        (manifests / "b.yaml").chmod(0o600)
+        assert (await it.settled(), len(it.published)) == (["a"], seen + 1)
+
+        (manifests / "b.yaml").unlink()
+        assert await it.settled() == []
+
+
+@virtual
+async def test_fact_12_dotted_names_directories_and_what_was_never_there_change_nothing(
+    tmp_path: Path, manifests: Path
+) -> None:
+    async with watched(tmp_path, period=10_000) as it:
+        write(manifests, ".hidden.yaml", "hidden")
+        (manifests / "sub").mkdir()
+        (manifests / ".hidden.yaml").unlink()
+        (manifests / "sub").rmdir()
+        await it.settled()
+
+        assert it.published == [[]]
+
+
+def test_fact_12_a_delete_removes_the_pod_that_this_file_last_produced(
+    tmp_path: Path, manifests: Path
+) -> None:
+    it = Watched(tmp_path, "/manifests")
+    write(manifests, "a.yaml", "one")
+    it.source.scan()
+    write(manifests, "a.yaml", "two")
+    it.source.apply("/manifests/a.yaml", Change.WRITTEN)
+    assert it.published[-1] == ["one", "two"]
+
+    (manifests / "a.yaml").unlink()
+    it.source.apply("/manifests/a.yaml", Change.GONE)
+    assert it.published[-1] == ["one"]
+
+    it.source.apply("/manifests/a.yaml", Change.GONE)
+    assert len(it.published) == 3
+    it.source.scan()
+    assert it.published[-1] == []
+
+
+def test_fact_12_a_file_that_is_written_again_is_read_again(tmp_path: Path, manifests: Path) -> None:
+    it = Watched(tmp_path, "/manifests")
+    for name in ("one", "two", "one"):
+        write(manifests, "a.yaml", name)
+        it.source.apply("/manifests/a.yaml", Change.WRITTEN)
+
+    assert it.published == [["one"], ["one", "two"], ["one", "two"]]
+
+
+@virtual
+async def test_fact_02_of_a_single_file_only_what_happens_to_it_counts(
+    tmp_path: Path, manifests: Path
+) -> None:
+    write(manifests, "web.yaml", "web")
+    async with watched(tmp_path, "/manifests/web.yaml", period=10_000) as it:
+        assert it.published == [["web"]]
+        write(manifests, "other.yaml", "other")
+        assert (await it.settled(), len(it.published)) == (["web"], 1)
+
+        write(manifests, "web.yaml", "new")
+        assert await it.settled() == ["new", "web"]
+        (manifests / "web.yaml").unlink()
+        assert await it.settled() == ["web"]
+
+
+@virtual
+async def test_fact_07_the_path_is_scanned_at_once_and_then_in_its_period(
+    tmp_path: Path, manifests: Path
+) -> None:
+    write(manifests, "web.yaml", "web")
+    async with watched(tmp_path) as it:
+        assert it.published == [["web"]]
+        await asyncio.sleep(99)
+
+        assert it.published == [["web"]] * 5
+
+
+@virtual
+async def test_fact_10_a_path_that_appears_is_watched_within_a_second(tmp_path: Path) -> None:
+    async with watched(tmp_path, period=10_000) as it:
+        assert it.published == [[]]
+        folder = tmp_path / "manifests"
+        folder.mkdir()
+        await asyncio.sleep(1.1)
+
+        write(folder, "web.yaml", "web")
+
+        assert await it.settled() == ["web"]
+
+
+def test_fact_10_of_a_missing_path_the_log_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert scan(tmp_path, "/nowhere") == []
+
+    line = 'file.go:100] "Unable to read config path" err="path does not exist, ignoring" path="/nowhere"'
+    assert line in capsys.readouterr().err
+
+
+def test_what_is_neither_file_nor_directory_leaves_the_pods_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    it = Watched(tmp_path, "/pods")
+    write(tmp_path, "pods", "web")
+    it.source.scan()
+    (tmp_path / "pods").unlink()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "pods"))
+
+        it.source.scan()
+
+    assert it.published == [["web"]]
+    assert '"Unable to read config path" err="path is not a directory or file" path="/pods"' in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_single_file_that_is_no_pod_leaves_the_pods_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    it = Watched(tmp_path, "/web.yaml")
+    write(tmp_path, "web.yaml", "web")
+    it.source.scan()
+    (tmp_path / "web.yaml").write_text(NOT_A_POD)
+
+    it.source.scan()
+
+    assert it.published == [["web"]]
+    assert 'file.go:100] "Unable to read config path" err="/web.yaml: couldn' in capsys.readouterr().err
+
+
+def test_fact_08_a_link_to_nothing_is_told_and_skipped(
+    tmp_path: Path, manifests: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (manifests / "gone.yaml").symlink_to("nothing")
+    write(manifests, "web.yaml", "web")
+
+    assert scan(tmp_path) == ["web"]
+
+    path = "/manifests/gone.yaml"
+    why = f"stat {path}: no such file or directory"
+    assert f'file.go:176] "Could not get metadata" err="{why}" path="{path}"' in capsys.readouterr().err
+
+
+def test_fact_09_a_bad_file_is_told_at_each_scan_and_its_neighbours_stay(
+    tmp_path: Path, manifests: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    it = Watched(tmp_path, "/manifests")
+    (manifests / "bad.yaml").write_text(NOT_A_POD)
+    for name in ("a", "z"):
+        write(manifests, f"{name}.yaml", name)
+
+    it.source.scan()
+    it.source.scan()
+
+    assert it.published == [["a", "z"]] * 2
+    assert capsys.readouterr().err.count("Could not process manifest file") == 2
