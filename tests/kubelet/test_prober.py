@@ -1,15 +1,21 @@
 """One probe at a time, against real sockets: what it says in Go's words."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import grpc
 import pytest
+from cri_api.v1 import api_pb2 as api
 
-from labs.kubelet.pod.model import Container, Grpc, HttpGet, TcpSocket
-from labs.kubelet.prober import Outcome, ProbeError, probe
+from labs.kubelet.cri import CriError
+from labs.kubelet.pod.manifest import pod_from_file
+from labs.kubelet.pod.model import Container, Exec, Grpc, HttpGet, TcpSocket
+from labs.kubelet.prober import Outcome, ProbeError, probe, resolve_port
+from tests.kubelet.node import manifest
 
 CONTAINER = Container.of(
     {
@@ -180,3 +186,237 @@ def test_a_grpc_server_without_health_says_so() -> None:
     assert not good
     protocol = "the grpc health protocol (grpc.health.v1.Health)"
     assert output.startswith(f"error: this server does not implement {protocol}: ")
+
+
+class _Commands:
+    """A runtime whose commands print and end as they are told."""
+
+    def __init__(
+        self, code: int = 0, out: bytes = b"", err: bytes = b"", error: CriError | None = None
+    ) -> None:
+        self._reply = api.ExecSyncResponse(stdout=out, stderr=err, exit_code=code)
+        self._error = error
+        self.asked: list[tuple[str, tuple[str, ...], int]] = []
+
+    async def exec_sync(self, container: str, command: tuple[str, ...], timeout: int) -> api.ExecSyncResponse:
+        self.asked.append((container, command, timeout))
+        if self._error is not None:
+            raise self._error
+        return self._reply
+
+
+@pytest.mark.parametrize(
+    ("runtime", "expected"),
+    [
+        (_Commands(0, b"fine"), (True, "fine")),
+        (_Commands(1, b"out ", b"err"), (False, "out err")),
+        (_Commands(-1, b"\xff"), (False, "\N{REPLACEMENT CHARACTER}")),
+        (_Commands(0, b"x" * 20_000), (True, "x" * 10_240)),
+        (
+            _Commands(error=CriError("DeadlineExceeded", "late")),
+            (False, 'command timed out: "sh -c true" timed out after 2s'),
+        ),
+    ],
+)
+def test_a_command_tells_by_its_exit_status(runtime: _Commands, expected: tuple[bool, str]) -> None:
+    command = ("sh", "-c", "true")
+
+    result = asyncio.run(probe(runtime, "id", CONTAINER, Exec(command), "", 2))
+
+    assert (result.good, result.output) == expected
+    assert runtime.asked == [("id", command, 2)]
+
+
+def test_a_command_that_cannot_be_run_says_nothing_of_the_container() -> None:
+    runtime = _Commands(error=CriError("NotFound", "no such container"))
+
+    with pytest.raises(ProbeError, match="no such container"):
+        asyncio.run(probe(runtime, "id", CONTAINER, Exec(("true",)), "", 2))
+
+
+async def _answered(answer: bytes, action: HttpGet | None = None) -> tuple[tuple[bool, str], bytes, int]:
+    """What a server with this answer makes of a probe, what it was asked, and its port."""
+    async with serving(answer) as (port, asked):
+        result = await one(replace(action, port=port) if action else get(port))
+        return result, asked[0], port
+
+
+def test_a_request_is_the_real_probers() -> None:
+    _, asked, port = asyncio.run(_answered(b"HTTP/1.1 200 OK\r\n\r\n", HttpGet("x", 0, "HTTP", "", ())))
+
+    assert (
+        asked
+        == (
+            f"GET /x HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: kube-probe/1.36\r\n"
+            "Accept: */*\r\nConnection: close\r\n\r\n"
+        ).encode()
+    )
+
+
+def test_own_headers_take_the_place_of_the_probers_and_empty_ones_take_them_away() -> None:
+    own = (("host", "web"), ("ACCEPT", ""), ("X-A", "1"))
+
+    _, asked, _ = asyncio.run(_answered(b"HTTP/1.1 200 OK\r\n\r\n", HttpGet("/", 0, "HTTP", "", own)))
+
+    assert asked == (
+        b"GET / HTTP/1.1\r\nHost: web\r\nUser-Agent: kube-probe/1.36\r\nConnection: close\r\nX-A: 1\r\n\r\n"
+    )
+
+
+def test_the_actions_own_host_is_asked_instead_of_the_pod() -> None:
+    (good, output), _, _ = asyncio.run(
+        _answered(b"HTTP/1.1 200 OK\r\n\r\nhere", HttpGet("/", 0, "HTTP", "localhost", ()))
+    )
+
+    assert (good, output) == (True, "here")
+
+
+@pytest.mark.parametrize(
+    ("status", "good"), [(199, False), (200, True), (399, True), (400, False), (100, False)]
+)
+def test_from_200_to_399_is_well(status: int, good: bool) -> None:
+    result, _, _ = asyncio.run(_answered(f"HTTP/1.1 {status} X\r\n\r\n".encode()))
+
+    assert result[0] is good
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n"])
+def test_an_answer_that_breaks_off_is_an_eof(answer: bytes) -> None:
+    result, _, port = asyncio.run(_answered(answer))
+
+    assert result == (False, f'Get "http://127.0.0.1:{port}/x": EOF')
+
+
+def test_only_the_beginning_of_a_long_answer_is_kept() -> None:
+    result, _, _ = asyncio.run(_answered(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 20_000))
+
+    assert result[0]
+    assert result[1] == "x" * len(result[1])
+    assert len(result[1]) <= 10_240
+
+
+def test_ten_redirects_are_enough() -> None:
+    result, _, port = asyncio.run(_answered(b"HTTP/1.1 302 Found\r\nlocation: /x\r\n\r\n"))
+
+    assert result == (False, f'Get "http://127.0.0.1:{port}/x": stopped after 10 redirects')
+
+
+def test_a_redirect_to_nowhere_is_an_answer() -> None:
+    result, _, _ = asyncio.run(_answered(b"HTTP/1.1 304 Not Modified\r\nLocation: /y\r\n\r\nbody"))
+
+    assert result == (True, "Probe terminated redirects, Response body: body")
+
+
+def test_a_server_that_does_not_answer_in_time_is_unwell() -> None:
+    async def check() -> tuple[tuple[bool, str], int]:
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            nothing: Any = None
+            result = await probe(nothing, "id", CONTAINER, get(port), "127.0.0.1", 1)
+            return (result.good, result.output), port
+
+    result, port = asyncio.run(check())
+
+    why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+    assert result == (False, f'Get "http://127.0.0.1:{port}/x": {why}')
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            grpc.StatusCode.UNAVAILABLE,
+            "error: health rpc probe failed: rpc error: code = Unavailable desc = no",
+        ),
+        (
+            grpc.StatusCode.PERMISSION_DENIED,
+            "error: health rpc probe failed: rpc error: code = PermissionDenied desc = no",
+        ),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "timeout: health rpc did not complete within 2s"),
+        (
+            grpc.StatusCode.UNIMPLEMENTED,
+            "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): no",
+        ),
+    ],
+)
+def test_a_grpc_call_that_fails_is_told_in_gos_words(code: grpc.StatusCode, said: str) -> None:
+    class Failing(grpc.GenericRpcHandler):
+        def service(self, details: Any) -> Any:
+            async def check(_: bytes, context: Any) -> bytes:
+                await context.abort(code, "no")
+                return b""
+
+            return grpc.unary_unary_rpc_method_handler(check)
+
+    async def check() -> tuple[bool, str]:
+        server = grpc.aio.server(handlers=[Failing()])
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        result = await one(Grpc(port, ""))
+        await server.stop(None)
+        return result
+
+    assert asyncio.run(check()) == (False, said)
+
+
+def test_where_no_grpc_server_is_the_connection_is_waited_for() -> None:
+    async def check(port: int) -> tuple[bool, str]:
+        nothing: Any = None
+        result = await probe(nothing, "id", CONTAINER, Grpc(port, ""), "127.0.0.1", 1)
+        return result.good, result.output
+
+    port = free_port()
+    why = f'timeout: failed to connect service "127.0.0.1:{port}" within 1s: context deadline exceeded'
+    assert asyncio.run(check(port)) == (False, why)
+
+
+@pytest.mark.parametrize(("port", "number"), [(80, 80), ("web", 8080), ("443", 443)])
+def test_a_port_is_a_number_a_name_or_the_digits_of_one(port: int | str, number: int) -> None:
+    container = replace(
+        CONTAINER, ports=({"name": "dns", "containerPort": 53}, {"name": "web", "containerPort": 8080})
+    )
+
+    assert resolve_port(port, container) == number
+
+
+@pytest.mark.parametrize(
+    ("written", "action"),
+    [
+        ({"httpGet": {"port": 80}}, HttpGet("/", 80, "HTTP", "", ())),
+        (
+            {
+                "httpGet": {
+                    "port": "web",
+                    "path": "/z",
+                    "scheme": "HTTPS",
+                    "host": "h",
+                    "httpHeaders": [{"name": "A", "value": "1"}, {"name": "B"}],
+                }
+            },
+            HttpGet("/z", "web", "HTTPS", "h", (("A", "1"), ("B", ""))),
+        ),
+        ({"tcpSocket": {"port": 1}}, TcpSocket(1, "")),
+        ({"tcpSocket": {"port": "p", "host": "h"}}, TcpSocket("p", "h")),
+        ({"grpc": {"port": 1}}, Grpc(1, "")),
+        ({"grpc": {"port": 1, "service": "s"}}, Grpc(1, "s")),
+        ({"exec": {"command": ["a", "b"]}}, Exec(("a", "b"))),
+    ],
+)
+def test_what_a_probe_does_is_as_the_manifest_says(written: dict[str, Any], action: object) -> None:
+    timing = {"initialDelaySeconds": 1, "timeoutSeconds": 2, "periodSeconds": 3, "failureThreshold": 4}
+    for kind, thresholds in (("liveness", {}), ("readiness", {"successThreshold": 5})):
+        given = manifest(container={f"{kind}Probe": {**written, **timing, **thresholds}})
+        container = pod_from_file(json.dumps(given).encode(), "/m/web.yaml", "n").containers[0]
+
+        found = container.probe(kind)
+
+        assert found is not None
+        assert (found.kind, found.action) == (kind, action)
+        numbers = (found.initial_delay, found.timeout, found.period, found.failure_threshold)
+        assert (*numbers, found.success_threshold) == (1, 2, 3, 4, 5 if thresholds else 1)
+        assert container.probe("startup") is None

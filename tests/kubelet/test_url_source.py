@@ -10,6 +10,7 @@ from aiohttp import web
 
 from labs.kubelet.config import KubeletConfig
 from labs.kubelet.flags import config_fields, parse
+from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import pods_from_url
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.sources.http import Answer, FetchError, UrlSource, fetcher
@@ -170,6 +171,88 @@ def test_fact_02_headers_are_sent_as_configured() -> None:
 
     assert (answer.code, answer.body) == (200, b"body")
     assert seen == ["a", "b"]
+
+
+def _fetched(answer: bytes | None) -> tuple[str, int]:
+    """How fetching fails from a server that sends these bytes (none: nobody listens), and its port."""
+
+    async def ask() -> tuple[str, int]:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer or b"")
+            writer.close()
+
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        if answer is None:
+            server.close()
+            await server.wait_closed()
+        try:
+            with pytest.raises(FetchError) as caught:
+                await fetcher(f"http://127.0.0.1:{port}/pods", {})()
+            return str(caught.value), port
+        finally:
+            server.close()
+
+    return asyncio.run(ask())
+
+
+def test_fact_53_nobody_who_listens_is_told_in_gos_words() -> None:
+    said, port = _fetched(None)
+
+    why = f"dial tcp 127.0.0.1:{port}: connect: connection refused"
+    assert said == f'Get "http://127.0.0.1:{port}/pods": {why}'
+
+
+def test_fact_53_a_server_that_hangs_up_is_told() -> None:
+    said, port = _fetched(b"")
+
+    assert said.startswith(f'Get "http://127.0.0.1:{port}/pods": ')
+
+
+def test_fact_53_no_more_than_ten_mebibytes_are_read() -> None:
+    size = 10 * 2**20 + 1
+
+    said, _ = _fetched(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode() + b"x" * size)
+
+    assert said == "read limit reached"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [(404, "404 Not Found"), (500, "500 Internal Server Error"), (204, "204 No Content")]
+)
+def test_fact_53_another_status_than_200_is_an_error_with_its_words(
+    server: Server, capsys: pytest.CaptureFixture[str], code: int, status: str
+) -> None:
+    server.answer = Answer(code, status, b"body")
+
+    server.check()
+
+    assert server.published == []
+    said = capsys.readouterr().err
+    assert f'http.go:66] "Failed to read pods from URL" err="{URL}: {status}"' in said
+
+
+@virtual
+async def test_fact_53_the_url_is_asked_at_once_and_then_in_its_period() -> None:
+    server = Server()
+    server.serve(manifest("one"))
+    asking = asyncio.create_task(server.source.run())
+    await asyncio.sleep(0.1)
+    assert (server.asked, server.names) == (1, ["one-node-1"])
+    await asyncio.sleep(60)
+    asking.cancel()
+
+    assert server.asked == 4
+
+
+def test_fact_55_pods_of_a_url_are_of_the_version_of_the_kubelet() -> None:
+    pod = manifest(container={"envFrom": [{"secretRef": {"name": "s"}}]})
+    data = json.dumps(pod).encode()
+
+    assert pods_from_url(data, URL, "n", (1, 33))[0].name == "web-n"
+    with pytest.raises(ManifestError, match="static pods may not reference secrets"):
+        pods_from_url(data, URL, "n")
 
 
 def test_fact_02_url_and_headers_come_from_file_or_flags() -> None:

@@ -44,6 +44,24 @@ def test_fact_22_older_kubelets_refuse_resource_claims_in_other_words() -> None:
         pod_from_file(data, "/m/web.yaml", "node-1", (1, 33))
 
 
+@pytest.mark.parametrize(
+    ("sources", "refused"),
+    [([{"downwardAPI": {}}], False), ([{"downwardAPI": {}}, {"clusterTrustBundle": {"path": "p"}}], True)],
+)
+def test_fact_22_older_kubelets_refuse_cluster_trust_bundles_in_other_words(
+    sources: list[dict[str, object]], refused: bool
+) -> None:
+    volumes = [{"name": "a", "emptyDir": {}}, {"name": "v", "projected": {"sources": sources}}]
+    data = json.dumps(manifest(volumes=volumes)).encode()
+
+    if not refused:
+        assert pod_from_file(data, "/m/web.yaml", "node-1", (1, 33)).name == "web-node-1"
+        return
+    with pytest.raises(ManifestError) as caught:
+        pod_from_file(data, "/m/web.yaml", "node-1", (1, 33))
+    assert str(caught.value) == "static pods may not use ClusterTrustBundle projected volume sources"
+
+
 @pytest.mark.parametrize(("version", "image"), [((1, 36), "b:2"), ((1, 37), "b:1")])
 def test_fact_14_which_of_two_files_wins_is_a_matter_of_the_version(
     tmp_path: Path, version: tuple[int, int], image: str

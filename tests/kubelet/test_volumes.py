@@ -118,7 +118,13 @@ def test_a_projected_volume_has_its_downward_files(disk: Disk) -> None:
         ("CharDevice", None, "is not a character device"),
         ("BlockDevice", None, "is not a block device"),
         ("DirectoryOrCreate", None, ""),
+        ("DirectoryOrCreate", "dir", ""),
+        ("DirectoryOrCreate", "file", "is not a directory"),
         ("FileOrCreate", None, ""),
+        ("FileOrCreate", "file", ""),
+        ("FileOrCreate", "dir", "is not a file"),
+        ("Directory", "dir", ""),
+        ("File", "file", ""),
         ("", None, ""),
     ],
 )
