@@ -91,7 +91,13 @@ def test_several_errors_are_told_as_one() -> None:
     )
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(10, "10s"), (80, "1m20s"), (300, "5m0s")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"), (0.5, "500ms"), (1, "1s"), (10, "10s"), (59, "59s"), (60, "1m0s"), (80, "1m20s"),
+        (300, "5m0s"), (3599, "59m59s"), (3600, "1h0m0s"), (7325, "2h2m5s"),
+    ],
+)  # fmt: skip
 def test_delays_are_told_as_go_tells_them(seconds: float, text: str) -> None:
     assert go_duration(seconds) == text
 

@@ -142,8 +142,13 @@ async def test_fact_44_the_kubelet_force_deletes_exactly_the_mirror_it_saw(tmp_p
         await n.until(lambda: (m := n.mirror()) and m["metadata"]["uid"] != before["metadata"]["uid"])
 
         deletes = [body for method, _, body in n.api.requests if method == "DELETE"]
-        assert [(d["gracePeriodSeconds"], d["preconditions"]) for d in deletes] == [
-            (0, {"uid": before["metadata"]["uid"]})
+        assert deletes == [
+            {
+                "apiVersion": "v1",
+                "kind": "DeleteOptions",
+                "gracePeriodSeconds": 0,
+                "preconditions": {"uid": before["metadata"]["uid"]},
+            }
         ]
 
 
