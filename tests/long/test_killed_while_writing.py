@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
-SERVER_KILLS, NODE_KILLS, WRITERS = 25, 6, 4
+SERVER_KILLS, NODE_KILLS, WRITERS = 15, 6, 4
 #: A kill comes after at most so much writing.
 LONGEST_SECONDS = 1.5
 
