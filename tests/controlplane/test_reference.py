@@ -10,9 +10,10 @@ import pytest
 from labs.controlplane.schemas import generate_reference
 
 from .plane import Plane
+from .test_odd_requests import RECORDED
 
 
-def test_the_table_of_kinds_is_as_the_code_has_it() -> None:
+def test_the_tables_of_kinds_columns_and_flags_are_as_the_code_has_it() -> None:
     text = generate_reference.PAGE.read_text()
 
     assert generate_reference.page(text) == text, "run python -m labs.controlplane.schemas.generate_reference"
@@ -57,6 +58,15 @@ def test_what_the_page_says_is_refused_is_refused_so(
     status, answer = plane.request(method, base + suffix, body)
 
     assert (status, answer["reason"]) == (code, reason), answer
+
+
+def test_examples_of_what_is_no_object_are_answers_of_the_real_server() -> None:
+    page = generate_reference.PAGE.read_text()
+    examples = [text for _, text in re.findall(r"^\| (a|an) .*\| `([^`]+)` \|$", page, re.MULTILINE)]
+    recorded = "\n".join(case["message"] for case in RECORDED)
+    said = [example for example in examples if example in recorded]
+
+    assert len(said) >= 7, said
 
 
 def test_examples_of_the_page_are_what_kubectl_is_told(plane: Plane, namespace: str) -> None:

@@ -23,7 +23,7 @@ ADMISSION_PLUGINS = (
     "ValidatingAdmissionWebhook",
 )
 #: Kubernetes' own flags, and those that its usage text does not mention.
-_FLAGS = FlagSet.of(
+FLAGS = FlagSet.of(
     "kube-apiserver",
     Path(__file__).with_name("usage.txt"),
     hidden=[
@@ -69,7 +69,7 @@ class Options:
     tls_cert_file: str = ""
     tls_private_key_file: str = ""
     #: The command line itself: every flag, given or not.
-    flags: Flags = field(default_factory=lambda: Flags(_FLAGS.flags))
+    flags: Flags = field(default_factory=lambda: Flags(FLAGS.flags))
 
     @property
     def service_network(self) -> str:
@@ -80,7 +80,7 @@ class Options:
 
 def parse(arguments: Sequence[str]) -> Options:
     """Options from a command line. Raises `FlagError` or `HelpWanted` as pflag would."""
-    given = _FLAGS.parse(arguments)
+    given = FLAGS.parse(arguments)
     options = Options(flags=given)
     own = {f.name.replace("_", "-"): f.name for f in fields(Options) if f.name != "flags"}
     for name in given.given:
@@ -97,4 +97,4 @@ def parse(arguments: Sequence[str]) -> Options:
 
 def print_help() -> None:
     """What `--help` prints."""
-    print(_FLAGS.usage, end="")
+    print(FLAGS.usage, end="")
