@@ -85,16 +85,22 @@ def _is_sound(certificate: str) -> bool:
     return True
 
 
-def check_bundle(path: str, name: str) -> None:
-    """That a file holds authorities; `name` is what the bundle is called. Raises `PEMError`."""
-    data = read(path)
-    if not data:
-        raise PEMError(f'missing content for CA bundle "{name}::{path}"')
-    if "CERTIFICATE" not in blocks(data):
-        why = "data does not contain any valid RSA or ECDSA certificates"
-        raise PEMError(f'error loading CA bundle for "{name}::{path}": {why}')
+def check_authorities(path: str) -> None:
+    """That a file holds authorities (`certutil.ParseCertsPEM`). Raises `PEMError`."""
+    if "CERTIFICATE" not in blocks(read(path)):
+        raise PEMError("data does not contain any valid RSA or ECDSA certificates")
     if not _is_sound(path):
-        raise PEMError(f'error loading CA bundle for "{name}::{path}": x509: malformed certificate')
+        raise PEMError("x509: malformed certificate")
+
+
+def check_bundle(path: str, name: str) -> None:
+    """The same; `name` is what the bundle is called in messages. Raises `PEMError`."""
+    if not read(path):
+        raise PEMError(f'missing content for CA bundle "{name}::{path}"')
+    try:
+        check_authorities(path)
+    except PEMError as error:
+        raise PEMError(f'error loading CA bundle for "{name}::{path}": {error}') from None
 
 
 def check_public_keys(path: str) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 import socket
 import string
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from labs.controlplane.controllermanager import __main__ as manager
+from labs.controlplane.scheduler import __main__ as scheduler
+
+from . import pki
+from .plane import free_port
 
 SCHEDULER, MANAGER = "labs.controlplane.scheduler", "labs.controlplane.controllermanager"
 BOTH = pytest.mark.parametrize("module", [SCHEDULER, MANAGER])
@@ -135,3 +144,150 @@ def test_a_configuration_that_makes_no_sense_is_told(text: str, why: str, tmp_pa
     path.write_text(text)
 
     assert told(fails(SCHEDULER, f"--config={path}")) == f' "command failed" err="{why}"'
+
+
+#: What 1.36.2 of both was seen to end with: which flags of kubeadm's manifest are changed (null: left out),
+#: which are added, the files they name, and what follows the place in the last line. `{dir}` holds the files,
+#: `{pki}` the certificates, `{kc}` is a kubeconfig, `{taken}` a port on which somebody listens, `{port}` a
+#: free one.
+RECORDED = [
+    json.loads(line) for line in Path(__file__).with_name("refused_components.jsonl").read_text().splitlines()
+]
+PROGRAMS = {"kube-scheduler": scheduler.main, "kube-controller-manager": manager.main}
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("components") / "pki"
+    pki.write(folder)
+    return folder
+
+
+def manifest(program: str, kubeconfig: str, certificates: Path, port: int) -> dict[str, str | None]:
+    """The flags that kubeadm writes, but without the leader's election, which would wait for an API server.
+
+    The serving certificate is given: to make one takes time.
+    """
+    flags: dict[str, str | None] = {
+        "authentication-kubeconfig": kubeconfig,
+        "authorization-kubeconfig": kubeconfig,
+        "bind-address": "127.0.0.1",
+        "kubeconfig": kubeconfig,
+        "leader-elect": "false",
+        "secure-port": str(port),
+        "tls-cert-file": f"{certificates}/apiserver.crt",
+        "tls-private-key-file": f"{certificates}/apiserver.key",
+    }
+    if program == "kube-scheduler":
+        return flags
+    return flags | {
+        "allocate-node-cidrs": "true",
+        "client-ca-file": f"{certificates}/ca.crt",
+        "cluster-cidr": "10.244.0.0/16",
+        "cluster-name": "kubernetes",
+        "cluster-signing-cert-file": f"{certificates}/ca.crt",
+        "cluster-signing-key-file": f"{certificates}/ca.key",
+        "controllers": "*,bootstrapsigner,tokencleaner",
+        "requestheader-client-ca-file": f"{certificates}/front-proxy-ca.crt",
+        "root-ca-file": f"{certificates}/ca.crt",
+        "service-account-private-key-file": f"{certificates}/sa.key",
+        "service-cluster-ip-range": "10.96.0.0/16",
+        "use-service-account-credentials": "true",
+    }
+
+
+def last_line(program: str, arguments: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """The status, and what the last line says after its place."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [program, *arguments])
+        status = PROGRAMS[program]()
+    line = capfd.readouterr().err.splitlines()[-1]
+    return status, re.sub(r"^[EF]\d{4} \S+ +\d+ \S+\] ", "", line)
+
+
+@pytest.mark.parametrize("case", RECORDED, ids=[f"{case['program']} {case['case']}" for case in RECORDED])
+def test_a_component_ends_with_the_real_ones_last_word(
+    case: dict[str, Any],
+    kubeconfig: str,
+    certificates: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        places = {
+            "{dir}": tmp_path,
+            "{pki}": certificates,
+            "{kc}": kubeconfig,
+            "{taken}": taken.getsockname()[1],
+            "{port}": free_port(),
+            "{api}": 1,
+        }
+
+        def placed(text: str) -> str:
+            for name, place in places.items():
+                text = text.replace(name, str(place))
+            return text
+
+        (tmp_path / "dir").mkdir()
+        for name, content in case.get("files", {}).items():
+            (tmp_path / name).write_text(placed(content))
+        flags = manifest(case["program"], kubeconfig, certificates, int(str(places["{port}"])))
+        flags |= {name: value and placed(value) for name, value in case["flags"].items()}
+        given = [f"--{name}={value}" for name, value in flags.items() if value is not None]
+
+        said = last_line(case["program"], [*given, *map(placed, case["more"])], capfd)
+
+    assert said == (1, placed(case["says"]))
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--leader-elect-lease-duration=5s"], "leaseDuration must be greater than renewDeadline"),
+        (["--leader-elect-renew-deadline=2s"], "renewDeadline must be greater than retryPeriod*JitterFactor"),
+        (["--leader-elect-retry-period=0s"], "retryPeriod must be greater than zero"),
+    ],
+)
+def test_periods_with_which_nobody_is_elected_end_it(
+    flags: list[str], why: str, kubeconfig: str, certificates: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def ended(program: str) -> tuple[int, str]:
+        wanted = {**manifest(program, kubeconfig, certificates, free_port()), "leader-elect": "true"}
+        return last_line(program, [*(f"--{name}={value}" for name, value in wanted.items()), *flags], capfd)
+
+    told = f"couldn't create leader elector: {why}"
+    assert ended("kube-scheduler") == (1, f'"command failed" err="{told}"')
+    assert ended("kube-controller-manager") == (2, f"panic: {why} [recovered, repanicked]")
+
+
+@pytest.mark.parametrize(
+    ("flag", "says"),
+    [
+        ("root-ca-file", "error parsing root-ca-file at {path}: open {path}"),
+        (
+            "service-account-private-key-file",
+            "error reading key for service account token controller: open {path}",
+        ),
+        ("client-ca-file", "unable to load client CA provider: open {path}"),
+        (
+            "requestheader-client-ca-file",
+            "unable to create request header authentication config: open {path}",
+        ),
+        ("kubeconfig", "stat {path}"),
+    ],
+)
+def test_whatever_file_is_missing_is_named(
+    flag: str,
+    says: str,
+    kubeconfig: str,
+    certificates: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "".join(random.choices(string.ascii_letters, k=12))
+    flags = {**manifest("kube-controller-manager", kubeconfig, certificates, free_port()), flag: str(path)}
+
+    said = last_line("kube-controller-manager", [f"--{name}={value}" for name, value in flags.items()], capfd)
+
+    told = says.replace("{path}", str(path))
+    assert said == (1, f'"command failed" err="{told}: no such file or directory"')

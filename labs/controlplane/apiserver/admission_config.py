@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from labs.controlplane import pem
+from labs.controlplane import goyaml, pem
+from labs.controlplane.serverflags import aggregate
 
-from . import goyaml
-from .configfile import ConfigError, Format, aggregate, compact, unknown_fields
+from .configfile import ConfigError, Format, compact, unknown_fields
 from .options import Fatal, InvalidOptions
 
 _FORMAT = Format(

@@ -12,24 +12,39 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from labs.controlplane import pem
-from labs.controlplane.flagvalues import boolean, port_range
+from labs.controlplane.flags import Flags
+from labs.controlplane.flagvalues import port_range
+from labs.controlplane.serverflags import (
+    ServerFlagError,
+    aggregate,
+    check_gates,
+    logging_faults,
+    metrics_faults,
+    version_faults,
+)
 
-from .configfile import aggregate
 from .options import ADMISSION_PLUGINS, InvalidOptions, Options
 
 _AUDIT_MODES = ("batch", "blocking", "blocking-strict")
 _AUTHORIZATION_MODES = ("ABAC", "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
 _MEDIA_TYPES = ("application/json", "application/vnd.kubernetes.protobuf", "application/yaml")
 _SMALLEST_SERVICE_RANGE = 8
+#: Keys of --runtime-config that stand for many versions.
+_WHOLE = ("api/all", "api/ga", "api/beta", "api/alpha")
 _TOKEN_SECONDS = (3600, 1 << 32)
 
 
 def complete(options: Options) -> None:
     """What fails while defaults are filled in, before the server says anything. Raises `InvalidOptions`."""
-    if options.flags.text("logging-format") not in ("text", "json", ""):
-        kind = options.flags.text("logging-format")
-        raise InvalidOptions(f'format: Invalid value: "{kind}": Unsupported log format')
-    _check_gates(options.flags.text("feature-gates"))
+    flags = options.flags
+    try:
+        if faults := [*logging_faults(flags)]:
+            raise ServerFlagError(aggregate(faults))
+        check_gates(flags.text("feature-gates"))
+        if faults := [*version_faults(flags)]:
+            raise ServerFlagError(aggregate(faults))
+    except ServerFlagError as error:
+        raise InvalidOptions(str(error)) from None
     for index, text in enumerate(_ranges(options)[:2]):
         network = _network(text)
         if network is None:
@@ -38,20 +53,6 @@ def complete(options: Options) -> None:
         if index == 0 and network.num_addresses < _SMALLEST_SERVICE_RANGE:
             why = "the service cluster IP range must be at least 8 IP addresses"
             raise InvalidOptions(f"error determining service IP ranges for primary service cidr: {why}")
-
-
-def _check_gates(text: str) -> None:
-    """`featuregate.Set`; a gate that nobody knows is only warned of."""
-    for pair in filter(None, text.split(",")):
-        name, given, value = pair.partition("=")
-        if not given:
-            raise InvalidOptions(f"missing bool value for {name}")
-        try:
-            boolean(value)
-        except ValueError as error:
-            raise InvalidOptions(
-                f"invalid value of {name.rpartition(':')[2]}={value}, err: {error}"
-            ) from None
 
 
 def check_signing_key(options: Options) -> None:
@@ -68,7 +69,7 @@ def validate(options: Options) -> None:
     """Raises `InvalidOptions` with all that does not go together."""
     groups = (
         _generic, _etcd, _secure_serving, _authentication, _authorization, _audit, _admission,
-        _runtime_config, _tokens, _services,
+        _runtime_config, _tokens, _services, _metrics,
     )  # fmt: skip
     if faults := [fault for group in groups for fault in group(options)]:
         raise InvalidOptions(aggregate(faults))
@@ -87,6 +88,10 @@ def _generic(options: Options) -> Iterable[str]:
         yield "--min-request-timeout can not be negative value"
     if flags.seconds("shutdown-delay-duration") < 0:
         yield "--shutdown-delay-duration can not be negative value"
+    if flags.seconds("shutdown-watch-termination-grace-period") < 0:
+        yield "shutdown-watch-termination-grace-period, if provided, can not be a negative value"
+    if flags.seconds("storage-initialization-timeout") < 0:
+        yield "--storage-initialization-timeout can not be negative value"
     if flags.seconds("livez-grace-period") < 0:
         yield "--livez-grace-period can not be a negative value"
     for directive in flags.words("strict-transport-security-directives"):
@@ -114,8 +119,10 @@ def _etcd(options: Options) -> Iterable[str]:
     if automatic and not flags.text("encryption-provider-config"):
         yield ("--encryption-provider-config-automatic-reload must be set with --encryption-provider-config")
     for size in flags.words("watch-cache-sizes"):
-        if not re.fullmatch(r"[^#]+#\d+", size):
+        if size.count("#") != 1:
             yield f"invalid value of watch cache size: {size}"
+        elif not re.fullmatch(r"[^#]+#\d+", size):
+            yield f"invalid size of watch cache size: {size}"
     for override in flags.words("etcd-servers-overrides"):
         if not re.fullmatch(r"[^/#]*/[^/#]+#.+", override):
             yield (
@@ -146,6 +153,8 @@ def _authentication(options: Options) -> Iterable[str]:
     longest = flags.seconds("service-account-max-token-expiration")
     if longest and not low <= longest <= high:
         yield "the service-account-max-token-expiration must be between 1 hour and 2^32 seconds"
+    if (uri := flags.text("service-account-jwks-uri")) and not uri.startswith("https:"):
+        yield f"service-account-jwks-uri requires https scheme, parsed as: {uri}"
     oidc = [name for name in flags.given if name.startswith("oidc-")]
     if oidc and flags.text("authentication-config"):
         yield "authentication-config file and oidc-* flags are mutually exclusive"
@@ -199,19 +208,36 @@ def _authorization(options: Options) -> Iterable[str]:
 
 
 def _audit(options: Options) -> Iterable[str]:
-    """Checked only where an audit log is wanted."""
+    """Each of the two logs is checked only where it is wanted."""
     flags = options.flags
-    if not flags.text("audit-log-path"):
-        return
-    if (mode := flags.text("audit-log-mode")) not in _AUDIT_MODES:
-        yield f'invalid audit log mode {mode}, allowed modes are "{",".join(_AUDIT_MODES)}"'
-    if flags.text("audit-log-version") != "audit.k8s.io/v1":
+    if flags.text("audit-log-path"):
+        yield from _audit_backend(flags, "log")
+        if (kind := flags.text("audit-log-format")) not in ("legacy", "json"):
+            yield f'invalid audit log format {kind}, allowed formats are "legacy,json"'
+        for name in ("audit-log-maxage", "audit-log-maxbackup", "audit-log-maxsize"):
+            if flags.number(name) < 0:
+                yield f"--{name} {flags.number(name)} can't be a negative number"
+    if flags.text("audit-webhook-config-file"):
+        yield from _audit_backend(flags, "webhook")
+
+
+def _audit_backend(flags: Flags, kind: str) -> Iterable[str]:
+    if (mode := flags.text(f"audit-{kind}-mode")) not in _AUDIT_MODES:
+        yield f'invalid audit {kind} mode {mode}, allowed modes are "{",".join(_AUDIT_MODES)}"'
+    for name, what in (
+        ("buffer-size", "buffer size"), ("max-size", "max batch size"), ("throttle-qps", "throttle QPS"),
+        ("throttle-burst", "throttle burst"),
+    ):  # fmt: skip
+        given = flags.text(f"audit-{kind}-batch-{name}")
+        throttled = flags.switch(f"audit-{kind}-batch-throttle-enable") or not name.startswith("throttle")
+        if mode == "batch" and throttled and float(given or 0) <= 0:
+            yield f"invalid audit batch {kind} {what} {given}, must be a positive number"
+    if flags.switch(f"audit-{kind}-truncate-enabled"):
+        size = flags.number(f"audit-{kind}-truncate-max-event-size")
+        if size <= 0:
+            yield f"invalid audit truncate {kind} max event size {size}, must be a positive number"
+    if flags.text(f"audit-{kind}-version") != "audit.k8s.io/v1":
         yield 'invalid group version, allowed versions are ["audit.k8s.io/v1"]'
-    if (kind := flags.text("audit-log-format")) not in ("legacy", "json"):
-        yield f'invalid audit log format {kind}, allowed formats are "legacy,json"'
-    for name in ("audit-log-maxage", "audit-log-maxbackup", "audit-log-maxsize"):
-        if flags.number(name) < 0:
-            yield f"--{name} {flags.number(name)} can't be a negative number"
 
 
 def _admission(options: Options) -> Iterable[str]:
@@ -239,7 +265,7 @@ def _admission(options: Options) -> Iterable[str]:
 
 def _runtime_config(options: Options) -> Iterable[str]:
     for key in _pairs(options.flags.text("runtime-config")):
-        if key in ("api/all", "api/ga", "api/beta", "api/alpha"):
+        if key in _WHOLE:
             continue
         if "/" not in key:
             yield f"runtime-config invalid key {key}"
@@ -261,6 +287,10 @@ def _tokens(options: Options) -> Iterable[str]:
             "--service-account-signing-key-file, --service-account-issuer, and --api-audiences should be "
             "specified together"
         )
+
+
+def _metrics(options: Options) -> Iterable[str]:
+    return metrics_faults(options.flags)
 
 
 def _services(options: Options) -> Iterable[str]:

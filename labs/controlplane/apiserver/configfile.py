@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labs.controlplane.flagvalues import duration
-
-from .goyaml import YAMLError, load
+from labs.controlplane.goyaml import YAMLError, load
 
 #: type -> field -> type of its value; `[]T` is a list, `duration` Go's text, `any` is not looked into.
 Fields = Mapping[str, Mapping[str, str]]
@@ -120,9 +119,3 @@ def compact(value: object) -> str:
 def invalid(path: str, value: object, why: str) -> str:
     """`field.Invalid`."""
     return f"{path}: Invalid value: {compact(value)}: {why}"
-
-
-def aggregate(faults: Iterable[str]) -> str:
-    """Several errors as one; the same one is said once (`utilerrors.NewAggregate`)."""
-    different = list(dict.fromkeys(faults))
-    return different[0] if len(different) == 1 else f"[{', '.join(different)}]"

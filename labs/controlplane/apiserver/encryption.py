@@ -12,8 +12,9 @@ from typing import Any
 
 from labs.controlplane import pem
 from labs.controlplane.flagvalues import duration
+from labs.controlplane.serverflags import aggregate
 
-from .configfile import ConfigError, Format, aggregate, compact, invalid, unknown_fields
+from .configfile import ConfigError, Format, compact, invalid, unknown_fields
 from .options import InvalidOptions
 
 _FORMAT = Format(

@@ -6,9 +6,11 @@ cannot be applied ends the process.
 
 from __future__ import annotations
 
-from labs.controlplane import pem
+from pathlib import Path
 
-from . import encryption, goyaml, runtime_config
+from labs.controlplane import goyaml, pem
+
+from . import encryption, runtime_config
 from .authentication import TokenFileError, token_file
 from .options import InvalidOptions, Options
 
@@ -34,6 +36,11 @@ def check(options: Options) -> None:
         _check_authentication(options)
     except pem.PEMError as error:
         raise InvalidOptions(str(error)) from None
+    for flag, failing in (
+        ("authorization-policy-file", "open"),
+        ("authorization-webhook-config-file", "stat"),
+    ):
+        _check_there(flags.text(flag), f"invalid authorization config: {failing}")
     if path := flags.text("peer-ca-file"):
         try:
             pem.read(path)
@@ -70,6 +77,12 @@ def _check_authentication(options: Options) -> None:
             token_file(path)
         except TokenFileError as error:
             raise InvalidOptions(str(error)) from None
+    _check_there(flags.text("authentication-token-webhook-config-file"), "stat")
+
+
+def _check_there(path: str, failing: str) -> None:
+    if path and not Path(path).exists():
+        raise InvalidOptions(f"{failing} {path}: no such file or directory")
 
 
 def _check_authentication_configuration(path: str, *, anonymous_given: bool) -> None:

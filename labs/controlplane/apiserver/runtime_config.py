@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from labs.controlplane.flagvalues import boolean
+
 from .options import InvalidOptions
 from .resources import RESOURCES
 
@@ -13,10 +15,22 @@ def check(settings: Iterable[str]) -> None:
     known = {f"{resource.group}/{resource.version}" for resource in RESOURCES}
     groups = {resource.group for resource in RESOURCES}
     for setting in settings:
-        name = setting.partition("=")[0].removeprefix("api/")
+        key, given, value = setting.partition("=")
+        if given:
+            _check_switch(key, value)
+        name = key.removeprefix("api/")
         group, _, version = name.partition("/")
         if group in groups and version.startswith("v") and name not in known and not _is_early(version):
             raise InvalidOptions(f"group version {name} that has not been registered")
+
+
+def _check_switch(key: str, value: str) -> None:
+    try:
+        boolean(value)
+    except ValueError as error:
+        whole = key in ("api/all", "api/ga", "api/beta", "api/alpha")
+        told = f"invalid value {key}={value}" if whole else f"invalid value of {key}: {value}, err: {error}"
+        raise InvalidOptions(told) from None
 
 
 def _is_early(version: str) -> bool:

@@ -7,34 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from labs.controlplane import pem
-from labs.controlplane.flags import Flags
+from labs.controlplane.serverflags import ServerFlagError, check_named_pairs, restrict_tls
 from labs.tls import request_client_certificate
 
 from .options import InvalidOptions, Options
-
-_VERSIONS = {
-    "VersionTLS10": ssl.TLSVersion.TLSv1,
-    "VersionTLS11": ssl.TLSVersion.TLSv1_1,
-    "VersionTLS12": ssl.TLSVersion.TLSv1_2,
-    "VersionTLS13": ssl.TLSVersion.TLSv1_3,
-}
-#: What `--tls-cipher-suites` may name: Go's suites of TLS 1.3, which cannot be chosen from, and of TLS 1.2.
-_TLS13_SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
-_TLS12_SUITES = {
-    f"TLS_{exchange}_WITH_{go}": f"{prefix}{openssl}"
-    for exchange, prefix in (
-        ("ECDHE_ECDSA", "ECDHE-ECDSA-"), ("ECDHE_RSA", "ECDHE-RSA-"), ("RSA", ""),
-    )
-    for go, openssl in {
-        "AES_128_CBC_SHA": "AES128-SHA", "AES_256_CBC_SHA": "AES256-SHA",
-        "AES_128_CBC_SHA256": "AES128-SHA256", "AES_128_GCM_SHA256": "AES128-GCM-SHA256",
-        "AES_256_GCM_SHA384": "AES256-GCM-SHA384", "3DES_EDE_CBC_SHA": "DES-CBC3-SHA",
-        "RC4_128_SHA": "RC4-SHA", "CHACHA20_POLY1305": "CHACHA20-POLY1305",
-        "CHACHA20_POLY1305_SHA256": "CHACHA20-POLY1305",
-    }.items()
-    if not (exchange == "RSA" and go.startswith("CHACHA20"))
-    if not (exchange == "ECDHE_ECDSA" and go.startswith("3DES"))
-}  # fmt: skip
 
 
 def serving(options: Options) -> ssl.SSLContext:
@@ -49,9 +25,11 @@ def serving(options: Options) -> ssl.SSLContext:
         pem.load_pair(context, certificate, key, "serving-cert")
     except pem.PEMError as error:
         raise InvalidOptions(str(error)) from None
-    for pair in options.flags.words("tls-sni-cert-key"):
-        _check_named(pair)
-    _restrict(context, options.flags)
+    try:
+        check_named_pairs(options.flags)
+        restrict_tls(context, options.flags)
+    except ServerFlagError as error:
+        raise InvalidOptions(str(error)) from None
     return context
 
 
@@ -60,29 +38,6 @@ def ask_clients(serving: ssl.SSLContext, options: Options) -> None:
     if options.client_ca_file:
         serving.load_verify_locations(options.client_ca_file)
         request_client_certificate(serving)
-
-
-def _restrict(context: ssl.SSLContext, flags: Flags) -> None:
-    """As `--tls-cipher-suites` and `--tls-min-version` have it."""
-    suites = flags.words("tls-cipher-suites")
-    for suite in suites:
-        if suite not in _TLS12_SUITES and suite not in _TLS13_SUITES:
-            raise InvalidOptions(f"Cipher suite {suite} not supported or doesn't exist")
-    version = flags.text("tls-min-version") or "VersionTLS12"
-    if version not in _VERSIONS:
-        raise InvalidOptions(f'unknown tls version "{version}"')
-    context.minimum_version = _VERSIONS[version]
-    if chosen := [_TLS12_SUITES[suite] for suite in suites if suite in _TLS12_SUITES]:
-        context.set_ciphers(":".join(chosen))
-
-
-def _check_named(pair: str) -> None:
-    """A further certificate, for the names in it or after its colon: only that there is one is asked."""
-    certificate, _, key = pair.partition(":")[0].partition(",")
-    try:
-        pem.load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key)
-    except pem.PEMError as error:
-        raise InvalidOptions(f"failed to load SNI cert and key: {error}") from None
 
 
 def _self_signed(options: Options) -> tuple[str, str]:

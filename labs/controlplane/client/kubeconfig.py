@@ -5,19 +5,34 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-import yaml
+from labs.controlplane import goyaml, klog, pem
+from labs.controlplane.serverflags import aggregate
 
 EMPTY = (
     "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment "
     "variable"
 )
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SCHEME = "k8s.io/client-go/tools/clientcmd/api/latest/latest.go:50"
+#: What the parts of the file are, here and in Go.
+_FIELDS: dict[str, tuple[type, str]] = {
+    "preferences": (dict, "v1.Preferences"),
+    "clusters": (list, "[]v1.NamedCluster"),
+    "users": (list, "[]v1.NamedAuthInfo"),
+    "contexts": (list, "[]v1.NamedContext"),
+    "current-context": (str, "string"),
+}
+
+
+class _FileError(Exception):
+    """The file is no kubeconfig."""
 
 
 class KubeconfigError(Exception):
@@ -34,6 +49,8 @@ class RestConfig:
     key: bytes = b""
     token: str = ""
     insecure: bool = False
+    #: The pair is in files of its own: read again and again, and so no reason to end.
+    in_files: bool = False
 
     @property
     def host(self) -> str:
@@ -60,52 +77,58 @@ class RestConfig:
         if self.certificate:
             try:
                 _load_pair(context, self.certificate, self.key)
-            except ssl.SSLError:
-                raise KubeconfigError("tls: failed to find any PEM data in certificate input") from None
+            except KubeconfigError as error:
+                if not self.in_files:
+                    raise
+                logger = "tls-transport-cache.UnhandledError"
+                klog.error("cert_rotation.go:172", "Loading client cert failed", err=error, logger=logger)
         return context
 
 
 def load(path: str) -> RestConfig:
     """The current context of the kubeconfig at `path`. Raises `KubeconfigError`."""
-    file = Path(path)
     try:
-        file.stat()
+        Path(path).stat()
     except OSError as error:
         raise KubeconfigError(f"stat {path}: {(error.strerror or '').lower()}") from None
     try:
-        text = file.read_text()
-    except IsADirectoryError:
-        raise KubeconfigError(f'error loading config file "{path}": read {path}: is a directory') from None
-    except (OSError, UnicodeDecodeError) as error:
-        why = (getattr(error, "strerror", "") or "invalid UTF-8").lower()
-        raise KubeconfigError(f'error loading config file "{path}": open {path}: {why}') from None
-    return _current(_document(path, text), file.parent)
+        return _current(_document(pem.read(path)), Path(path).parent)
+    except (pem.PEMError, goyaml.YAMLError, _FileError) as error:
+        raise KubeconfigError(f'error loading config file "{path}": {error}') from None
 
 
-def _document(path: str, text: str) -> dict[str, Any]:
-    try:
-        document = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise KubeconfigError(f'error loading config file "{path}": yaml: {line}{problem}') from None
+def _document(data: bytes) -> dict[str, Any]:
+    document = goyaml.load(data)
     if document is None:
         raise KubeconfigError(EMPTY)
     if not isinstance(document, dict):
         kind = "array" if isinstance(document, list) else "string"
         fields = (("APIVersion", "apiVersion"), ("Kind", "kind"))
         go = "; ".join(f'{field} string "json:\\"{name},omitempty\\""' for field, name in fields)
-        raise KubeconfigError(
-            f'error loading config file "{path}": couldn\'t get version/kind; json parse error: json: cannot '
-            f"unmarshal {kind} into Go value of type struct {{ {go} }}"
+        raise _FileError(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal "
+            f"{kind} into Go value of type struct {{ {go} }}"
         )
+    kind, version = document.get("kind") or "Config", document.get("apiVersion") or "v1"
+    if (kind, version) != ("Config", "v1"):
+        raise _FileError(f'no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"')
+    for name, (expected, go) in _FIELDS.items():
+        value = document.get(name)
+        if value is not None and not isinstance(value, expected):
+            raise _FileError(
+                f"json: cannot unmarshal {_json_kind(value)} into Go struct field Config.{name} of type {go}"
+            )
     return document
 
 
+def _json_kind(value: object) -> str:
+    kinds = {bool: "bool", str: "string", list: "array", dict: "object"}
+    return kinds.get(type(value), "number")
+
+
 def _current(document: dict[str, Any], directory: Path) -> RestConfig:
-    name = document.get("current-context") or ""
-    if not name and not document.get("clusters"):
+    name = document.get("current-context")
+    if not name:
         raise KubeconfigError(EMPTY)
     context = _named(document, "contexts", "context", name)
     if context is None:
@@ -114,22 +137,60 @@ def _current(document: dict[str, Any], directory: Path) -> RestConfig:
     cluster = _named(document, "clusters", "cluster", context.get("cluster", ""))
     if cluster is None:
         raise KubeconfigError(EMPTY)
-    user = _named(document, "users", "user", context.get("user", "")) or {}
+    owner = context.get("user", "")
+    user = _named(document, "users", "user", owner) or {}
     faults: list[str] = []
     server = str(cluster.get("server") or "").rstrip("/")
     if not server:
         faults.append(f'no server found for cluster "{context.get("cluster", "")}"')
-    certificate = _pem(user, "client-certificate", context.get("user", ""), directory, faults)
-    key = _pem(user, "client-key", context.get("user", ""), directory, faults)
+    certificate = _pem(user, "client-certificate", owner, directory, faults)
+    key = _pem(user, "client-key", owner, directory, faults)
+    faults += _method_faults(user, owner)
     authority = _pem(cluster, "certificate-authority", context.get("cluster", ""), directory, faults)
+    if faults:
+        raise KubeconfigError(f"invalid configuration: {aggregate(faults)}")
     token = str(user.get("token") or "")
     if path := user.get("tokenFile"):
-        token = Path(path).read_text().strip()
-    if faults:
-        listed = faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]"
-        raise KubeconfigError(f"invalid configuration: {listed}")
+        try:
+            token = pem.read(path).decode().strip()
+        except pem.PEMError as error:
+            raise KubeconfigError(str(error)) from None
     insecure = bool(cluster.get("insecure-skip-tls-verify"))
-    return RestConfig(server, authority, certificate, key, token, insecure)
+    if insecure and authority:
+        raise KubeconfigError("specifying a root certificates file with the insecure flag is not allowed")
+    if "://" not in server:
+        server = f"{'https' if authority or certificate or insecure else 'http'}://{server}"
+    try:
+        urlsplit(server).port  # noqa: B018 - read to be judged
+    except ValueError:
+        raise KubeconfigError(f'host must be a URL or a host:port pair: "{server}"') from None
+    in_files = bool(user.get("client-certificate") or user.get("client-key"))
+    return RestConfig(server, authority, certificate, key, token, insecure, in_files)
+
+
+def _method_faults(user: dict[str, Any], owner: str) -> Iterator[str]:
+    """What `validateAuthInfo` has against the ways in which somebody says who he is."""
+    certificate, key = (
+        user.get(name) or user.get(f"{name}-data") for name in ("client-certificate", "client-key")
+    )
+    if certificate and not key:
+        yield (
+            f"client-key-data or client-key must be specified for {owner} to use the clientCert "
+            "authentication method."
+        )
+    methods = [
+        name
+        for name, given in (
+            ("token", user.get("token")),
+            ("basicAuth", user.get("username") or user.get("password")),
+        )
+        if given
+    ]
+    if len(methods) > 1:
+        yield (
+            f"more than one authentication method found for {owner}; found [{' '.join(methods)}], only "
+            "one is allowed"
+        )
 
 
 def _named(document: dict[str, Any], key: str, part: str, name: str) -> dict[str, Any] | None:
@@ -143,8 +204,9 @@ def _pem(section: dict[str, Any], name: str, owner: str, directory: Path, faults
         try:
             return base64.b64decode(data, validate=True)
         except binascii.Error:
-            faults.append(f"illegal base64 data in {name}-data of {owner}")
-            return b""
+            wrong = re.search(r"[^A-Za-z0-9+/=]", data)
+            at = wrong.start() if wrong else len(data)
+            raise _FileError(f"illegal base64 data at input byte {at}") from None
     if not section.get(name):
         return b""
     path = directory / str(section[name])
@@ -158,8 +220,16 @@ def _pem(section: dict[str, Any], name: str, owner: str, directory: Path, faults
 
 
 def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Python's ssl reads certificates from files only: from one that has no name."""
-    with os.fdopen(os.memfd_create("client"), "wb") as file:
-        file.write(certificate + b"\n" + key)
-        file.flush()
-        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+    """Python's ssl reads certificates from files only: from ones that have no name."""
+    with _nameless(certificate) as shown, _nameless(key) as secret:
+        try:
+            pem.load_pair(context, *(f"/proc/self/fd/{file.fileno()}" for file in (shown, secret)))
+        except pem.PEMError as error:
+            raise KubeconfigError(str(error)) from None
+
+
+def _nameless(content: bytes) -> BinaryIO:
+    file = os.fdopen(os.memfd_create("client"), "wb")
+    file.write(content)
+    file.flush()
+    return file

@@ -35,6 +35,15 @@ class Election:
     def lock(self) -> str:
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def fault(self) -> str:
+        """Why nobody can be elected with these periods (`NewLeaderElector`); empty when all is well."""
+        if self.lease_duration <= self.renew_deadline:
+            return "leaseDuration must be greater than renewDeadline"
+        if self.renew_deadline <= self.retry_period * _JITTER:
+            return "renewDeadline must be greater than retryPeriod*JitterFactor"
+        return "" if self.retry_period > 0 else "retryPeriod must be greater than zero"
+
 
 class LeaderElector:
     """`run` returns when the lease could not be renewed in time: who led must end then."""

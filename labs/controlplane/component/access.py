@@ -14,7 +14,7 @@ from labs.controlplane.client import ApiError, Client
 from labs.controlplane.client.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS
 from labs.controlplane.flags import Flags
 
-from .serving import Request, Response, refusal
+from .serving import Request, Response, StartError, refusal
 
 #: How long an answer of the API server is believed, in seconds.
 CACHE_SECONDS = 10.0
@@ -37,6 +37,9 @@ class Access:
 
     def __init__(self, flags: Flags, authentication: Client | None, authorization: Client | None) -> None:
         self._open = flags.words("authorization-always-allow-paths")
+        for path in self._open:
+            if "*" in path[:-1]:
+                raise StartError(f'only trailing * allowed in "{path.lstrip("/")}"')
         self._authentication = authentication
         self._authorization = authorization
         self._allowed: dict[tuple[User, str, str], float] = {}

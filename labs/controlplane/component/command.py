@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from labs.controlplane import klog
 from labs.controlplane.client import KubeconfigError
 from labs.controlplane.flags import FlagError, Flags, FlagSet, HelpWanted
+from labs.controlplane.serverflags import (
+    ServerFlagError,
+    aggregate,
+    check_gates,
+    logging_faults,
+    metrics_faults,
+    version_faults,
+)
 from labs.controlplane.version import GIT_VERSION
 
 from .serving import StartError
 
 Run = Callable[[Flags], Coroutine[Any, Any, int]]
+#: All that the flags of one component have wrong, beside what those of every component can have.
+Validate = Callable[[Flags], Iterable[str]]
 
 
-def execute(flag_set: FlagSet, validate: Callable[[Flags], None], run: Run, arguments: Sequence[str]) -> int:
-    """Run a component until it ends; its exit status. `validate` and `run` may raise `StartError`."""
+class Panic(Exception):
+    """Something that the real component does not survive: a Go panic, status 2."""
+
+
+def execute(flag_set: FlagSet, validate: Validate, run: Run, arguments: Sequence[str]) -> int:
+    """Run a component until it ends; its exit status. `run` may raise `StartError` and `Panic`."""
     try:
         flags = flag_set.parse(arguments)
     except HelpWanted:
@@ -30,22 +44,39 @@ def execute(flag_set: FlagSet, validate: Callable[[Flags], None], run: Run, argu
     if flags.text("version") in ("true", "raw"):
         print(f"Kubernetes {GIT_VERSION}")
         return 0
+    if faults := list(logging_faults(flags)):
+        _tell_of_logging(flag_set.program, aggregate(faults))
+        return 1
     try:
-        faults = _serving_faults(flags)
-        if faults:
-            raise StartError(faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]")
-        validate(flags)
+        check_gates(flags.text("feature-gates"))
+        _refuse(version_faults(flags))
+        _refuse([*validate(flags), *_serving_faults(flags), *metrics_faults(flags)])
         return asyncio.run(run(flags))
-    except (StartError, KubeconfigError) as error:
+    except (StartError, ServerFlagError, KubeconfigError) as error:
         klog.error("run.go:72", "command failed", err=error)
         return 1
+    except Panic as panic:
+        print(f"panic: {panic} [recovered, repanicked]", file=sys.stderr)
+        return 2
 
 
-def _serving_faults(flags: Flags) -> list[str]:
+def _refuse(faults: Iterable[str]) -> None:
+    if found := list(faults):
+        raise StartError(aggregate(found))
+
+
+def _tell_of_logging(program: str, faults: str) -> None:
+    """The scheduler's own command says this without a log."""
+    if program == "kube-scheduler":
+        print(faults, file=sys.stderr)
+    else:
+        klog.error("run.go:72", "command failed", err=faults)
+
+
+def _serving_faults(flags: Flags) -> Iterable[str]:
     port = flags.number("secure-port")
     if port < 0:
-        return [f"--secure-port {port} must be between 0 and 65535, inclusive. 0 for turning off secure port"]
+        yield f"--secure-port {port} must be between 0 and 65535, inclusive. 0 for turning off secure port"
     if port > 65535:
         rule = "must be between 1 and 65535, inclusive. It cannot be turned off with 0"
-        return [f"--secure-port {port} {rule}"]
-    return []
+        yield f"--secure-port {port} {rule}"

@@ -52,6 +52,9 @@ class Process:
         # in this order the real ones tell what is wrong
         pem = own_certificate(flags)
         rest = config()
+        if flags.number("kube-api-burst") <= 0 < float(flags.text("kube-api-qps")):
+            why = "when RateLimiter is not set and QPS is set to greater than 0"
+            raise StartError(f"burst is required to be greater than 0 {why}")
         self._serving = SecureServing.of(flags, pem)
         self._access = Access(flags, *self._delegates())
         klog.error("options.go:205", "The manifest file is empty, ignoring.")
@@ -171,7 +174,8 @@ class Process:
                         f" configmap/{_AUTHENTICATION[1]} in kube-system, so {kind} authentication "
                         "won't work.",
                     )
-        who = self._delegate(authentication, f"{_DELEGATED_AUTHENTICATION}{_DELEGATED_AUTHENTICATION}")
+        wrong = _DELEGATED_AUTHENTICATION
+        who = self._delegate(authentication, wrong * 2, wrong)
         authorization = self.flags.text("authorization-kubeconfig")
         if not authorization:
             klog.warning(
@@ -181,9 +185,15 @@ class Process:
             )
         return who, self._delegate(authorization, "failed to get delegated authorization kubeconfig: ")
 
-    def _delegate(self, path: str, prefix: str) -> Client | None:
+    def _delegate(self, path: str, unread: str, unusable: str = "") -> Client | None:
+        """A client of its own; the file may be unread, or what it says unusable."""
+        prefix = unread
         try:
-            return Client(load(path), user_agent(self.program)) if path else None
+            if not path:
+                return None
+            config = load(path)
+            prefix = unusable
+            return Client(config, user_agent(self.program))
         except KubeconfigError as error:
             raise StartError(f"{prefix}{error}") from None
 

@@ -6,7 +6,6 @@ h11 over asyncio's streams, as the client has it; one request at a time on a con
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import os
 import socket
@@ -14,15 +13,15 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import h11
 
 from labs import tls
-from labs.controlplane import klog
+from labs.controlplane import klog, pem
 from labs.controlplane.flags import Flags
+from labs.controlplane.serverflags import ServerFlagError, check_named_pairs, restrict_tls
 
 _READ = 1 << 16
 TEXT = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
@@ -83,27 +82,29 @@ class SecureServing:
     address: str
 
     @classmethod
-    def of(cls, flags: Flags, pem: bytes) -> SecureServing | None:
+    def of(cls, flags: Flags, own: bytes) -> SecureServing | None:
         """From the flags and `own_certificate`; None for port 0. Raises `StartError`."""
         port, host = flags.number("secure-port"), flags.text("bind-address") or "0.0.0.0"
         if port == 0:
             return None
-        everywhere = host in ("", "0.0.0.0", "::")
+        everywhere, given = host in ("", "0.0.0.0", "::"), _joined(host, port)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         if everywhere and socket.has_dualstack_ipv6():
             family, host = socket.AF_INET6, "::"
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             listener = socket.create_server(
                 (host, port), family=family, backlog=128, dualstack_ipv6=everywhere and ":" in host
             )
         except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            why = "bind: address already in use" if taken else f"bind: {(error.strerror or '').lower()}"
+            why = f"bind: {os.strerror(error.errno or 0).lower()}"
             raise StartError(
-                f"failed to create listener: failed to listen on {address}: listen tcp {address}: {why}"
+                f"failed to create listener: failed to listen on {given}: listen tcp {given}: {why}"
             ) from None
-        return cls(listener, _context(flags, pem), address)
+        try:
+            return cls(listener, _context(flags, own), _joined(host, port))
+        except StartError:
+            listener.close()
+            raise
 
     def trust(self, authorities: str) -> None:
         """Verify certificates of clients by these authorities, too (PEM), from the next connection on."""
@@ -127,56 +128,50 @@ class SecureServing:
         return server
 
 
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def own_certificate(flags: Flags) -> bytes:
     """A certificate with its key, made now, where the flags name none and one is needed."""
-    given = flags.text("tls-cert-file") and flags.text("tls-private-key-file")
+    given = flags.text("tls-cert-file") or flags.text("tls-private-key-file")
     return b"" if given or not flags.number("secure-port") else _self_signed()
 
 
-def _context(flags: Flags, pem: bytes) -> ssl.SSLContext:
+def _context(flags: Flags, own: bytes) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    if pem:
-        _load_pem(context, pem)
-    else:
-        certificate, key = flags.text("tls-cert-file"), flags.text("tls-private-key-file")
-        _readable(certificate)
-        _readable(key)
-        try:
-            context.load_cert_chain(certificate, key)
-        except ssl.SSLError as error:
-            mismatch = "mismatch" in (error.reason or "").lower()
-            other = "tls: private key does not match public key"
-            missing = "tls: failed to find any PEM data in certificate input"
-            raise StartError(other if mismatch else missing) from None
+    certificate, key = flags.text("tls-cert-file"), flags.text("tls-private-key-file")
+    try:
+        if own:
+            _load_pem(context, own)
+        elif not (certificate and key):
+            raise StartError("missing filename for serving cert")
+        else:
+            pem.load_pair(context, certificate, key, "serving-cert")
+        check_named_pairs(flags)
+        restrict_tls(context, flags)
+    except (pem.PEMError, ServerFlagError) as error:
+        raise StartError(str(error)) from None
     if path := flags.text("client-ca-file"):
-        _trust_file(context, path)
+        _check_bundle(path, "client-ca-bundle", "unable to load client CA provider")
+        context.load_verify_locations(path)
+        tls.request_client_certificate(context)
     if path := flags.text("requestheader-client-ca-file"):
-        _readable(path, "unable to create request header authentication config: ")
+        _check_bundle(path, "request-header", "unable to create request header authentication config")
     return context
 
 
-def _trust_file(context: ssl.SSLContext, path: str) -> None:
-    prefix = "unable to load client CA provider: "
-    _readable(path, prefix)
+def _check_bundle(path: str, name: str, wrong: str) -> None:
     try:
-        context.load_verify_locations(path)
-    except ssl.SSLError:
-        why = "data does not contain any valid RSA or ECDSA certificates"
-        raise StartError(f'{prefix}error loading CA bundle for "client-ca-bundle::{path}": {why}') from None
-    tls.request_client_certificate(context)
+        pem.check_bundle(path, name)
+    except pem.PEMError as error:
+        raise StartError(f"{wrong}: {error}") from None
 
 
-def _readable(path: str, prefix: str = "") -> None:
-    try:
-        Path(path).read_bytes()
-    except OSError as error:
-        raise StartError(f"{prefix}open {path}: {(error.strerror or '').lower()}") from None
-
-
-def _load_pem(context: ssl.SSLContext, pem: bytes) -> None:
+def _load_pem(context: ssl.SSLContext, text: bytes) -> None:
     """Python's ssl reads certificates from files only: from one that has no name."""
     with os.fdopen(os.memfd_create("serving"), "wb") as file:
-        file.write(pem)
+        file.write(text)
         file.flush()
         context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
 
@@ -194,12 +189,12 @@ def _self_signed() -> bytes:
             os._exit(status)
     os.close(theirs)
     with os.fdopen(ours, "rb") as pipe:
-        pem = pipe.read()
+        made = pipe.read()
     _, status = os.waitpid(child, 0)
-    if status or not pem:
+    if status or not made:
         raise StartError("unable to generate self signed cert")
     klog.info("serving.go:411", "Generated self-signed cert in-memory")
-    return pem
+    return made
 
 
 def _make_pair() -> bytes:

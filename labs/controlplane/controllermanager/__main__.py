@@ -9,15 +9,16 @@ from dataclasses import replace
 from labs.controlplane import klog
 from labs.controlplane.client import Informers, Object, load
 from labs.controlplane.client.events import NORMAL, EventRecorder
-from labs.controlplane.component import Check, Health, Metrics, Process, execute, ok
+from labs.controlplane.component import Check, Health, Metrics, Panic, Process, StartError, execute, ok
 from labs.controlplane.flags import Flags
 from labs.controlplane.version import GIT_VERSION
 
+from .building import CHECKS, BuildError
 from .configz import configuration
 from .context import Controller, ControllerContext
 from .controllers import CONTROLLERS
 from .credentials import ServiceAccounts
-from .options import FLAGS, enabled, validate
+from .options import FLAGS, is_enabled, validate
 
 _PROGRAM = "kube-controller-manager"
 
@@ -50,23 +51,37 @@ async def _run(flags: Flags) -> int:
     def record(lease: Object, message: str) -> None:
         recorder.event(lease, NORMAL, "LeaderElection", message)
 
-    work = control
+    work, elector = control, None
     if flags.switch("leader-elect"):
         elector = process.elector(process.election, control, record)
         checks["leaderElection"] = elector.fault
         work = elector.run
     await process.serve(Health({"healthz": checks}), configuration(flags), Metrics())
-    if await process.run(work):
-        return 0
-    klog.error("controllermanager.go:351", '"leaderelection lost"')
+    if elector is not None and process.election.fault:
+        raise Panic(process.election.fault)
+    try:
+        if await process.run(work):
+            return 0
+    except BuildError as error:
+        if elector is None:
+            raise StartError(str(error)) from None
+    klog.error("controllermanager.go:440", '"leaderelection lost/stopped"')
     return 1
 
 
 async def _control(context: ControllerContext, checks: dict[str, Check]) -> None:
     """Run the controllers that are wanted, for ever; each begins when it knows the kinds that it works on."""
     controllers: dict[str, tuple[Controller, Informers]] = {}
+    try:
+        for name, check in CHECKS:
+            if name == CHECKS[0][0] or is_enabled(name, context.flags):
+                check(context.flags)
+    except BuildError as error:
+        klog.error("controllermanager.go:683", "Error initializing a controller", err=error, controller=name)
+        klog.error("controllermanager.go:296", "Error building controllers", err=error)
+        raise
     for descriptor in CONTROLLERS:
-        if not enabled(descriptor, context.flags):
+        if not is_enabled(descriptor.name, context.flags, by_default=not descriptor.disabled_by_default):
             klog.info(
                 "controllermanager.go:735", "Warning: controller is disabled", controller=descriptor.name
             )

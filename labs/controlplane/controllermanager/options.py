@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from labs.controlplane.component import StartError
 from labs.controlplane.flags import Flags, FlagSet
-
-from .context import Descriptor
 
 FLAGS = FlagSet.of("kube-controller-manager", Path(__file__).with_name("usage.txt"))
 
@@ -80,23 +78,77 @@ ALIASES = {
 }
 
 
-def validate(flags: Flags) -> None:
-    """Raises `StartError` for controllers that nobody knows."""
-    unknown = [
-        f'"{name}" is not in the list of known controllers'
-        for name in (word.removeprefix("-") for word in flags.words("controllers"))
-        if name != "*" and ALIASES.get(name, name) not in KNOWN
-    ]
-    if unknown:
-        raise StartError(unknown[0] if len(unknown) == 1 else f"[{', '.join(unknown)}]")
+#: Loops of which there must be one at least, and of some so many at most, in the order of their checks.
+_ENDPOINTS = (
+    ("concurrent-service-endpoint-syncs", 50), ("max-endpoints-per-slice", 1000),
+    ("mirroring-concurrent-service-endpoint-syncs", 50), ("mirroring-max-endpoints-per-subset", 1000),
+)  # fmt: skip
+_DAEMONS = ("concurrent-daemonset-syncs", "concurrent-statefulset-syncs")
+_WORKERS = (
+    "concurrent-ephemeralvolume-syncs", "concurrent-horizontal-pod-autoscaler-syncs", "concurrent-job-syncs",
+    "concurrent-cron-job-syncs",
+)  # fmt: skip
+_CLOUD = (
+    "was specified, but built-in cloud providers are disabled. Please set --cloud-provider=external and "
+    "migrate to an external cloud provider"
+)
 
 
-def enabled(descriptor: Descriptor, flags: Flags) -> bool:
+def validate(flags: Flags) -> Iterator[str]:
+    """What the flags have wrong (`KubeControllerManagerOptions.Validate`)."""
+    if flags.switch("leader-elect") and flags.text("leader-elect-resource-lock") != "leases":
+        yield 'resourceLock value must be "leases"'
+    for name in (word.removeprefix("-") if word != "-*" else "*" for word in flags.words("controllers")):
+        if ALIASES.get(name, name) not in KNOWN and (name != "*" or "-*" in flags.words("controllers")):
+            yield f'"{name}" is not in the list of known controllers'
+    if (provider := flags.text("cloud-provider")) not in ("", "external"):
+        yield f'cloud provider "{provider}" {_CLOUD}'
+    small = flags.seconds("attach-detach-reconcile-sync-period") < 1
+    if small and not flags.switch("disable-attach-detach-reconcile-sync"):
+        yield (
+            "duration time must be greater than one second as set via command line option "
+            "reconcile-sync-loop-period"
+        )
+    yield from _signing_faults(flags)
+    yield from _too_few(flags, _DAEMONS)
+    for name, most in _ENDPOINTS:
+        if (count := flags.number(name)) < 1:
+            yield f"{name} must not be less than 1, but got {count}"
+        elif count > most:
+            yield f"{name} must not be more than {most}, but got {count}"
+    yield from _too_few(flags, _WORKERS)
+    if flags.text("service-cluster-ip-range").count(",") > 1:
+        yield "--service-cluster-ip-range can not contain more than two entries"
+
+
+def _too_few(flags: Flags, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if (count := flags.number(name)) < 1:
+            yield f"{name} must be greater than 0, but got {count}"
+
+
+def _signing_faults(flags: Flags) -> Iterator[str]:
+    """A signer of its own has a certificate and a key, and then there is none for all of them."""
+    special = False
+    for signer in ("kube-apiserver-client", "kubelet-client", "kubelet-serving", "legacy-unknown"):
+        certificate, key = (flags.text(f"cluster-signing-{signer}-{part}-file") for part in ("cert", "key"))
+        special = special or bool(certificate or key)
+        if bool(certificate) != bool(key):
+            given, missing = ("cert", "key") if certificate else ("key", "cert")
+            yield f'"cluster-signing-{signer}": cannot specify {given} without {missing}'
+    if special and (flags.text("cluster-signing-cert-file") or flags.text("cluster-signing-key-file")):
+        yield (
+            "cannot specify --cluster-signing-{cert,key}-file and other --cluster-signing-*-file flags at "
+            "the same time"
+        )
+
+
+def is_enabled(controller: str, flags: Flags, *, by_default: bool = True) -> bool:
     """Whether `--controllers` wants a controller: the last word about it counts, then the star's."""
     star = False
     for word in flags.words("controllers"):
         name = word.removeprefix("-")
-        if ALIASES.get(name, name) == descriptor.name:
+        if ALIASES.get(name, name) == controller:
             return not word.startswith("-")
         star = star or word == "*"
-    return star and not descriptor.disabled_by_default
+    return star and by_default

@@ -10,7 +10,7 @@ from labs.controlplane import klog
 from labs.controlplane.client import ApiError, Client, Informers, Object, RestConfig, load
 from labs.controlplane.client.events import NORMAL, EventRecorder, Recorder, SeriesRecorder
 from labs.controlplane.client.resources import EVENTS
-from labs.controlplane.component import Check, Gauge, Health, Metrics, Process, execute, ok
+from labs.controlplane.component import Check, Gauge, Health, Metrics, Process, StartError, execute, ok
 from labs.controlplane.flags import Flags
 from labs.controlplane.version import GIT_VERSION
 
@@ -23,7 +23,7 @@ _PROGRAM = "kube-scheduler"
 
 def main() -> int:
     """Run until told to end; the exit status is the real one's."""
-    return execute(FLAGS, lambda flags: None, _run, sys.argv[1:])
+    return execute(FLAGS, lambda flags: (), _run, sys.argv[1:])
 
 
 async def _run(flags: Flags) -> int:
@@ -31,7 +31,10 @@ async def _run(flags: Flags) -> int:
 
     def config() -> RestConfig:
         read.append(Configuration.of(flags))
-        return load(read[0].kubeconfig)
+        found = load(read[0].kubeconfig)
+        if fault := _lock_fault(flags):
+            raise StartError(f"couldn't create resource lock: {fault}")
+        return found
 
     process = Process(_PROGRAM, flags, config)
     configuration = read[0]
@@ -52,7 +55,10 @@ async def _run(flags: Flags) -> int:
     work, elector = scheduler.run, None
     checks: dict[str, Check] = {}
     if configuration.leader_elect:
-        elector = process.elector(configuration.election(process.identity), scheduler.run, record)
+        election = configuration.election(process.identity)
+        if election.fault:
+            raise StartError(f"couldn't create leader elector: {election.fault}")
+        elector = process.elector(election, scheduler.run, record)
         checks["leaderElection"] = elector.fault
         work = elector.run
 
@@ -78,6 +84,16 @@ async def _run(flags: Flags) -> int:
         return 0
     klog.error("server.go:338", '"Leaderelection lost"')
     return 1
+
+
+def _lock_fault(flags: Flags) -> str:
+    """What `resourcelock.New` says of `--leader-elect-resource-lock`."""
+    lock = flags.text("leader-elect-resource-lock")
+    if not flags.switch("leader-elect") or lock == "leases":
+        return ""
+    if lock in ("endpoints", "configmaps"):
+        return f"{lock} lock is removed, migrate to leases"
+    return f"Invalid lock-type {lock}"
 
 
 async def _recorders(client: Client, configuration: Configuration) -> Mapping[str, Recorder]:

@@ -9,6 +9,7 @@ from labs.controlplane import klog
 from labs.controlplane.client import Handler
 from labs.controlplane.client.events import NORMAL
 
+from ..building import mask_sizes
 from ..context import ControllerContext
 from ..controller import Controller
 from ..kinds import NODES
@@ -35,12 +36,8 @@ class NodeIPAMController(Controller):
     def __init__(self, context: ControllerContext) -> None:
         super().__init__(context)
         flags = context.flags
-        self._cluster = flags.words("cluster-cidr")[0]
-        network = ipaddress.ip_network(self._cluster)
-        size = flags.number(f"node-cidr-mask-size-ipv{network.version}") or flags.number(
-            "node-cidr-mask-size"
-        )
-        self._size = size or (24 if network.version == 4 else 64)
+        networks = [ipaddress.ip_network(text, strict=False) for text in flags.words("cluster-cidr")]
+        self._cluster, self._size = str(networks[0]), mask_sizes(flags, networks)[0]
         self._given: dict[str, str] = {}
         self._recorder = context.recorder.named("cidrAllocator")
         self._nodes = self.informer(NODES)
