@@ -150,3 +150,23 @@ async def test_fact_40_the_kubelet_lists_its_pods_by_static_uid_while_the_api_is
 
         await n.until(lambda: own_status(n, "web").get("phase") == "Running")
         assert pod.uid == pod.annotations["kubernetes.io/config.hash"]
+
+
+@virtual
+async def test_a_pod_that_is_over_holds_its_port_while_it_still_runs(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("late", ignores_term=True)
+        late = {"name": "late", **PORTS}
+        n.put(
+            "a.yaml",
+            manifest("first", container=late, activeDeadlineSeconds=5, terminationGracePeriodSeconds=30),
+        )
+        await n.runs("first")
+        await n.until(lambda: own_status(n, "first").get("phase") == "Failed", 20)
+        assert n.running("first")
+        n.put("b.yaml", manifest("second", container=PORTS))
+        await n.until(lambda: "NodePorts" in n.api.reasons("second-node-1"))
+
+        await n.until(lambda: not n.running("first"))
+        n.put("c.yaml", manifest("third", container=PORTS))
+        await n.until(lambda: n.running("third"))

@@ -108,8 +108,13 @@ async def test_a_deleted_pod_is_gone_from_the_api_only_when_it_has_stopped(tmp_p
         assert took < 2
         assert not n.runtime.of_pod("web")
         deletes = [body for method, _, body in n.api.requests if method == "DELETE"]
-        assert [(d["gracePeriodSeconds"], d["preconditions"]) for d in deletes] == [
-            (0, {"uid": made["metadata"]["uid"]})
+        assert deletes == [
+            {
+                "apiVersion": "v1",
+                "kind": "DeleteOptions",
+                "gracePeriodSeconds": 0,
+                "preconditions": {"uid": made["metadata"]["uid"]},
+            }
         ]
 
 

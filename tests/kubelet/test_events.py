@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from labs.kubelet.cri import CriError
 from labs.kubelet.events import NORMAL, WARNING, EventRecorder
 from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod.model import Pod
 from tests.kubelet.memory_api import MemoryApi
-from tests.kubelet.node import clock, manifest
+from tests.kubelet.node import clock, manifest, node
 from tests.kubelet.virtual_time import virtual
 
 NAME = "web-node-1"
@@ -185,3 +188,28 @@ async def test_events_wait_for_the_api_and_one_that_it_refuses_is_not_sent_again
 
         assert while_down == []
         assert told(api) == [("Created", 1, "Container created")]
+
+
+@virtual
+async def test_a_sandbox_that_cannot_be_made_is_told_and_tried_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with node(tmp_path) as n:
+
+        async def fails(_: object) -> str:
+            raise CriError("Unknown", "no room")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(n.runtime, "run_sandbox", fails)
+            n.put("web.yaml", manifest(metadata={"uid": "u-1"}))
+            await n.until(lambda: "FailedCreatePodSandBox" in n.api.reasons(NAME))
+        await n.until(n.running, 20)
+
+        (event,) = (e for e in n.api.events(NAME) if e["reason"] == "FailedCreatePodSandBox")
+        why = str(CriError("Unknown", "no room"))
+        assert event["message"] == f"Failed to create pod sandbox: {why}"
+        described = 'Failed to create sandbox for pod \\\\\\"web-node-1_default(u-1)\\\\\\": '
+        assert (
+            'err="failed to \\"CreatePodSandbox\\" for \\"web-node-1_default(u-1)\\" with '
+            f'CreatePodSandboxError: \\"{described}'
+        ) in capsys.readouterr().err

@@ -65,3 +65,55 @@ def test_a_container_that_was_made_and_never_started_goes_with_its_pod(tmp_path:
     asyncio.run(collected())
 
     assert (runtime.containers, runtime.sandboxes) == ({}, {})
+
+
+def test_what_a_pod_still_needs_and_what_is_not_the_kubelets_stays_in_the_runtime(tmp_path: Path) -> None:
+    runtime = MemoryRuntime(lambda: START)
+    fs = HostFs(str(tmp_path))
+    volumes = Volumes(fs, "/var/lib/kubelet", "", lambda: START)
+    logs, cgroups = ContainerLogs(fs, "/var/log/pods"), Cgroups(fs, "/", "cgroupfs")
+    names: dict[str, str] = {}
+
+    async def sandbox(name: str, uid: str | None, *, age: int, ready: bool) -> api.PodSandboxConfig:
+        labels = {} if uid is None else {"io.kubernetes.pod.uid": uid}
+        config = api.PodSandboxConfig(metadata=api.PodSandboxMetadata(name=name), labels=labels)
+        made = await runtime.run_sandbox(config)
+        if not ready:
+            await runtime.stop_sandbox(made)
+        runtime.sandboxes[made].created_at -= age
+        names[made] = name
+        return config
+
+    async def container(name: str, within: str, config: api.PodSandboxConfig, *, runs: bool) -> None:
+        made = await runtime.create_container(
+            next(key for key, value in names.items() if value == within),
+            api.ContainerConfig(labels=dict(config.labels)),
+            config,
+        )
+        if runs:
+            await runtime.start_container(made)
+        names[made] = name
+
+    async def collected() -> None:
+        await sandbox("the live pod's oldest, over", "live", age=3, ready=False)
+        used = await sandbox("the live pod's older, used", "live", age=2, ready=False)
+        await sandbox("the live pod's newest, over", "live", age=1, ready=False)
+        await container("of the live pod, over", "the live pod's older, used", used, runs=False)
+        gone = await sandbox("the gone pod's, ready", "gone", age=1, ready=True)
+        await container("of the gone pod, runs", "the gone pod's, ready", gone, runs=True)
+        await container("of the gone pod, over", "the gone pod's, ready", gone, runs=False)
+        await sandbox("the gone pod's, over", "gone", age=2, ready=False)
+        await sandbox("the past pod's, over", "past", age=1, ready=False)
+        foreign = await sandbox("nobody's, over", None, age=1, ready=False)
+        await container("nobody's container", "nobody's, over", foreign, runs=False)
+        await GarbageCollector(runtime, volumes, logs, cgroups).collect(lambda: {"live"})
+
+    asyncio.run(collected())
+
+    left = {names[key] for key in (*runtime.sandboxes, *runtime.containers)}
+    assert set(names.values()) - left == {
+        "the live pod's oldest, over",
+        "of the gone pod, over",
+        "the gone pod's, over",
+        "the past pod's, over",
+    }

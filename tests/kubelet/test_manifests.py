@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from labs.kubelet.pod.decode import load_yaml
+from labs.kubelet.pod.decode import aliased_at_most, load_yaml
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod.quantity import add_quantities
@@ -359,3 +359,22 @@ def test_fact_18_a_tag_of_another_kind_says_nothing_of_a_value(written: str, rea
 @pytest.mark.parametrize(("tag", "text"), [("float", ""), ("float", "1:30.5"), ("int", ""), ("bool", "x")])
 def test_fact_18_text_that_its_tag_cannot_mean_is_refused(tag: str, text: str) -> None:
     assert f"yaml: cannot decode !!str `{text}` as a !!{tag}" in refusal(f"a: !!{tag} {text}")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "share"), [(0, 0.99), (400_000, 0.99), (2_200_000, 0.545), (4_000_000, 0.1), (9_000_000, 0.1)]
+)
+def test_fact_18_the_larger_a_document_the_less_of_it_may_come_by_aliases(nodes: int, share: float) -> None:
+    assert aliased_at_most(nodes) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("levels", "refused"), [(3, False), (4, True)])
+def test_fact_18_a_document_that_aliases_blow_up_is_refused(levels: int, refused: bool) -> None:
+    lines = ["x0: &x0 [" + ",".join("y" * 10) + "]"]
+    lines += [f"x{i}: &x{i} [{','.join([f'*x{i - 1}'] * 10)}]" for i in range(1, levels)]
+    text = HEAD + "spec: {containers: [{name: a, image: b}]}\n" + "\n".join(lines) + "\n"
+
+    if refused:
+        assert "yaml: document contains excessive aliasing" in refusal(text)
+    else:
+        assert pod_from_file(text.encode(), PATH, "n").name == "bad-n"

@@ -173,6 +173,19 @@ def test_a_grpc_service_tells_its_health(status: int, expected: tuple[bool, str]
     assert asyncio.run(check()) == expected
 
 
+def test_a_grpc_probe_without_a_service_asks_for_none() -> None:
+    async def check() -> list[bytes]:
+        health = _Health(1)
+        server = grpc.aio.server(handlers=[health])
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        await one(Grpc(port, ""))
+        await server.stop(None)
+        return health.asked
+
+    assert asyncio.run(check()) == [b""]
+
+
 def test_a_grpc_server_without_health_says_so() -> None:
     async def check() -> tuple[bool, str]:
         server = grpc.aio.server()

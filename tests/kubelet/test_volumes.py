@@ -74,6 +74,27 @@ def test_downward_files_change_together_and_are_read_only(disk: Disk) -> None:
     assert stat.S_IMODE((folder / "labels").stat().st_mode) == 0o644
 
 
+def test_downward_files_tell_a_containers_resources_in_the_units_asked_for(disk: Disk) -> None:
+    def item(path: str, resource: str, divisor: str) -> dict[str, Any]:
+        reference = {"containerName": "main", "resource": resource, "divisor": divisor}
+        return {"path": path, "resourceFieldRef": reference}
+
+    asked = [
+        ("limits.cpu", "0"), ("limits.cpu", "1m"), ("requests.cpu", "1"), ("limits.memory", "0"),
+        ("limits.memory", "1Mi"), ("requests.memory", "1Gi"),
+    ]  # fmt: skip
+    items = [item(str(i), *what) for i, what in enumerate(asked)]
+    resources = {"limits": {"cpu": "1500m", "memory": "64Mi"}, "requests": {"cpu": "250m", "memory": "32Mi"}}
+    container = {"volumeMounts": [{"name": "v", "mountPath": "/v"}], "resources": resources}
+    volumes = [{"name": "v", "downwardAPI": {"items": items}}]
+    it = manifest(container=container, volumes=volumes)
+
+    made = disk.mount(pod_from_file(json.dumps(it).encode(), "/m/web.yaml", "node-1"))
+
+    found = [(disk.path(made.host_path) / str(i)).read_text() for i in range(len(asked))]
+    assert found == ["2", "1500", "1", str(64 << 20), "64", "1"]
+
+
 def test_a_payload_is_replaced_as_a_whole(tmp_path: Path) -> None:
     fs, folder = HostFs(str(tmp_path)), tmp_path / "v"
     folder.mkdir()

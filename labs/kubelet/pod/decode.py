@@ -201,7 +201,7 @@ def _check_nodes(root: yaml.Node | None, data: bytes) -> None:
         return total
 
     total = size(root) if root is not None else 0
-    if total > 1000 and total - len(sizes) > max(100, _aliased_at_most(total) * total):
+    if total > 1000 and total - len(sizes) > max(100, aliased_at_most(total) * total):
         raise ParseError("yaml: document contains excessive aliasing")
 
 
@@ -216,7 +216,7 @@ def _go_syntax(node: yaml.Node) -> str:
     return json.dumps(node.value, ensure_ascii=False) if quoted else str(node.value)
 
 
-def _aliased_at_most(total: int) -> float:
+def aliased_at_most(total: int) -> float:
     """The share of a document's nodes that may come by aliases: 0.99, falling to 0.1 for large ones."""
     low, high = 400_000, 4_000_000
     return 0.99 - 0.89 * min(max(0, total - low), high - low) / (high - low)
