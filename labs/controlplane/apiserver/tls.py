@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from labs.controlplane import pem
-from labs.controlplane.serverflags import ServerFlagError, check_named_pairs, restrict_tls
+from labs.controlplane.serverflags import ServerFlagError
+from labs.controlplane.tlsflags import check_named_pairs, restrict_tls
 from labs.tls import request_client_certificate
 
 from .options import InvalidOptions, Options

@@ -21,7 +21,8 @@ import h11
 from labs import tls
 from labs.controlplane import klog, pem
 from labs.controlplane.flags import Flags
-from labs.controlplane.serverflags import ServerFlagError, check_named_pairs, restrict_tls
+from labs.controlplane.serverflags import ServerFlagError
+from labs.controlplane.tlsflags import check_named_pairs, restrict_tls
 
 _READ = 1 << 16
 TEXT = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}

@@ -13,12 +13,13 @@ from labs.controlplane.component import Check, Health, Metrics, Panic, Process, 
 from labs.controlplane.flags import Flags
 from labs.controlplane.version import GIT_VERSION
 
-from .building import CHECKS, BuildError
+from .building import CHECKS
+from .checks import validate
 from .configz import configuration
-from .context import Controller, ControllerContext
+from .context import BuildError, Controller, ControllerContext
 from .controllers import CONTROLLERS
 from .credentials import ServiceAccounts
-from .options import FLAGS, is_enabled, validate
+from .options import FLAGS, is_enabled
 
 _PROGRAM = "kube-controller-manager"
 

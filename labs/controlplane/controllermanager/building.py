@@ -12,11 +12,8 @@ from collections.abc import Callable, Sequence
 from labs.controlplane import pem
 from labs.controlplane.flags import Flags
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class BuildError(Exception):
-    """A controller cannot be made; the message is the real one's."""
+from .context import BuildError
+from .nodes.ipam import Network, mask_sizes
 
 
 def _tokens(flags: Flags) -> None:
@@ -88,31 +85,6 @@ def _network(index: int, text: str) -> Network:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise BuildError(f"invalid CIDR[{index}]: <nil> (invalid CIDR address: {text})") from None
-
-
-def mask_sizes(flags: Flags, networks: Sequence[Network]) -> list[int]:
-    """The size of a node's part of each range, as a prefix. Raises `BuildError`."""
-    common, four, six = (flags.number(f"node-cidr-mask-size{family}") for family in ("", "-ipv4", "-ipv6"))
-    if len(networks) > 1:
-        if common:
-            raise BuildError(
-                "usage of --node-cidr-mask-size is not allowed with dual-stack clusters, as it is ambiguous"
-            )
-        return [(four or 24) if network.version == 4 else (six or 64) for network in networks]
-    if common and (four or six):
-        raise BuildError(
-            "usage of --node-cidr-mask-size-ipv4 and --node-cidr-mask-size-ipv6 is not allowed if "
-            "--node-cidr-mask-size is set. For dual-stack clusters please unset it and use IPFamily specific "
-            "flags"
-        )
-    version = networks[0].version
-    own, other, family = (four, six, 6) if version == 4 else (six, four, 4)
-    if other:
-        raise BuildError(
-            f"usage of --node-cidr-mask-size-ipv{family} is not allowed for a single-stack IPv{version} "
-            "cluster"
-        )
-    return [common or own or (24 if version == 4 else 64)]
 
 
 #: By controller; the first is always there, whatever `--controllers` says.

@@ -14,6 +14,10 @@ from labs.controlplane.flags import Flags
 from .credentials import ServiceAccounts
 
 
+class BuildError(Exception):
+    """A controller cannot be made; the message is the real one's."""
+
+
 class Controller(Protocol):
     """One loop. What it needs of the informers it asks for when it is made: they are started after that."""
 

@@ -29,9 +29,13 @@ _JUDGES = (
     "apiserver/checks.py",
     "apiserver/files.py",
     "apiserver/options.py",
+    "controllermanager/building.py",
+    "controllermanager/checks.py",
     "controllermanager/configz.py",
+    "serverflags.py",
 )
-_SHARED = ("component", "client")
+_EVERYWHERE = ("serverflags.py", "tlsflags.py")
+_SHARED = ("component", "client", *_EVERYWHERE)
 
 
 def main() -> None:
@@ -69,7 +73,7 @@ def flags() -> str:
     """Which flags of each component change what it does, and which are read and judged alone."""
     own = {f.name.replace("_", "-") for f in fields(Options) if f.name != "flags"}
     components = (
-        (SERVER_FLAGS, ("apiserver",), own),
+        (SERVER_FLAGS, ("apiserver", *_EVERYWHERE), own),
         (MANAGER_FLAGS, ("controllermanager", *_SHARED), set[str]()),
         (SCHEDULER_FLAGS, ("scheduler", *_SHARED), set[str]()),
     )
@@ -82,7 +86,8 @@ def flags() -> str:
 def _flags(known: FlagSet, folders: Iterable[str], effective: set[str]) -> tuple[str, ...]:
     judged = set[str]()
     for folder in folders:
-        for module in (HERE.parent / folder).rglob("*.py"):
+        place = HERE.parent / folder
+        for module in [place] if place.is_file() else place.rglob("*.py"):
             found = set(_names(ast.parse(module.read_text())))
             if str(module.relative_to(HERE.parent)) in _JUDGES:
                 judged |= found

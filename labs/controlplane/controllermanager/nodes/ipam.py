@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from labs.controlplane import klog
 from labs.controlplane.client import Handler
 from labs.controlplane.client.events import NORMAL
+from labs.controlplane.flags import Flags
 
-from ..building import mask_sizes
-from ..context import ControllerContext
+from ..context import BuildError, ControllerContext
 from ..controller import Controller
 from ..kinds import NODES
 from ..objects import Object, is_going, key_of
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def mask_sizes(flags: Flags, networks: Sequence[Network]) -> list[int]:
+    """The size of a node's part of each range, as a prefix. Raises `BuildError`."""
+    common, four, six = (
+        flags.number(name)
+        for name in ("node-cidr-mask-size", "node-cidr-mask-size-ipv4", "node-cidr-mask-size-ipv6")
+    )
+    if len(networks) > 1:
+        if common:
+            raise BuildError(
+                "usage of --node-cidr-mask-size is not allowed with dual-stack clusters, as it is ambiguous"
+            )
+        return [(four or 24) if network.version == 4 else (six or 64) for network in networks]
+    if common and (four or six):
+        raise BuildError(
+            "usage of --node-cidr-mask-size-ipv4 and --node-cidr-mask-size-ipv6 is not allowed if "
+            "--node-cidr-mask-size is set. For dual-stack clusters please unset it and use IPFamily specific "
+            "flags"
+        )
+    version = networks[0].version
+    own, other, family = (four, six, 6) if version == 4 else (six, four, 4)
+    if other:
+        raise BuildError(
+            f"usage of --node-cidr-mask-size-ipv{family} is not allowed for a single-stack IPv{version} "
+            "cluster"
+        )
+    return [common or own or (24 if version == 4 else 64)]
 
 
 def free_ranges(cluster: str, size: int, taken: Iterable[str]) -> Iterator[str]:
