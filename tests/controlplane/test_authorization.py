@@ -284,3 +284,16 @@ def test_a_service_account_has_the_rights_it_was_given(plane: Plane, namespace: 
     after = plane.request("GET", f"/api/v1/namespaces/{namespace}/pods", user=None, headers=bearer(text))[0]
 
     assert (before, after) == (403, 200)
+
+
+def test_an_object_without_what_the_node_authorizer_looks_for_stops_nobody(
+    plane: Plane, namespace: str
+) -> None:
+    attachments = "/apis/storage.k8s.io/v1/volumeattachments"
+    assert plane.request("POST", attachments, {"metadata": {"name": namespace}})[0] == 201
+
+    roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles"
+    plane.request("POST", roles, {"metadata": {"name": "after"}, "rules": []})
+
+    assert plane.request("GET", f"{roles}/after")[0] == 200
+    plane.request("DELETE", f"{attachments}/{namespace}")

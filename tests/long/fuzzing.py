@@ -16,7 +16,7 @@ Object = dict[str, Any]
 #: The real server has these 5xx answers to a client's own mistakes, in these words.
 REAL_5XX = re.compile(r"Too large resource version|failed to create typed patch object|request is too large")
 #: What an API server never writes into its log, whatever it is asked.
-TROUBLE = re.compile(r"Traceback|panic'd|never retrieved|Unhandled|Task was destroyed")
+TROUBLE = re.compile(r"Traceback|panic|never retrieved|Unhandled|Task was destroyed")
 _NAMESPACED = re.compile(r"(/api/v1|/apis/[^/]+/[^/]+)/namespaces/([^/]+)/([^/]+)(?:/([^/]+))?(?:/.*)?")
 _CLUSTER = re.compile(r"(/api/v1|/apis/[^/]+/[^/]+)/([^/]+)(?:/([^/]+))?(?:/.*)?")
 #: Below a namespace these are parts of it, and no kind.

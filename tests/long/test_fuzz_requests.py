@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from labs.controlplane.apiserver.resources import RESOURCES, Resource
 from tests.controlplane.plane import Plane
+from tests.long import fuzz_objects
 from tests.long.fuzz_values import ACCEPT, BODIES, PATCHES, QUERIES, SUBRESOURCES, TYPES, WRITING
 from tests.long.fuzzing import NAMESPACES, Witness
 
@@ -36,6 +39,9 @@ KINDS = {
         }
     },
 }
+
+
+PARTS = ("", "", "/status", "/scale")
 
 
 @pytest.fixture(scope="module")
@@ -103,4 +109,27 @@ def test_no_body_is_answered_with_a_fault_or_forgotten(witness: Witness, count: 
         witness.send(method, path + encoded(query), body, {"Content-Type": type_} if type_ else {})
 
     send()
+    witness.check()
+
+
+@pytest.mark.parametrize("count", ROUNDS)
+def test_no_object_of_any_kind_is_answered_with_a_fault_or_forgotten(witness: Witness, count: int) -> None:
+    stored = [resource for resource in RESOURCES if "list" in resource.verbs and resource.kind != "Namespace"]
+
+    @rounds(count)
+    @given(st.sampled_from(stored), st.randoms(use_true_random=False), st.sampled_from(PARTS))
+    def write(resource: Resource, chance: Random, part: str) -> None:
+        scope = f"namespaces/{NAMESPACES[0]}/" if resource.namespaced else ""
+        root = f"/apis/{resource.group}" if resource.group else "/api"
+        collection = f"{root}/{resource.version}/{scope}{resource.plural}"
+        witness.json("POST", collection, fuzz_objects.least(resource, "a"))
+        witness.json("POST", collection, fuzz_objects.body(resource, chance))
+        witness.json("PUT", f"{collection}/a{part}", fuzz_objects.body(resource, chance))
+        patch = json.dumps(fuzz_objects.body(resource, chance)).encode()
+        for kind in ("application/merge-patch+json", "application/strategic-merge-patch+json"):
+            witness.send("PATCH", f"{collection}/a{part}", patch, {"Content-Type": kind})
+        applied = {"Content-Type": "application/apply-patch+yaml"}
+        witness.send("PATCH", f"{collection}/a{part}?fieldManager=f&force=true", patch, applied)
+
+    write()
     witness.check()

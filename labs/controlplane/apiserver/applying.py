@@ -32,7 +32,8 @@ def configuration(ctx: Context, resource: Resource) -> Object:
     except managedfields.TypedError as error:
         about = f"failed to create typed patch object ({where}; {_type(version, kind)})"
         raise status.APIError(500, "", f"{about}: {error}") from error
-    name = config.setdefault("metadata", {}).setdefault("name", target.name)
+    config["metadata"] = given
+    name = given.setdefault("name", target.name)
     if name != target.name:
         raise status.other_name(name, target.name)
     return config

@@ -173,7 +173,10 @@ class Hub:
             self._window.append(event)
             self._window_bytes += event.size
             for observer in self.observers:
-                observer.offer(event)
+                try:
+                    observer.offer(event)
+                except Exception as error:  # one that cannot take an object must not stop all others
+                    klog.error("runtime.go:142", "Observed a panic", panic=repr(error), key=event.key)
             for subscription in self._subscriptions:
                 subscription.offer(event)
         while self._window_bytes > WINDOW_BYTES:

@@ -47,9 +47,10 @@ class Graph:
 
     def change(self, prefix: str, key: str, obj: Object | None) -> None:
         """One of them is like this now, or gone."""
+        spec = (obj.get("spec") or {}) if obj is not None else {}
         if prefix == _VOLUMES:
             self._claimed.pop(key, None)
-            if obj is not None and (claim := (obj["spec"].get("claimRef") or {})):
+            if obj is not None and (claim := spec.get("claimRef") or {}):
                 vertex = ("persistentvolumeclaims", claim.get("namespace", ""), claim.get("name", ""))
                 self._claimed[key] = (vertex, frozenset(_of_volume(obj, claim.get("namespace", ""))))
             return
@@ -58,7 +59,7 @@ class Graph:
             self._edges[vertex][node] -= 1
             if not +self._edges[vertex]:
                 del self._edges[vertex]
-        if obj is None or not (node := obj["spec"].get("nodeName", "")):
+        if obj is None or not (node := spec.get("nodeName", "")):
             return
         vertices = frozenset(_of_pod(obj) if prefix == _PODS else _of_attachment(obj))
         self._out[key] = (node, vertices)

@@ -151,7 +151,9 @@ def _capped(entries: list[Entry]) -> list[Entry]:
 
 
 def _tells(obj: Object | None) -> bool:
-    return bool(obj and (obj.get("metadata") or {}).get("managedFields"))
+    """Whether an object says who manages what, in a form that can be read."""
+    entries = (obj.get("metadata") or {}).get("managedFields") if obj else None
+    return bool(entries) and all(_sets.is_set(entry.get("fieldsV1") or {}) for entry in entries if entry)
 
 
 def _is_reset(new: Object) -> bool:

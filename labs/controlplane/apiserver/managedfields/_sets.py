@@ -16,6 +16,23 @@ ITSELF = "."
 _MEMBER: FieldSet = {ITSELF: {}}
 
 
+def is_set(value: Any) -> bool:
+    """Whether what a client sent is such a tree."""
+    return isinstance(value, dict) and all(
+        (element == ITSELF or _is_element(element)) and is_set(node) for element, node in value.items()
+    )
+
+
+def _is_element(text: str) -> bool:
+    kind, colon, rest = text.partition(":")
+    if not colon or kind not in ("f", "v", "k", "i"):
+        return False
+    try:
+        return kind != "k" or isinstance(json.loads(rest), dict)
+    except ValueError:
+        return False
+
+
 def opened(node: FieldSet) -> FieldSet:
     """A node with its membership written out."""
     return node or _MEMBER

@@ -70,7 +70,7 @@ class JobStrategy(Strategy):
 
 def _select_own_pods(job: Object) -> None:
     """Only pods that carry the job's UID are its own."""
-    uid, name = job["metadata"]["uid"], job["metadata"]["name"]
+    uid, name = job["metadata"]["uid"], job["metadata"].get("name", "")
     own = {_CONTROLLER: uid, _JOB: name, _PREFIX + _CONTROLLER: uid, _PREFIX + _JOB: name}
     metadata = job["spec"]["template"].setdefault("metadata", {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **own}
