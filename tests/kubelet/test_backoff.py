@@ -1,6 +1,6 @@
 """Fact 3: delays double from the first to the longest, and are forgotten after ten quiet minutes."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.kubelet.backoff import Backoff
@@ -34,6 +34,7 @@ def test_fact_3_the_delay_doubles_from_ten_seconds_to_five_minutes() -> None:
     assert delays == [10, 20, 40, 80, 160, 300, 300, 300]
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 60), st.floats(0.1, 1000), st.integers(1, 20))
 def test_a_delay_is_never_longer_than_the_longest(initial: float, maximum: float, number: int) -> None:
     clock = Clock()
