@@ -152,7 +152,7 @@ def _capped(entries: list[Entry]) -> list[Entry]:
 
 def _tells(obj: Object | None) -> bool:
     """Whether an object says who manages what, in a form that can be read."""
-    entries = (obj.get("metadata") or {}).get("managedFields") if obj else None
+    entries: list[Object] = ((obj.get("metadata") or {}).get("managedFields") if obj else None) or []
     return bool(entries) and all(_sets.is_set(entry.get("fieldsV1") or {}) for entry in entries if entry)
 
 
