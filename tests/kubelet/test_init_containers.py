@@ -49,6 +49,19 @@ async def test_init_containers_run_one_after_the_other(tmp_path: Path) -> None:
 
 
 @virtual
+async def test_of_many_init_containers_none_is_left_out(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        names = ["one", "two", "three", "four"]
+        for name in names:
+            n.runtime.behave(name, lives=[(1, 0)])
+        n.put("web.yaml", manifest(initContainers=[init(name) for name in names]))
+        await n.until(n.running, 30)
+        await n.until(lambda: started(n)[-1] == "main", 30)
+
+        assert started(n) == [*names, "main"]
+
+
+@virtual
 async def test_a_failing_init_container_is_tried_again_with_back_off(tmp_path: Path) -> None:
     async with node(tmp_path) as n:
         n.runtime.behave("one", lives=[(0.1, 1), (0.1, 1), (0.1, 0)])
