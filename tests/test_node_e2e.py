@@ -99,6 +99,10 @@ class StaticPod:
         )
         return str(self.containers()[0]["id"])
 
+    def replaced(self, container: str) -> None:
+        """Wait for another container in the place of this one."""
+        self.until(lambda: {c["id"] for c in self.containers()} - {container}, "another container")
+
     def is_ready(self) -> bool:
         conditions = self.mirror().get("status", {}).get("conditions", [])
         return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
@@ -158,7 +162,7 @@ def test_a_pod_whose_file_is_removed_and_recreated_has_restarted_once_and_stays(
     )
     pod.until(lambda: pod.sh(stopping), "the pod is stopping")
     pod.write(DEAF, grace=20)
-    pod.until(lambda: pod.containers() and pod.containers()[0]["id"] != first, "another container")
+    pod.replaced(first)
     second = pod.runs()
     pod.until(lambda: pod.status().get("restartCount") == 1, "one restart is counted")
     end = time.monotonic() + 30
@@ -222,7 +226,7 @@ def test_of_multiple_updates_during_the_termination_the_last_one_counts(pod: Sta
 
     for seconds in (1111, 2222, 3333):
         pod.write(f"exec sleep {seconds}")
-    pod.until(lambda: pod.containers() and pod.containers()[0]["id"] != container, "another container")
+    pod.replaced(container)
 
     last = ["sh", "-c", "exec sleep 3333"]
     pod.until(
@@ -333,6 +337,6 @@ def test_standalone_a_restart_of_the_kubelet_does_not_panic(lone: StaticPod) -> 
     lone.sh("systemctl restart kubelet")
     lone.until(lambda: int(lone.sh(starts)) > before, "the kubelet is back")
     lone.write(image="busybox:1.37")
-    lone.until(lambda: lone.containers() and lone.containers()[0]["id"] != container, "another container")
+    lone.replaced(container)
 
     assert "panic" not in lone.sh("journalctl -u kubelet --no-pager -o cat")
