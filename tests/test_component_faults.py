@@ -13,6 +13,8 @@ from labs.cluster import Cluster
 
 from .conftest import booted
 
+pytestmark = pytest.mark.long
+
 MANIFESTS = "/etc/kubernetes/manifests"
 DEADLINE = 180.0
 
@@ -35,9 +37,7 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize(
-    "component", ["kube-scheduler", pytest.param("kube-controller-manager", marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("component", ["kube-scheduler", "kube-controller-manager"])
 def test_an_unknown_flag_ends_the_container_and_is_found_in_its_log(cluster: Cluster, component: str) -> None:
     flag = "--" + "".join(random.choices(string.ascii_lowercase, k=10))
     manifest, kept = f"{MANIFESTS}/{component}.yaml", f"/root/{component}.yaml"

@@ -19,6 +19,8 @@ from labs.runtime.images.build import static_busybox
 if TYPE_CHECKING:
     from labs.cluster import Cluster
 
+pytestmark = pytest.mark.long
+
 ENVIRONMENT = Path(sys.executable).parent
 #: What `make setup` installs, and what `make test-long` puts beside it (tests/kubectl-1.36.txt).
 BINARIES = {
@@ -79,7 +81,7 @@ class Kubectl:
                 process.kill()
 
 
-@pytest.fixture(scope="module", params=["1.37", pytest.param("1.36", marks=pytest.mark.long)])
+@pytest.fixture(scope="module", params=["1.37", "1.36"])
 def kubectl(request: pytest.FixtureRequest, shared_cluster: Cluster) -> Iterator[Kubectl]:
     version: str = request.param
     if not BINARIES[version].exists():

@@ -143,6 +143,7 @@ def test_a_recorded_run_is_not_repeated(course: Course) -> None:
     assert course.scores() == {"student": {"first": 5, "second": 5}}
 
 
+@pytest.mark.long
 def test_a_changed_submission_is_judged_anew(course: Course) -> None:
     course.submit("student", source())
     course.autograde()
