@@ -205,14 +205,7 @@ def last_line(program: str, arguments: list[str], capfd: pytest.CaptureFixture[s
     return status, re.sub(r"^[EF]\d{4} \S+ +\d+ \S+\] ", "", line)
 
 
-#: All take a minute together: three of four are left to `make test-long`.
-CASES = [
-    pytest.param(case, id=f"{case['program']} {case['case']}", marks=[pytest.mark.long] if number % 4 else [])
-    for number, case in enumerate(RECORDED)
-]
-
-
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", RECORDED, ids=[f"{case['program']} {case['case']}" for case in RECORDED])
 def test_a_component_ends_with_the_real_ones_last_word(
     case: dict[str, Any],
     kubeconfig: str,
