@@ -149,10 +149,10 @@ def test_a_rollout_that_gets_nowhere_says_so(world: World) -> None:
     try:
         world.ok("set", "image", "deployment/web", "web=web:2")
         until(lambda: condition(world, "Progressing")[1] == "ProgressDeadlineExceeded")
+        status, _, message = condition(world, "Progressing")
     finally:
         world.nodes.stuck.clear()
 
-    status, _, message = condition(world, "Progressing")
     assert status == "False"
     assert message.startswith('ReplicaSet "web-')
     assert message.endswith('" has timed out progressing.')
