@@ -113,6 +113,7 @@ def test_a_resumed_cluster_has_its_data_and_its_api_objects(boot: Callable[..., 
     assert again.kubeconfig.read_text() == cluster.kubeconfig.read_text()
 
 
+@pytest.mark.long
 def test_a_cluster_without_its_control_plane_is_resumed_all_the_same(boot: Callable[..., Cluster]) -> None:
     from labs.nodes import launch
 

@@ -12,6 +12,8 @@ from labs.nodes import launch
 
 from .conftest import booted
 
+pytestmark = pytest.mark.long
+
 SERVER = """\
 apiVersion: v1
 kind: Pod
@@ -87,7 +89,6 @@ def test_what_happens_on_a_worker_is_evidence(cluster: Cluster) -> None:
     assert files == [(worker, "/etc/kubernetes/manifests/seen")]
 
 
-@pytest.mark.long
 def test_a_resumed_cluster_has_all_its_nodes(cluster: Cluster) -> None:
     launch.stop(cluster.directory)
 

@@ -174,6 +174,7 @@ def test_a_submission_that_links_to_a_file_outside_needs_attention(course: Cours
     assert course.scores() == {"student": {"first": None, "second": None}}
 
 
+@pytest.mark.long
 def test_a_grade_given_by_hand_is_kept_and_asked_about(course: Course) -> None:
     from nbgrader.api import Gradebook
 

@@ -161,6 +161,7 @@ def test_an_endless_loop_is_interrupted_and_the_next_cell_runs(open_box: Open) -
     assert kernel.execute("1").end is End.OK
 
 
+@pytest.mark.long
 def test_a_loop_that_ignores_the_interrupt_costs_the_kernel(open_box: Open) -> None:
     _, kernel = open_box(limits=Limits(cell_time=1.0))
     ran = kernel.execute("import signal; signal.signal(2, signal.SIG_IGN)\nwhile True: pass")
@@ -185,6 +186,7 @@ def test_leaving_by_os_exit_is_noticed_at_once(open_box: Open) -> None:
     assert time.monotonic() - before < 5
 
 
+@pytest.mark.long
 def test_becoming_another_program_runs_out_of_time(open_box: Open) -> None:
     _, kernel = open_box(limits=Limits(cell_time=1.0))
     ran = kernel.execute("import os; os.execv('/bin/sleep', ['sleep', '100'])")
