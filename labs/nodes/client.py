@@ -60,8 +60,9 @@ class Connection:
         """Send one message."""
         data = json.dumps(message).encode() + b"\n"
         try:
-            sent = socket.send_fds(self.socket, [data], list(descriptors))
-            self.socket.sendall(data[sent:])
+            rest = data[socket.send_fds(self.socket, [data], list(descriptors)) :]
+            if rest:  # to send nothing fails, too, when the answer came and the other side has hung up
+                self.socket.sendall(rest)
         except OSError as error:
             raise self._gone() from error
 

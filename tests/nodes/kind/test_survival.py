@@ -164,10 +164,12 @@ def test_the_end_of_the_supervisor_is_not_the_nodes(
 
 
 def test_removing_the_container_leaves_nothing_at_docker(cluster: Supervised, docker: Any) -> None:
-    volumes = {volume.name for volume in docker.volumes.list()}
+    mounts = docker.containers.get(cluster.node).attrs["Mounts"]
+    volumes = {mount["Name"] for mount in mounts if mount["Type"] == "volume"}
     cluster.judge.call("down")
     cluster.wait()
     container.remove(Layout(cluster.directory, cluster.name))
 
-    assert docker.containers.list(all=True, filters={"name": cluster.node}) == []
-    assert {volume.name for volume in docker.volumes.list()} <= volumes
+    assert docker.containers.list(all=True, filters={"name": cluster.node}, ignore_removed=True) == []
+    assert volumes
+    assert not volumes & {volume.name for volume in docker.volumes.list()}
