@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labs.controlplane.apiserver.resources import RESOURCES, Resource
-from tests.controlplane.plane import Plane
 from tests.long import fuzz_objects
 from tests.long.fuzz_values import ACCEPT, BODIES, PATCHES, QUERIES, SUBRESOURCES, TYPES, WRITING
 from tests.long.fuzzing import NAMESPACES, Witness
@@ -42,17 +40,6 @@ KINDS = {
 
 
 PARTS = ("", "", "/status", "/scale")
-
-
-@pytest.fixture(scope="module")
-def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
-    plane = Plane(tmp_path_factory.mktemp("fuzz"))
-    plane.start_etcd()
-    plane.start()
-    witness = Witness(plane)
-    witness.settle()
-    yield witness
-    plane.stop()
 
 
 def rounds(count: int) -> Any:

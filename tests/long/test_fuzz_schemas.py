@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,7 +17,6 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 
-from tests.controlplane.plane import Plane
 from tests.long.fuzzing import NAMESPACES, Witness
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
@@ -28,17 +26,6 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES") or 6)
 LEFT_OUT = ("/proxy",)
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 NAMES = ("a", "b", "c")
-
-
-@pytest.fixture(scope="module")
-def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
-    plane = Plane(tmp_path_factory.mktemp("fuzz"))
-    plane.start_etcd()
-    plane.start()
-    witness = Witness(plane)
-    witness.settle()
-    yield witness
-    plane.stop()
 
 
 def test_no_request_of_the_schemas_is_answered_with_a_fault_or_forgotten(witness: Witness) -> None:
