@@ -19,6 +19,7 @@ from labs.controlplane.scheduler import __main__ as scheduler
 
 from . import pki
 from .plane import free_port
+from .recordings import filler, write_files
 
 SCHEDULER, MANAGER = "labs.controlplane.scheduler", "labs.controlplane.controllermanager"
 BOTH = pytest.mark.parametrize("module", [SCHEDULER, MANAGER])
@@ -222,15 +223,8 @@ def test_a_component_ends_with_the_real_ones_last_word(
             "{port}": free_port(),
             "{api}": 1,
         }
-
-        def placed(text: str) -> str:
-            for name, place in places.items():
-                text = text.replace(name, str(place))
-            return text
-
-        (tmp_path / "dir").mkdir()
-        for name, content in case.get("files", {}).items():
-            (tmp_path / name).write_text(placed(content))
+        placed = filler(places)
+        write_files(case, tmp_path, placed)
         flags = manifest(case["program"], kubeconfig, certificates, int(str(places["{port}"])))
         flags |= {name: value and placed(value) for name, value in case["flags"].items()}
         given = [f"--{name}={value}" for name, value in flags.items() if value is not None]

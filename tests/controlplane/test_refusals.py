@@ -23,6 +23,7 @@ from labs.controlplane.apiserver.options import Fatal, InvalidOptions
 from labs.controlplane.flags import FlagError
 
 from .plane import Plane
+from .recordings import filler, write_files
 
 RECORDED = [json.loads(line) for line in Path(__file__).with_name("refused.jsonl").read_text().splitlines()]
 
@@ -56,15 +57,8 @@ def test_the_server_is_refused_its_start_in_the_real_words(
 ) -> None:
     port = str(taken) if "{taken}" in json.dumps(case["flags"]) else str(unstarted.port)
     places = {"{dir}": tmp_path, "{pki}": unstarted.pki, "{taken}": taken, "{port}": port, "{rsa}": rsa_key}
-
-    def placed(text: str) -> str:
-        for name, place in places.items():
-            text = text.replace(name, str(place))
-        return text
-
-    (tmp_path / "dir").mkdir()
-    for name, content in case.get("files", {}).items():
-        (tmp_path / name).write_text(placed(content))
+    placed = filler(places)
+    write_files(case, tmp_path, placed)
     changes = {name: value and placed(value) for name, value in case["flags"].items()}
     arguments = [*unstarted.flags(**changes), *map(placed, case["more"])]
 
