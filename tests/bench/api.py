@@ -7,8 +7,8 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPSConnection
@@ -101,7 +101,8 @@ class Load:
 
     def propagation(self) -> Propagation:
         """`CHANGES` changes at `CHANGES_PER_SECOND`, seen by `WATCHERS` watches at once."""
-        with ThreadPoolExecutor(WATCHERS) as pool, self._watching(pool) as finished:
+        with ThreadPoolExecutor(WATCHERS) as pool:
+            finished = self._watching(pool)
             arguments = [str(each) for each in (CHANGES, CHANGES_PER_SECOND, 100)]
             fed = self._cluster.run(["python3", "-c", FEED, *arguments], timeout=PATIENCE_SECONDS)
             assert fed.returncode == 0, fed.stderr
@@ -127,13 +128,12 @@ class Load:
                 self._created(connection, CONFIG_MAPS, config_map)
                 yield time.monotonic() - started
 
-    @contextmanager
-    def _watching(self, pool: ThreadPoolExecutor) -> Iterator[list[Any]]:
+    def _watching(self, pool: ThreadPoolExecutor) -> list[Future[float]]:
         """Watches that have begun; of each, to come, the moment at which it had seen all changes."""
         begun = threading.Barrier(WATCHERS + 1)
         watches = [pool.submit(self._watch, begun) for _ in range(WATCHERS)]
         begun.wait(PATIENCE_SECONDS)
-        yield watches
+        return watches
 
     def _watch(self, begun: threading.Barrier) -> float:
         with closing(self._connect()) as connection:
