@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,7 @@ from labs.nodes.kind import daemon
 from labs.nodes.readiness import Api
 from labs.nodes.state import cluster_directory
 
+LABS = Path(sys.executable).with_name("labs")
 POLL_SECONDS = 0.02
 PATIENCE_SECONDS = 120.0
 REAL = "kind, real kubelet and control plane"
@@ -37,7 +40,7 @@ def kinds_of_nodes() -> tuple[dict[str, dict[str, str]], list[str]]:
 
 
 def boot(name: str, options: dict[str, str]) -> Iterator[tuple[str, float]]:
-    """One `labs up`, from nothing to an API server that is ready, and to a control plane that is."""
+    """One `labs up`, to an API server and to a control plane that are ready, and a first command."""
     started = time.monotonic()
     with ThreadPoolExecutor(1) as beside:
         answered = beside.submit(api_ready, cluster_directory(name) / "kubeconfig")
@@ -45,6 +48,9 @@ def boot(name: str, options: dict[str, str]) -> Iterator[tuple[str, float]]:
         try:
             yield "boot to API ready", answered.result() - started
             yield "boot to all of the control plane Ready", cluster.seconds
+            asked = time.monotonic()
+            subprocess.run([LABS, "node", "-c", name, "--", "true"], check=True)
+            yield "labs node -- true", time.monotonic() - asked
         finally:
             cluster.down()
 
