@@ -29,6 +29,7 @@ class Forwarder:
         connection = await self._make_socket()
         try:
             connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await asyncio.get_running_loop().sock_connect(connection, self._target)
         except BaseException:
             connection.close()

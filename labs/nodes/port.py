@@ -20,6 +20,7 @@ def listen(kept: Path) -> socket.socket:
             if error.errno != errno.EADDRINUSE:
                 raise
             listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what it accepts inherits that
         listener.listen(64)
         listener.setblocking(False)
         kept.write_text(f"{listener.getsockname()[1]}\n")

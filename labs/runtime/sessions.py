@@ -140,7 +140,7 @@ class Sessions:
     async def dial(self, sandbox: Sandbox, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to a port of a pod's localhost."""
         pid = None if sandbox.host_network else sandbox.pid
-        connection = await self._network.inside(pid, lambda: socket.socket(socket.AF_INET))
+        connection = await self._network.inside(pid, _tcp_socket)
         try:
             connection.setblocking(False)
             await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
@@ -153,6 +153,11 @@ class Sessions:
                 f'failed to connect to localhost:{port} inside namespace "{sandbox.id}", '
                 f"IPv4: dial tcp4 127.0.0.1:{port}: connect: {os.strerror(failure.errno or 0).lower()}"
             ) from failure
+
+
+def _tcp_socket() -> socket.socket:
+    # asyncio sends without delay only where the protocol is named
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 
 
 class _Ends:

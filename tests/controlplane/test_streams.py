@@ -123,8 +123,14 @@ def test_a_pod_or_container_that_is_not_there_is_named(streams: Streams) -> None
     assert streams.kubectl("exec", "nope", "--", "ls").stderr == (
         'Error from server (NotFound): pods "nope" not found\n'
     )
-    path = "/api/v1/namespaces/default/pods/POD/exec?container=nope&command=ls&stdout=true"
-    assert "Upgrade request required" in streams.raw(path.replace("POD", streams.pod))[1]
+    nowhere = f"Error from server (BadRequest): container nope is not valid for pod {streams.pod}\n"
+    path = f"/api/v1/namespaces/default/pods/{streams.pod}/exec?command=ls&stdout=true&container="
+    assert streams.raw(f"{path}nope")[1] == nowhere
+
+
+def test_a_stream_is_to_be_asked_for_as_one(streams: Streams) -> None:
+    path = f"/api/v1/namespaces/default/pods/{streams.pod}/exec?command=ls&stdout=true&container=web"
+    assert "Upgrade request required" in streams.raw(path)[1]
 
 
 def test_files_are_copied_both_ways(streams: Streams) -> None:

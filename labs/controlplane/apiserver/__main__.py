@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import ssl
@@ -15,6 +14,7 @@ from typing import Any
 from labs.controlplane import klog
 from labs.controlplane.flags import FlagError, HelpWanted
 from labs.controlplane.http import serve
+from labs.controlplane.listening import ListenError, listen
 
 from . import authenticating, authorizing, checks, files, options, policy_bootstrap, tls
 from .admission import Admission
@@ -92,7 +92,10 @@ def prepare(arguments: Sequence[str]) -> Prepared:
     klog.info("server.go:187", f"Version: {VERSION['gitVersion']}")
     klog.info("server.go:189", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')
     # Bound before etcd is there: who connects meanwhile waits instead of being refused.
-    listener = _listen(parsed.flags.text("bind-address"), parsed.secure_port)
+    try:
+        listener = listen(parsed.flags.text("bind-address"), parsed.secure_port)
+    except ListenError as error:
+        raise InvalidOptions(str(error)) from error
     try:
         serving = tls.serving(parsed)
         files.check(parsed)
@@ -185,23 +188,6 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     port.close()
     for task in tasks:
         task.cancel()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """The port of `host`; 0.0.0.0 stands for all addresses of both families. Raises `InvalidOptions`."""
-    everywhere = host in ("0.0.0.0", "::")
-    dual = everywhere and socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if dual or ":" in host else socket.AF_INET
-    try:
-        return socket.create_server(
-            ("" if everywhere else host, port), family=family, backlog=256, dualstack_ipv6=dual
-        )
-    except OSError as error:
-        reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
-        why = f"bind: {reason}"
-        address = f"{host}:{port}"
-        message = f"failed to create listener: failed to listen on {address}: listen tcp {address}: {why}"
-        raise InvalidOptions(message) from error
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

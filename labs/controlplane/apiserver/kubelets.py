@@ -81,15 +81,15 @@ class Kubelets:
         """`exec`, `attach` or `portforward`: the client's connection, joined with one to the kubelet."""
         target, request = ctx.target, ctx.request
         pod = await self._registry.get(resource, target.namespace, target.name)
+        path = _stream_target(ctx, pod)
         if not pod["spec"].get("nodeName"):
             raise status.bad_request(f"pod {target.name} does not have a host assigned")
         place = await self._place(pod["spec"]["nodeName"])
         asked = streaming.Request(request.method, request.target, request.headers)
         if "upgrade" not in request.headers.get("connection", "").lower():
             raise status.bad_request("Upgrade request required")
-        url = place.url(_stream_target(ctx, pod))
         try:
-            server, answered = await streaming.pass_on(asked, url, tls=self._context)
+            server, answered = await streaming.pass_on(asked, place.url(path), tls=self._context)
         except RefusedError as refused:
             return Response(
                 refused.code, str(refused).encode(), {"Content-Type": "text/plain; charset=utf-8"}

@@ -21,6 +21,7 @@ import h11
 from labs import tls
 from labs.controlplane import klog, pem
 from labs.controlplane.flags import Flags
+from labs.controlplane.listening import ListenError, joined, listen
 from labs.controlplane.serverflags import ServerFlagError
 from labs.controlplane.tlsflags import check_named_pairs, restrict_tls
 
@@ -88,21 +89,12 @@ class SecureServing:
         port, host = flags.number("secure-port"), flags.text("bind-address") or "0.0.0.0"
         if port == 0:
             return None
-        everywhere, given = host in ("", "0.0.0.0", "::"), _joined(host, port)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        if everywhere and socket.has_dualstack_ipv6():
-            family, host = socket.AF_INET6, "::"
         try:
-            listener = socket.create_server(
-                (host, port), family=family, backlog=128, dualstack_ipv6=everywhere and ":" in host
-            )
-        except OSError as error:
-            why = f"bind: {os.strerror(error.errno or 0).lower()}"
-            raise StartError(
-                f"failed to create listener: failed to listen on {given}: listen tcp {given}: {why}"
-            ) from None
+            listener = listen(host, port)
+        except ListenError as error:
+            raise StartError(str(error)) from error
         try:
-            return cls(listener, _context(flags, own), _joined(host, port))
+            return cls(listener, _context(flags, own), joined(host, port))
         except StartError:
             listener.close()
             raise
@@ -127,10 +119,6 @@ class SecureServing:
         klog.info("secure_serving.go:214", f"Serving securely on {self.address}")
         klog.info("tlsconfig.go:243", '"Starting DynamicServingCertificateController"')
         return server
-
-
-def _joined(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def own_certificate(flags: Flags) -> bytes:

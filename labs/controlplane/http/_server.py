@@ -27,13 +27,13 @@ class Peer:
     """Who is at the other end: its address, and its client certificate, of which it has the key.
 
     Whether the certificate is to be believed is for the reader: `fault` is what OpenSSL found wrong with it
-    (an X509_V_ERR number, 0 for nothing), `validity` its notBefore and notAfter.
+    (an X509_V_ERR number, 0 for nothing), `validity` its notBefore and notAfter in seconds since 1970.
     """
 
     address: str
     certificate: bytes | None = None
     subject: tuple[tuple[str, str], ...] = ()
-    validity: tuple[str, str] = ("", "")
+    validity: tuple[int, int] = (0, 0)
     fault: int = 0
 
 
@@ -172,7 +172,10 @@ def _look_at(address: str, connection: ssl.SSLObject | None) -> Peer:
         address,
         certificate,
         subject=tuple(part for name in shown.get("subject", ()) for part in name),
-        validity=(shown["notBefore"], shown["notAfter"]),
+        validity=(
+            ssl.cert_time_to_seconds(shown["notBefore"]),
+            ssl.cert_time_to_seconds(shown["notAfter"]),
+        ),
         fault=tls.verification_error(connection),
     )
 

@@ -7,7 +7,6 @@ The handshake proves that the client has the key and asks nothing else, so that 
 
 from __future__ import annotations
 
-import ssl
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,7 +53,7 @@ class Certificates:
 
     def _faults(self, peer: Peer) -> tuple[str, ...]:
         now = time.time()
-        begins, ends = (ssl.cert_time_to_seconds(text) for text in peer.validity)
+        begins, ends = peer.validity
         if begins <= now <= ends and not peer.fault:
             return ()
         from cryptography import x509
