@@ -11,6 +11,8 @@ from labs.kubelet.pod.quantity import milli, quantity_value
 
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
+#: The resources whose limit is the node's where none is set (`resource.MergeContainerResourceLimits`).
+_CEILED = ("cpu", "memory", "ephemeral-storage")
 
 
 def _escaped(values: Mapping[str, str]) -> str:
@@ -37,10 +39,18 @@ def field_value(pod: Pod, path: str, runtime: Mapping[str, str]) -> str:
     return values.get(path, "")
 
 
-def resource_value(container: Container, reference: Mapping[str, Any]) -> str:
-    """`limits.cpu` and its like, divided and rounded up."""
+def ceilings(pod: Pod, allocatable: Mapping[str, str]) -> dict[str, str]:
+    """What a container may take at most that names no limit: the pod's own one, or what the node has."""
+    own = pod.object["spec"].get("resources", {}).get("limits", {})
+    return {name: own.get(name, allocatable[name]) for name in _CEILED if name in allocatable}
+
+
+def resource_value(container: Container, reference: Mapping[str, Any], most: Mapping[str, str]) -> str:
+    """`limits.cpu` and its like, divided and rounded up; a limit that is not set is that of `ceilings`."""
     kind, _, name = str(reference.get("resource", "")).partition(".")
     amount = container.resources.get(kind, {}).get(name, "0")
+    if kind == "limits" and not quantity_value(amount):
+        amount = most.get(name, "0")
     divisor = str(reference.get("divisor") or "1")
     if divisor == "0":
         divisor = "1"
@@ -49,7 +59,9 @@ def resource_value(container: Container, reference: Mapping[str, Any]) -> str:
     return str(-(-int(quantity_value(amount)) // int(quantity_value(divisor))))
 
 
-def downward_files(pod: Pod, items: Iterable[Mapping[str, Any]], mode: int) -> dict[str, File]:
+def downward_files(
+    pod: Pod, items: Iterable[Mapping[str, Any]], mode: int, allocatable: Mapping[str, str]
+) -> dict[str, File]:
     """The files of a downwardAPI volume; `mode` is that of files that have none of their own."""
     files: dict[str, File] = {}
     for item in items:
@@ -60,7 +72,7 @@ def downward_files(pod: Pod, items: Iterable[Mapping[str, Any]], mode: int) -> d
         elif "resourceFieldRef" in item:
             container = pod.container(item["resourceFieldRef"].get("containerName", ""))
             if container:
-                text = resource_value(container, item["resourceFieldRef"])
+                text = resource_value(container, item["resourceFieldRef"], ceilings(pod, allocatable))
                 files[item["path"]] = File(text.encode(), own)
     return files
 
@@ -122,6 +134,7 @@ def environment(
     runtime: Mapping[str, str],
     services: Mapping[str, str],
     objects: Objects = NONE,
+    allocatable: Mapping[str, str] = {},
 ) -> dict[str, str]:
     """A container's variables, in the manifest's order, references expanded; then those of services.
 
@@ -139,7 +152,7 @@ def environment(
             value = field_value(pod, source["fieldRef"]["fieldPath"], runtime)
         elif "resourceFieldRef" in source:
             owner = pod.container(source["resourceFieldRef"].get("containerName", "")) or container
-            value = resource_value(owner, source["resourceFieldRef"])
+            value = resource_value(owner, source["resourceFieldRef"], ceilings(pod, allocatable))
         else:
             value = expand(variable.get("value", ""), {**services, **values})
         values[variable["name"]] = value

@@ -87,7 +87,6 @@ class Kubelet:
         ips = (config.node_ip,) if config.node_ip else (default_ip(),)
         self.events = EventRecorder(given.node_name, now)
         self.logs = ContainerLogs(fs, config.pod_logs_dir)
-        self._volumes = Volumes(fs, config.root_dir, config.cluster_domain, now)
         self.pleg = Pleg(cri, self._runtime_changed, metrics.relisted)
         self.probes = ProbeManager(cri, self.events, self._runtime_changed, now, metrics.probed)
         self.mirrors = Mirrors(given.api, given.node_name, self._mirror_changed) if given.api else None
@@ -97,15 +96,15 @@ class Kubelet:
             if given.api and self.mirrors
             else None
         )
-        self.facts = NodeFacts.read(
+        self.facts = amounts = NodeFacts.read(
             fs, given.node_name, ips, config.node_labels, config.register_with_taints, config.max_pods,
             f"{version.runtime_name}://{version.runtime_version}", config.port,
         )  # fmt: skip
+        self._volumes = Volumes(fs, config.root_dir, config.cluster_domain, now, amounts.amounts)
         loop = asyncio.get_running_loop()
         images = ImageManager(
             cri, self.events, Backoff(CRASH_BACKOFF, 300.0, loop.time), not config.serialize_image_pulls
         )
-        amounts = self.facts
         self._services = Services()
         objects = ApiObjects(given.api, now)
         room = Room(
@@ -115,7 +114,7 @@ class Kubelet:
         host = Host(
             given.node_name, ips, config.pod_logs_dir, Machine.read(fs, self.facts.memory_kib * 1024),
             self._resolver, ClusterDns(config.cluster_dns, config.cluster_domain), self._services,
-            objects, config.seccomp_default,
+            objects, amounts.amounts, config.seccomp_default,
         )  # fmt: skip
         crashes = Backoff(CRASH_BACKOFF, config.max_container_restart_period, lambda: now().timestamp())
         cgroups = Cgroups(fs, config.cgroup_root, config.cgroup_driver)

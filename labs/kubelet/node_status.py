@@ -79,6 +79,18 @@ class NodeFacts:
             release.get("PRETTY_NAME", "Linux"), arch, runtime_version, port,
         )  # fmt: skip
 
+    @property
+    def amounts(self) -> dict[str, str]:
+        """What the node has, all of which pods may have."""
+        return {
+            "cpu": str(self.cpus),
+            "ephemeral-storage": f"{self.storage_kib}Ki",
+            "hugepages-1Gi": "0",
+            "hugepages-2Mi": "0",
+            "memory": f"{self.memory_kib}Ki",
+            "pods": str(self.max_pods),
+        }
+
 
 def _text(fs: HostFs, path: str) -> str:
     try:
@@ -140,14 +152,6 @@ def node_labels(facts: NodeFacts) -> Json:
 
 def node_object(facts: NodeFacts, images: list[Json], state: list[Json]) -> Json:
     """The Node as this kubelet registers it."""
-    amounts = {
-        "cpu": str(facts.cpus),
-        "ephemeral-storage": f"{facts.storage_kib}Ki",
-        "hugepages-1Gi": "0",
-        "hugepages-2Mi": "0",
-        "memory": f"{facts.memory_kib}Ki",
-        "pods": str(facts.max_pods),
-    }
     addresses = [{"type": "InternalIP", "address": ip} for ip in facts.ips]
     return {
         "apiVersion": "v1",
@@ -159,8 +163,8 @@ def node_object(facts: NodeFacts, images: list[Json], state: list[Json]) -> Json
         },
         "spec": {"taints": [dict(t) for t in facts.taints]} if facts.taints else {},
         "status": {
-            "capacity": amounts,
-            "allocatable": amounts,
+            "capacity": facts.amounts,
+            "allocatable": facts.amounts,
             "conditions": state,
             "addresses": [*addresses, {"type": "Hostname", "address": facts.name}],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": facts.port}},

@@ -5,7 +5,7 @@ that `actions.compute_actions` has not decided, except whether a crash-looping c
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -64,6 +64,8 @@ class Host:
     cluster_dns: ClusterDns
     services: Services
     objects: ApiObjects
+    #: What the node has for pods.
+    allocatable: Mapping[str, str]
     seccomp_default: bool = False
 
 
@@ -216,7 +218,7 @@ class PodRuntime:
         variables = host.services.variables(pod.namespace, links)
         objects = await host.objects.fetch(pod, environment_references(container))
         try:
-            env = environment(pod, container, fields, variables, objects)
+            env = environment(pod, container, fields, variables, objects, host.allocatable)
             verify_non_root(pod, container, image)
             mounts = self._volumes.mounts(pod, container, pod_ips, env)
         except (ConfigError, ObjectError, VolumeError, OSError) as error:

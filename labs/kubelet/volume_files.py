@@ -27,21 +27,23 @@ NO_KEY = {
 Files = dict[str, File]
 
 
-def files_of(pod: Pod, volume: Volume, objects: Objects) -> Files:
+def files_of(pod: Pod, volume: Volume, objects: Objects, allocatable: Mapping[str, str]) -> Files:
     """By their paths in the volume. Raises ObjectError."""
     mode = volume.source.get("defaultMode", DEFAULT_MODE)
     if volume.kind == "projected":
-        return _projected(pod, volume.source, mode, objects)
-    return _of_source(pod, {volume.kind: volume.source}, mode, objects)
+        return _projected(pod, volume.source, mode, objects, allocatable)
+    return _of_source(pod, {volume.kind: volume.source}, mode, objects, allocatable)
 
 
-def _projected(pod: Pod, source: Mapping[str, Any], mode: int, objects: Objects) -> Files:
+def _projected(
+    pod: Pod, source: Mapping[str, Any], mode: int, objects: Objects, allocatable: Mapping[str, str]
+) -> Files:
     """All sources over one another; what fails is told together (`utilerrors.NewAggregate`)."""
     files: Files = {}
     failures: list[str] = []
     for part in source.get("sources", ()):
         try:
-            files |= _of_source(pod, part, mode, objects)
+            files |= _of_source(pod, part, mode, objects, allocatable)
         except ObjectError as error:
             failures.append(str(error))
     if failures:
@@ -50,7 +52,9 @@ def _projected(pod: Pod, source: Mapping[str, Any], mode: int, objects: Objects)
     return files
 
 
-def _of_source(pod: Pod, source: Mapping[str, Any], mode: int, objects: Objects) -> Files:
+def _of_source(
+    pod: Pod, source: Mapping[str, Any], mode: int, objects: Objects, allocatable: Mapping[str, str]
+) -> Files:
     if "configMap" in source:
         part = source["configMap"]
         return _selected(Reference(CONFIG_MAP, part.get("name", "")), part, mode, objects)
@@ -63,7 +67,7 @@ def _of_source(pod: Pod, source: Mapping[str, Any], mode: int, objects: Objects)
         token = objects.token(TokenReference.of(part))
         return {part["path"]: File(token.encode(), TOKEN_MODE if owned else mode)}
     if "downwardAPI" in source:
-        return downward_files(pod, source["downwardAPI"].get("items", ()), mode)
+        return downward_files(pod, source["downwardAPI"].get("items", ()), mode, allocatable)
     raise ObjectError(f"unsupported projection {next(iter(source), '')}")
 
 

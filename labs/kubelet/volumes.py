@@ -59,8 +59,17 @@ def pod_directory(root: str, uid: str) -> str:
 class Volumes:
     """Makes and finds what a pod's containers mount."""
 
-    def __init__(self, fs: HostFs, root_dir: str, cluster_domain: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        fs: HostFs,
+        root_dir: str,
+        cluster_domain: str,
+        now: Callable[[], datetime],
+        allocatable: Mapping[str, str],
+    ) -> None:
+        """`allocatable` is what the node has for pods."""
         self._fs = fs
+        self._allocatable = allocatable
         self._root = root_dir
         self._cluster_domain = cluster_domain
         self._now = now
@@ -101,7 +110,8 @@ class Volumes:
                 if source.get("medium") == "Memory":
                     self._fs.mount_tmpfs(path, int(quantity_value(source.get("sizeLimit", "0"))))
             case kind if kind in WRITTEN:
-                self._write(path, files_of(pod, volume, objects), in_memory=kind != "configMap")
+                files = files_of(pod, volume, objects, self._allocatable)
+                self._write(path, files, in_memory=kind != "configMap")
             case kind:
                 raise VolumeError(
                     f'unable to find the plugin for volume "{volume.name}": no volume plugin matched {kind}'

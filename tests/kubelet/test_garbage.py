@@ -39,7 +39,7 @@ def test_directories_of_pods_that_are_gone_go_and_those_of_pods_that_come_meanwh
     live: set[str] = set()
     fs = HostFs(str(tmp_path))
     _directories(tmp_path, "old")
-    volumes = Volumes(fs, "/var/lib/kubelet", "", lambda: START)
+    volumes = Volumes(fs, "/var/lib/kubelet", "", lambda: START, {})
     logs, cgroups = ContainerLogs(fs, "/var/log/pods"), Cgroups(fs, "/", "cgroupfs")
 
     asyncio.run(GarbageCollector(_Slow(tmp_path, live), volumes, logs, cgroups).collect(lambda: live))
@@ -51,7 +51,7 @@ def test_directories_of_pods_that_are_gone_go_and_those_of_pods_that_come_meanwh
 def test_a_container_that_was_made_and_never_started_goes_with_its_pod(tmp_path: Path) -> None:
     runtime = MemoryRuntime(lambda: START)
     fs = HostFs(str(tmp_path))
-    volumes = Volumes(fs, "/var/lib/kubelet", "", lambda: START)
+    volumes = Volumes(fs, "/var/lib/kubelet", "", lambda: START, {})
     logs, cgroups = ContainerLogs(fs, "/var/log/pods"), Cgroups(fs, "/", "cgroupfs")
     metadata, labels = api.PodSandboxMetadata(name="web", uid="gone"), {"io.kubernetes.pod.uid": "gone"}
     sandbox_config = api.PodSandboxConfig(metadata=metadata, labels=labels)
@@ -70,7 +70,7 @@ def test_a_container_that_was_made_and_never_started_goes_with_its_pod(tmp_path:
 def test_what_a_pod_still_needs_and_what_is_not_the_kubelets_stays_in_the_runtime(tmp_path: Path) -> None:
     runtime = MemoryRuntime(lambda: START)
     fs = HostFs(str(tmp_path))
-    volumes = Volumes(fs, "/var/lib/kubelet", "", lambda: START)
+    volumes = Volumes(fs, "/var/lib/kubelet", "", lambda: START, {})
     logs, cgroups = ContainerLogs(fs, "/var/log/pods"), Cgroups(fs, "/", "cgroupfs")
     names: dict[str, str] = {}
 

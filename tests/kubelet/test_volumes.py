@@ -26,6 +26,10 @@ def pod_with(source: dict[str, Any], mount: dict[str, Any] | None = None, **spec
     return pod_from_file(json.dumps(it).encode(), "/m/web.yaml", "node-1")
 
 
+#: What the node has for pods.
+AMOUNTS = {"cpu": "2", "memory": "4000Mi", "ephemeral-storage": "10Gi", "pods": "110"}
+
+
 class Disk:
     """Volumes of one pod."""
 
@@ -33,7 +37,7 @@ class Disk:
         (root / "etc").mkdir()
         (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
         self.root = root
-        self.volumes = Volumes(HostFs(str(root)), "/var/lib/kubelet", "cluster.local", lambda: START)
+        self.volumes = Volumes(HostFs(str(root)), "/var/lib/kubelet", "cluster.local", lambda: START, AMOUNTS)
 
     def mount(self, pod: Pod, env: dict[str, str] | None = None) -> BoundMount:
         """The pod's one volume, set up and mounted."""
@@ -93,6 +97,36 @@ def test_downward_files_tell_a_containers_resources_in_the_units_asked_for(disk:
 
     found = [(disk.path(made.host_path) / str(i)).read_text() for i in range(len(asked))]
     assert found == ["2", "1500", "1", str(64 << 20), "64", "1"]
+
+
+@pytest.mark.parametrize("own", [{}, {"limits": {"cpu": "0"}}])
+def test_a_limit_that_is_not_set_is_told_as_what_the_node_has(disk: Disk, own: dict[str, Any]) -> None:
+    found = told_resources(disk, own)
+
+    assert found == {
+        "limits.cpu": "2", "limits.memory": str(4000 << 20), "limits.ephemeral-storage": str(10 << 30),
+        "requests.cpu": "0", "requests.memory": "0",
+    }  # fmt: skip
+
+
+def test_a_limit_that_only_the_pod_has_is_told_as_the_pods(disk: Disk) -> None:
+    found = told_resources(disk, {}, resources={"limits": {"cpu": "1", "memory": "64Mi"}})
+
+    assert found["limits.cpu"] == "1"
+    assert found["limits.memory"] == str(64 << 20)
+    assert found["limits.ephemeral-storage"] == str(10 << 30)
+
+
+def told_resources(disk: Disk, own: dict[str, Any], **spec: Any) -> dict[str, str]:
+    """What a container with these resources of its own finds in a volume."""
+    asked = ("limits.cpu", "limits.memory", "limits.ephemeral-storage", "requests.cpu", "requests.memory")
+    items = [
+        {"path": what, "resourceFieldRef": {"containerName": "main", "resource": what}} for what in asked
+    ]
+    container = {"volumeMounts": [{"name": "v", "mountPath": "/v"}], "resources": own}
+    it = manifest(container=container, volumes=[{"name": "v", "downwardAPI": {"items": items}}], **spec)
+    made = disk.mount(pod_from_file(json.dumps(it).encode(), "/m/web.yaml", "node-1"))
+    return {what: (disk.path(made.host_path) / what).read_text() for what in asked}
 
 
 def test_a_payload_is_replaced_as_a_whole(tmp_path: Path) -> None:
