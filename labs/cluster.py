@@ -299,7 +299,7 @@ class Cluster:
         if self.spec.backend == KIND:  # the node may have been up before its supervisor
             from labs.nodes.kind.note import Note
 
-            note = Note.load(self._layout)
+            note = Note.load(self._layout, node)
             since = note.started if note is not None else since
         api = readiness.Api.from_kubeconfig(self.kubeconfig)
         wait = partial(
@@ -343,8 +343,6 @@ def check_spec(
         for option, wanted in (("--engine", kubelet), ("--control-plane", plane)):
             if wanted != BUNDLED:
                 raise UsageError(f"an embedded node has no '{option} {wanted}': add --backend kind")
-    elif workers:
-        raise UsageError("a kind cluster has one node: leave --workers out, or the backend")
     if not 0 <= workers <= MOST_WORKERS:
         raise UsageError(f"a cluster has 0 to {MOST_WORKERS} workers, not {workers}")
     return Spec(chosen, kubelet, plane, workers=workers)

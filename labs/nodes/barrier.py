@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -85,6 +85,27 @@ class Recorders(Protocol):
 
     def settle(self) -> None:
         """Have what was sent written down."""
+
+
+class ClusterRecorders:
+    """The recorders of all nodes; those of a worker are called by its name, too."""
+
+    def __init__(self, names: Sequence[str], recorders: Sequence[Recorders]) -> None:
+        self._recorders = dict(zip(names, recorders, strict=True))
+        self._first = names[0]
+
+    def ways(self) -> Mapping[str, Awaitable[None]]:
+        """See `Recorders`."""
+        return {
+            what if node == self._first else f"{what} of {node}": answer
+            for node, recorders in self._recorders.items()
+            for what, answer in recorders.ways().items()
+        }
+
+    def settle(self) -> None:
+        """Record what has been sent by now."""
+        for recorders in self._recorders.values():
+            recorders.settle()
 
 
 class Barriers:

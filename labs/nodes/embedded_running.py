@@ -1,21 +1,16 @@
-"""A cluster of embedded nodes that is up: its namespaces, and the port of the host that leads into them.
-
-Workers join in the order of their numbers, each when the one before has a Node object: the controller manager
-gives out the ranges of the pods' addresses in that order, and the nodes' networks are laid by it.
-"""
+"""A cluster of embedded nodes that is up: its namespaces, and the port of the host that leads into them."""
 
 import asyncio
 import functools
-import http
 import itertools
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack, suppress
 
 from labs.nodes import children, removal, views
-from labs.nodes.barrier import ApiProbe, Barriers, Recorders
+from labs.nodes.barrier import ApiProbe, Barriers, ClusterRecorders
 from labs.nodes.channel import ChannelClosedError, Message, RequestChannel
 from labs.nodes.cluster_init import ClusterInit
 from labs.nodes.embedded import EmbeddedNode
@@ -26,9 +21,6 @@ from labs.nodes.network import node_address
 from labs.nodes.preparation import Preparation, PreparationFailedError
 from labs.nodes.progress import Progress
 from labs.nodes.running import RunningCluster
-
-#: How often the API is asked whether a node has joined, and how long it may take to say so.
-_JOIN_SECONDS, _ASK_SECONDS = 0.05, 2.0
 
 
 class EmbeddedCluster(RunningCluster):
@@ -88,7 +80,7 @@ class EmbeddedCluster(RunningCluster):
         preparing = Preparation.begin_anew(self._layout, self.port, self._spec.workers, bare=False)
         preparing.wait_bootable()
         await self._start(preparing, Progress(None))
-        self._joining = asyncio.create_task(self._join())
+        self._joining = asyncio.create_task(self.join())
         for directory in old:
             removal.delete(directory)
 
@@ -109,21 +101,8 @@ class EmbeddedCluster(RunningCluster):
 
     async def serve(self) -> None:
         """Carry what comes to the host's port to the API server, and have the workers join."""
-        self._joining = asyncio.create_task(self._join())
+        self._joining = asyncio.create_task(self.join())
         await self._forwarder.serve(self._listener)
-
-    async def _join(self) -> None:
-        for before, name in itertools.pairwise(self._names):
-            while not await self._is_registered(before):  # noqa: ASYNC110 - an API server comes up unannounced
-                await asyncio.sleep(_JOIN_SECONDS)
-            await self._nodes[name].unit("start", "kubelet")
-
-    async def _is_registered(self, node: str) -> bool:
-        try:
-            async with asyncio.timeout(_ASK_SECONDS):
-                return await self._api.get(f"/api/v1/nodes/{node}") == http.HTTPStatus.OK
-        except OSError:  # a timeout is one, too
-            return False
 
     async def _boot(self, index: int) -> None:
         """Start node number `index` and, on it, the container runtime."""
@@ -216,24 +195,3 @@ class EmbeddedRecorders:
         if self._node.units.get("containerd.service") in ("inactive", "failed"):
             raise ConnectionRefusedError("the runtime is stopped")
         await self._node.ping_runtime(next(self._numbers))
-
-
-class ClusterRecorders:
-    """The recorders of all nodes; those of a worker are called by its name, too."""
-
-    def __init__(self, names: Sequence[str], recorders: Sequence[Recorders]) -> None:
-        self._recorders = dict(zip(names, recorders, strict=True))
-        self._first = names[0]
-
-    def ways(self) -> Mapping[str, Awaitable[None]]:
-        """See `labs.nodes.barrier.Recorders`."""
-        return {
-            what if node == self._first else f"{what} of {node}": answer
-            for node, recorders in self._recorders.items()
-            for what, answer in recorders.ways().items()
-        }
-
-    def settle(self) -> None:
-        """Record what has been sent by now."""
-        for recorders in self._recorders.values():
-            recorders.settle()

@@ -92,11 +92,14 @@ def initialize(root: Path, node: NodeIdentity, setup: Setup) -> None:
     _write_kubelet(root, node, setup.kubelet, label=f"{CONTROL_PLANE_ROLE}=")
 
 
-def join(root: Path, node: NodeIdentity, control_plane: Path, server: str) -> None:
+def join(
+    root: Path, node: NodeIdentity, control_plane: Path, server: str, kubelet: Mapping[str, Any]
+) -> None:
     """Make the node below `root` a worker of the cluster whose control-plane node is below `control_plane`.
 
-    Its kubelet finds the API server on the node named `server`. As on kind's workers there is no
-    administrator's kubeconfig; a manifests directory of its own, kubeadm gives it too.
+    `kubelet` has fields of the KubeletConfiguration beside kubeadm's. The API server is on the node named
+    `server`. As on kind's workers there is no administrator's kubeconfig; a manifests directory of its own,
+    kubeadm gives it too.
     """
     kubernetes = make_directory(root / "etc/kubernetes")
     make_directory(kubernetes / "manifests")
@@ -107,7 +110,7 @@ def join(root: Path, node: NodeIdentity, control_plane: Path, server: str) -> No
     pair = authority.issue(user, [CLIENT], organization="system:nodes")
     url = f"https://{server}:6443"
     write_file(kubernetes / "kubelet.conf", kubeconfig(url, authority, user, pair), 0o600)
-    _write_kubelet(root, node, {})
+    _write_kubelet(root, node, kubelet)
 
 
 def _manifest(component: str, node: NodeIdentity, setup: Setup) -> manifests.Manifest:

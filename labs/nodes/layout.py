@@ -68,6 +68,10 @@ class Layout:
         lines = dict.fromkeys([*map(str, self.merged_into()), str(target.absolute())])
         (self.directory / "merged").write_text("".join(f"{line}\n" for line in lines))
 
+    def container(self, node: str) -> Path:
+        """See `labs.nodes.kind.note`."""
+        return self.directory / f"{node}.json"
+
     @property
     def judge_credentials(self) -> Path:
         """The judge's own certificate for the API server."""

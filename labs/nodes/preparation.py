@@ -113,7 +113,7 @@ def _prepare(layout: Layout, port: int, workers: int, say_bootable: int, *, bare
     kubeadm.write_judge_credentials(root, first, layout.judge_credentials)
     kubeadm.write_host_kubeconfig(root, first, layout.kubeconfig, port)
     for node in nodes[1:]:
-        kubeadm.join(layout.rootfs(node.name), node, root, first.name)
+        kubeadm.join(layout.rootfs(node.name), node, root, first.name, {})
     for name in names:
         for written in ("etc/kubernetes", "etc/default", "var/lib/kubelet"):
             _give_to_node(layout.rootfs(name) / written)

@@ -3,6 +3,9 @@
 What each backend makes of it is in `labs.nodes.embedded_running` and `labs.nodes.kind.running`.
 """
 
+import asyncio
+import http
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,6 +17,9 @@ from labs.nodes.evidence import Evidence
 from labs.nodes.layout import Layout
 from labs.nodes.progress import Progress
 from labs.nodes.spec import Spec
+
+#: How often the API is asked whether a node has joined, and how long it may take to say so.
+_JOIN_SECONDS, _ASK_SECONDS = 0.05, 2.0
 
 
 class RunningCluster(ABC):
@@ -50,6 +56,24 @@ class RunningCluster(ABC):
         """Make the nodes anew under their names. `OSError` when they do not start, or this cannot be done."""
         name = self._layout.cluster
         raise OSError(f"nodes of this backend are not renewed: 'labs down {name}', then 'labs up {name}'")
+
+    async def join(self) -> None:
+        """Start the workers' kubelets in the order of their numbers, each when the one before has a Node.
+
+        The controller manager gives out the ranges of the pods' addresses in that order, and the nodes'
+        networks are laid by it.
+        """
+        for before, name in itertools.pairwise(self._layout.node_names(self._spec.workers)):
+            while not await self._is_registered(before):  # noqa: ASYNC110 - an API server comes up unannounced
+                await asyncio.sleep(_JOIN_SECONDS)
+            await self._nodes[name].unit("start", "kubelet")
+
+    async def _is_registered(self, node: str) -> bool:
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                return await self._api.get(f"/api/v1/nodes/{node}") == http.HTTPStatus.OK
+        except OSError:  # a timeout is one, too
+            return False
 
     @property
     @abstractmethod

@@ -275,7 +275,7 @@ def test_the_kubelet_is_started_by_kubeadms_drop_in_and_enabled(root: Path) -> N
 def test_a_worker_has_its_kubelets_identity_and_none_of_the_clusters_keys(root: Path, tmp_path: Path) -> None:
     worker = NodeIdentity("cks", "cks-worker", "172.18.0.3", "10.244.1.0/24")
 
-    kubeadm.join(tmp_path, worker, root, NODE.name)
+    kubeadm.join(tmp_path, worker, root, NODE.name, {"maxPods": 20})
 
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not path.is_dir()}
     assert {name for name in files if name.startswith("etc/kubernetes")} == {
@@ -290,3 +290,4 @@ def test_a_worker_has_its_kubelets_identity_and_none_of_the_clusters_keys(root: 
     assert (tmp_path / "var/lib/kubelet/kubeadm-flags.env").read_text() == (
         'KUBELET_KUBEADM_ARGS="--node-ip=172.18.0.3 --node-labels="\n'
     )
+    assert yaml.safe_load((tmp_path / "var/lib/kubelet/config.yaml").read_text())["maxPods"] == 20

@@ -1,8 +1,8 @@
-"""The container that a kind node is: made, found, started again, and removed with all that belongs to it.
+"""The container of a kind node: made, found, started again, and removed with all that belongs to it.
 
 It outlives its supervisor: after a reboot, or when the supervisor was killed, `boot` finds it by kind's
 labels and starts it where it stopped. What must be remembered on this machine is in the cluster's directory,
-in `container.json`, written last: a container that it does not name was never provisioned whole.
+in a note written last (`labs.nodes.kind.note`): a container without one was never provisioned whole.
 """
 
 import os
@@ -15,7 +15,7 @@ from docker.errors import APIError
 
 from labs.nodes.kind import adopt, daemon, network, provision, readdress, seeds
 from labs.nodes.kind.daemon import DockerError, Facts, explained
-from labs.nodes.kind.machine import Machine, find, remove_container, timestamp
+from labs.nodes.kind.machine import Machine, find, nodes_of, remove_container, timestamp
 from labs.nodes.kind.note import Note
 from labs.nodes.kind.options import (
     DIRECTORY_LABEL,
@@ -48,33 +48,45 @@ def boot(layout: Layout, spec: Spec, progress: Progress, *, bare: bool = False) 
     removed again, an old one is left as it is.
     """
     client = daemon.connect()
-    note, container = Note.load(layout), find(client, layout.cluster)
+    name = layout.control_plane
+    note, container = Note.load(layout, name), find(client, layout.cluster)
     if note is not None:
-        if container is None or container.id != note.id:
-            raise DockerError(
-                f"the container of {layout.control_plane} was removed, and its data with it: "
-                f"'labs down {layout.cluster}' and 'labs up {layout.cluster}' make a new one"
-            )
-        return _resume(client, container, layout, note, progress)
+        progress("starting the node")
+        return resume(client, noted(container, note, layout, name), layout, note)
     if spec.attached:
         if container is None:
             raise DockerError(f"the kind cluster '{layout.cluster}' is gone: 'labs down {layout.cluster}'")
         machine = adopt.adopt(client, container, layout, progress)
-        Note(container.id, machine.address, machine.started).save(layout)
+        Note(container.id, machine.address, machine.started).save(layout, name)
         return machine
     if container is not None:
-        if container.labels.get(DIRECTORY_LABEL) != str(layout.directory):
-            raise DockerError(
-                f"there is a kind cluster '{layout.cluster}' already: "
-                f"'labs attach {layout.cluster}' uses it, "
-                f"'kind delete cluster --name {layout.cluster}' removes it"
-            )
+        refuse_foreign(container, layout)
         remove_container(client, container)  # an interrupted start left it
     return _create(client, layout, spec, progress, bare=bare)
 
 
+def noted(container: Any | None, note: Note, layout: Layout, name: str) -> Any:
+    """The container that was found for `name`, which must be the noted one. `DockerError` when it is not."""
+    if container is None or container.id != note.id:
+        raise DockerError(
+            f"the container of {name} was removed, and its data with it: "
+            f"'labs down {layout.cluster}' and 'labs up {layout.cluster}' make a new one"
+        )
+    return container
+
+
+def refuse_foreign(container: Any, layout: Layout) -> None:
+    """`DockerError` when a container of the cluster's name is none of ours."""
+    if container.labels.get(DIRECTORY_LABEL) != str(layout.directory):
+        raise DockerError(
+            f"there is a kind cluster '{layout.cluster}' already: "
+            f"'labs attach {layout.cluster}' uses it, "
+            f"'kind delete cluster --name {layout.cluster}' removes it"
+        )
+
+
 def remove(layout: Layout) -> None:
-    """Remove the container of a cluster, as far as there is one, with its volumes and unused network.
+    """Remove the containers of a cluster, as far as there are any, with their volumes and unused network.
 
     Where Docker does not answer and no node was ever provisioned whole, there is nothing to remove: what a
     start may have left that Docker broke off, the next start of that name replaces.
@@ -82,14 +94,13 @@ def remove(layout: Layout) -> None:
     try:
         client = daemon.connect()
     except DockerError:
-        if Note.load(layout) is None:
+        if Note.load(layout, layout.control_plane) is None:
             return
         raise
-    container = find(client, layout.cluster)
-    if container is not None and container.labels.get(DIRECTORY_LABEL) == str(layout.directory):
-        remove_container(client, container)
-    else:
-        network.remove_unused(client, network.network_name())
+    for container in nodes_of(client, layout.cluster):
+        if container.labels.get(DIRECTORY_LABEL) == str(layout.directory):
+            remove_container(client, container)
+    network.remove_unused(client, network.network_name())
 
 
 def _create(client: Any, layout: Layout, spec: Spec, progress: Progress, *, bare: bool) -> Machine:
@@ -98,30 +109,9 @@ def _create(client: Any, layout: Layout, spec: Spec, progress: Progress, *, bare
     image = node_image(client, progress)
     if spec.control_plane == REAL or spec.engine == KUBELET:
         _need_real(image)
-    facts, name = daemon.facts(client), network.network_name()
-    network.ensure(client, name)
-    proxies = proxy_environment(
-        os.environ,
-        daemon.configured_proxies(daemon.endpoint()),
-        network.subnets(client, name),
-        [layout.control_plane],
-    )
-
-    def options(port: int) -> NodeOptions:
-        return NodeOptions(
-            cluster=layout.cluster,
-            name=layout.control_plane,
-            image=image.id,
-            network=name,
-            port=port,
-            host=facts.host,
-            proxies=proxies,
-            snapshotter=os.environ.get(SNAPSHOTTER_VARIABLE),
-            directory=str(layout.directory),
-        )
-
+    facts = daemon.facts(client)
     progress("making the node's container")
-    container = _started(client, options, privileged=daemon.may_be_privileged())
+    container = started(client, layout, spec, layout.control_plane, image.id, facts)
     try:
         return _provision(Machine.of(client, container), layout, spec, image, facts, progress, bare=bare)
     except BaseException:
@@ -151,16 +141,15 @@ def _provision(
     machine.run(provision.script(spec, ground, bare=bare), "starting the kubelet")
     if provision.by_kubeadm(spec, ground, bare=bare):
         seeds.harvest(machine, layout, node)
-    Note(machine.container.id, machine.address, machine.started).save(layout)
+    Note(machine.container.id, machine.address, machine.started).save(layout, machine.name)
     if spec.control_plane == REAL and not bare:
         progress("waiting for the API server")
         seeds.settle(machine, layout, spec)
     return machine
 
 
-def _resume(client: Any, container: Any, layout: Layout, note: Note, progress: Progress) -> Machine:
-    """The container of a cluster that was up before: started, unless it runs, and told its new address."""
-    progress("starting the node")
+def resume(client: Any, container: Any, layout: Layout, note: Note) -> Machine:
+    """The container of a node that was up before: started, unless it runs, and told its new address."""
     try:
         with explained(f"starting {container.name}"):
             if container.status == "paused":
@@ -178,8 +167,9 @@ def _resume(client: Any, container: Any, layout: Layout, note: Note, progress: P
     wait_for_systemd(container)
     if machine.address != note.address:
         readdress.move(machine, note.address)
-    Note(container.id, machine.address, machine.started).save(layout)
-    layout.port.write_text(f"{machine.port}\n")
+    Note(container.id, machine.address, machine.started).save(layout, machine.name)
+    if machine.port:
+        layout.port.write_text(f"{machine.port}\n")
     machine.run("systemctl start containerd kubelet", "starting the kubelet")
     return machine
 
@@ -206,10 +196,37 @@ def wait_for_systemd(container: Any) -> None:
     raise DockerError(f"the node's container ended while it booted; its last words: {last or 'none'}")
 
 
-def _started(client: Any, options: Callable[[int], NodeOptions], *, privileged: bool) -> Any:
+def started(client: Any, layout: Layout, spec: Spec, name: str, image: str, facts: Facts) -> Any:
+    """A new container for the node `name` that runs, on the network of kind's nodes."""
+    place = network.network_name()
+    network.ensure(client, place)
+    proxies = proxy_environment(
+        os.environ,
+        daemon.configured_proxies(daemon.endpoint()),
+        network.subnets(client, place),
+        layout.node_names(spec.workers),
+    )
+
+    def options() -> NodeOptions:
+        return NodeOptions(
+            cluster=layout.cluster,
+            name=name,
+            image=image,
+            network=place,
+            port=daemon.free_port() if name == layout.control_plane else None,
+            host=facts.host,
+            proxies=proxies,
+            snapshotter=os.environ.get(SNAPSHOTTER_VARIABLE),
+            directory=str(layout.directory),
+        )
+
+    return _running(client, options, privileged=daemon.may_be_privileged())
+
+
+def _running(client: Any, options: Callable[[], NodeOptions], *, privileged: bool) -> Any:
     """A new container that runs: on another port when one was taken, without a privilege that is refused."""
     for _ in range(PORT_ATTEMPTS):
-        chosen = options(daemon.free_port())
+        chosen = options()
         body = chosen.body() if privileged else chosen.unprivileged_body()
         container = _created(client, body, chosen.name)
         try:

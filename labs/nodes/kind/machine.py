@@ -13,7 +13,7 @@ from docker.errors import APIError, NotFound
 from labs.nodes.files import write_file
 from labs.nodes.kind import network
 from labs.nodes.kind.daemon import DockerError, explained
-from labs.nodes.kind.options import API_PORT, CLUSTER_LABEL, CONTROL_PLANE_ROLE, ROLE_LABEL
+from labs.nodes.kind.options import API_PORT, CLUSTER_LABEL, CONTROL_PLANE_ROLE, ROLE_LABEL, WORKER_ROLE
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Machine:
     address: str
     """Its address in Docker's network, as of this start."""
     port: int
-    """The port of 127.0.0.1 on this machine that leads to its API server."""
+    """The port of 127.0.0.1 on this machine that leads to its API server; 0 on a worker, which has none."""
 
     @property
     def started(self) -> float:
@@ -43,6 +43,8 @@ class Machine:
         name, settings = container.name, container.attrs["NetworkSettings"]
         addresses = [entry["IPAddress"] for entry in settings["Networks"].values() if entry["IPAddress"]]
         published = (settings.get("Ports") or {}).get(f"{API_PORT}/tcp") or []
+        if container.labels.get(ROLE_LABEL) == WORKER_ROLE:
+            published = [{"HostPort": "0"}]
         if container.status != "running" or not addresses or not published:
             raise DockerError(f"the node's container {name} is {container.status} ({_last_words(container)})")
         return cls(client, container, name, addresses[0], int(published[0]["HostPort"]))
@@ -93,6 +95,11 @@ def find(client: Any, cluster: str) -> Any | None:
     """The control-plane container of a kind cluster, running or not; None when there is none."""
     planes = (node for node in nodes_of(client, cluster) if node.labels.get(ROLE_LABEL) == CONTROL_PLANE_ROLE)
     return min(planes, key=lambda node: str(node.name), default=None)
+
+
+def find_node(client: Any, cluster: str, name: str) -> Any | None:
+    """The container of the node `name` of a kind cluster, running or not; None when there is none."""
+    return next((node for node in nodes_of(client, cluster) if node.name == name), None)
 
 
 def nodes_of(client: Any, cluster: str) -> list[Any]:

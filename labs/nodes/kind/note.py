@@ -1,4 +1,4 @@
-"""What this machine remembers of a node's container, in the cluster's directory.
+"""What this machine remembers of each node's container, in the cluster's directory.
 
 Written last: a container that is not noted was never provisioned whole.
 """
@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 from labs.nodes.layout import Layout
-
-FILE = "container.json"
 
 
 @dataclass(frozen=True)
@@ -23,13 +21,14 @@ class Note:
     """When the container was last started, in seconds since 1970; what ran earlier, has ended."""
 
     @classmethod
-    def load(cls, layout: Layout) -> Self | None:
-        """The note in the cluster's directory; None when no container was ever provisioned whole."""
-        file = layout.directory / FILE
+    def load(cls, layout: Layout, node: str) -> Self | None:
+        """What is noted of `node`; None when its container was never provisioned whole."""
+        file = layout.container(node)
         return cls(**json.loads(file.read_text())) if file.exists() else None
 
-    def save(self, layout: Layout) -> None:
+    def save(self, layout: Layout, node: str) -> None:
         """Write it, at once."""
-        draft = layout.directory / f"{FILE}.new"
+        file = layout.container(node)
+        draft = file.with_suffix(".new")
         draft.write_text(json.dumps(asdict(self)) + "\n")
-        draft.rename(layout.directory / FILE)
+        draft.rename(file)

@@ -11,7 +11,7 @@ from typing import Any
 
 CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 ROLE_LABEL = "io.x-k8s.kind.role"
-CONTROL_PLANE_ROLE = "control-plane"
+CONTROL_PLANE_ROLE, WORKER_ROLE = "control-plane", "worker"
 #: Ours: the directory of the cluster that the container belongs to.
 DIRECTORY_LABEL = "io.cks-labs.directory"
 
@@ -60,8 +60,11 @@ class NodeOptions:
     name: str
     image: str
     network: str
-    port: int
-    """Of 127.0.0.1 on the daemon's machine, for the API; chosen by us, so that it survives restarts."""
+    port: int | None
+    """Of 127.0.0.1 on the daemon's machine, for the API; chosen by us, so that it survives restarts.
+
+    None for a worker, which has no API server.
+    """
     host: Host = field(default_factory=Host)
     proxies: Mapping[str, str] = field(default_factory=dict)
     """See `proxy_environment`."""
@@ -72,11 +75,15 @@ class NodeOptions:
 
     def body(self) -> Body:
         """The body of `POST /containers/create`, with the fields that kind's flags become."""
-        api = f"{API_PORT}/tcp"
-        environment = {**self.proxies, "KUBECONFIG": "/etc/kubernetes/admin.conf"}
+        here = {"HostIp": LOOPBACK, "HostPort": str(self.port)}
+        published = {f"{API_PORT}/tcp": [here]} if self.port is not None else {}
+        environment = dict(self.proxies)
+        if self.port is not None:
+            environment["KUBECONFIG"] = "/etc/kubernetes/admin.conf"
         if self.snapshotter is not None:
             environment["KIND_EXPERIMENTAL_CONTAINERD_SNAPSHOTTER"] = self.snapshotter
-        labels = {CLUSTER_LABEL: self.cluster, ROLE_LABEL: CONTROL_PLANE_ROLE}
+        role = CONTROL_PLANE_ROLE if self.port is not None else WORKER_ROLE
+        labels = {CLUSTER_LABEL: self.cluster, ROLE_LABEL: role}
         if self.directory is not None:
             labels[DIRECTORY_LABEL] = self.directory
         return {
@@ -85,7 +92,7 @@ class NodeOptions:
             "Labels": labels,
             "Env": [f"{name}={value}" for name, value in environment.items()],
             "Tty": True,
-            "ExposedPorts": {api: {}},
+            "ExposedPorts": {port: {} for port in published},
             "Volumes": {"/var": {}},
             "HostConfig": {
                 "NetworkMode": self.network,
@@ -93,7 +100,7 @@ class NodeOptions:
                 "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
                 "Tmpfs": {"/tmp": "", "/run": ""},
                 "Binds": self._binds(),
-                "PortBindings": {api: [{"HostIp": LOOPBACK, "HostPort": str(self.port)}]},
+                "PortBindings": published,
                 "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 1},
                 "Init": False,
                 "CgroupnsMode": "private",

@@ -16,6 +16,7 @@ from labs.nodes import kubeadm, manifests
 from labs.nodes.files import write_file
 from labs.nodes.kind import phases
 from labs.nodes.kubeadm import NodeIdentity, Setup
+from labs.nodes.network import pod_cidr
 from labs.nodes.spec import BUNDLED, KUBELET, REAL, Spec
 
 #: kind's nodes keep the pods' cgroups below this one of their own, whichever kubelet runs.
@@ -73,9 +74,14 @@ def by_kubeadm(spec: Spec, ground: Ground, *, bare: bool) -> bool:
 
 def setup(spec: Spec, ground: Ground, *, bare: bool) -> Setup:
     """What `kubeadm init` would be told for such a node."""
-    return Setup(
-        components=() if bare else spec.components, audit=True, kubelet=kubelet_configuration(spec, ground)
-    )
+    kubelet = plane_kubelet_configuration(spec, ground)
+    return Setup(components=() if bare else spec.components, audit=True, kubelet=kubelet)
+
+
+def plane_kubelet_configuration(spec: Spec, ground: Ground) -> dict[str, Any]:
+    """That of the control plane's node, which other pods keep off where there are workers for them."""
+    tainted = {"registerWithTaints": [kubeadm.CONTROL_PLANE_TAINT]} if spec.workers else {}
+    return {**kubelet_configuration(spec, ground), **tainted}
 
 
 def kubelet_configuration(spec: Spec, ground: Ground) -> dict[str, Any]:
@@ -100,14 +106,26 @@ def kubelet_configuration(spec: Spec, ground: Ground) -> dict[str, Any]:
 def write(root: Path, node: NodeIdentity, spec: Spec, ground: Ground, *, bare: bool) -> None:
     """Lay out below `root` all files of a new node."""
     if by_kubeadm(spec, ground, bare=bare):
-        kubelet = kubelet_configuration(spec, ground)
+        kubelet = plane_kubelet_configuration(spec, ground)
         write_file(root / phases.CONFIGURATION, phases.configuration(node, ground.kubernetes, kubelet))
     else:
         kubeadm.initialize(root, node, setup(spec, ground, bare=bare))
+    write_file(root / manifests.AUDIT_POLICY.lstrip("/"), manifests.to_yaml(audit_policy()))
+    _write_units(root, node, spec, ground)
+
+
+def write_worker(
+    root: Path, node: NodeIdentity, plane: Path, server: str, spec: Spec, ground: Ground
+) -> None:
+    """Lay out below `root` all files of a worker; below `plane` is the PKI of the control plane's node."""
+    kubeadm.join(root, node, plane, server, kubelet_configuration(spec, ground))
+    _write_units(root, node, spec, ground)
+
+
+def _write_units(root: Path, node: NodeIdentity, spec: Spec, ground: Ground) -> None:
     if not ground.debian:
         (root / "etc/default/kubelet").unlink(missing_ok=True)  # kind's image has its own
     write_file(root / CNI, network_configuration(node.pod_cidr))
-    write_file(root / manifests.AUDIT_POLICY.lstrip("/"), manifests.to_yaml(audit_policy()))
     if ground.debian:
         write_file(root / PREPARE_KUBELET, _PREPARE_KUBELET, 0o755)
     write_file(root / DROP_IN, kubelet_drop_in(spec, ground))
@@ -136,6 +154,11 @@ def script(spec: Spec, ground: Ground, *, bare: bool) -> str:
     if by_kubeadm(spec, ground, bare=bare):
         lines.append(phases.script())
     return "\n".join(["set -e", *lines, "systemctl --quiet enable --now kubelet"])
+
+
+def worker_script() -> str:
+    """The same for a worker, whose kubelet is started when it is its turn to join."""
+    return "set -e\nsystemctl daemon-reload\nsystemctl start containerd\nsystemctl --quiet enable kubelet"
 
 
 def network_configuration(pod_cidr: str) -> str:
@@ -193,6 +216,6 @@ def kubelet_drop_in(spec: Spec, ground: Ground) -> str:
     return "\n".join(lines) + "\n"
 
 
-def identity(cluster: str, name: str, address: str) -> NodeIdentity:
-    """Who the one node of a kind cluster is."""
-    return NodeIdentity(cluster, name, address, "10.244.0.0/24")
+def identity(cluster: str, name: str, address: str, number: int = 0) -> NodeIdentity:
+    """Who node `number` of a kind cluster is; 0 is the control plane's."""
+    return NodeIdentity(cluster, name, address, pod_cidr(number))

@@ -86,7 +86,7 @@ class Recording:
     async def _record(self) -> None:
         """Have one recorder run from its start to its end."""
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        point = _line(resume=resume.point(self._evidence.since(0)))
+        point = _line(resume=resume.point(self._evidence.since(0), self._machine.name))
         stream = await threads.blocking(self._start, point)
         threads.start(self._listen, stream, loop, ended, name="recorder")
         self._stream = stream

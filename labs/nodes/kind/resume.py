@@ -9,13 +9,15 @@ from labs.nodes.evidence import Record
 _LAST = ("SandboxRemoved", "ContainerRemoved")
 
 
-def point(records: Iterable[Record]) -> Mapping[str, Any]:
-    """The first order to the recorder (`labs.nodes.kind.recorder`), from all records of the evidence."""
+def point(records: Iterable[Record], node: str) -> Mapping[str, Any]:
+    """The first order to the recorder (`labs.nodes.kind.recorder`) of `node`, from all of the evidence."""
     audit: str | None = None
     journal: str | None = None
     manifests: dict[str, str | None] = {}
     things: dict[str, Record] = {}
     for record in records:
+        if record["node"] != node:
+            continue
         match record:
             case {"source": "audit", "event": {"auditID": str(last)}}:
                 audit = last

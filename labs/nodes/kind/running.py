@@ -1,15 +1,17 @@
-"""A kind cluster that is up: a container at Docker, which outlives the supervisor that looks after it."""
+"""A kind cluster that is up: containers at Docker, which outlive the supervisor that looks after them."""
 
 import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from urllib3.exceptions import HTTPError
 
 from labs.errors import LabsError
-from labs.nodes.barrier import ApiProbe, Barriers
-from labs.nodes.kind import threads
+from labs.nodes.barrier import ApiProbe, Barriers, ClusterRecorders
+from labs.nodes.kind import threads, workers
 from labs.nodes.kind.container import boot
 from labs.nodes.kind.daemon import explained
 from labs.nodes.kind.machine import Machine
@@ -25,64 +27,71 @@ class AbandonedError(LabsError):
 
 
 class KindCluster(RunningCluster):
-    """The supervisor's side of one node container, which `labs down` removes and nothing else."""
+    """The supervisor's side of the nodes' containers, which `labs down` removes and nothing else."""
 
     def __init__(self, layout: Layout, bare: bool, on_end: Callable[[str], None]) -> None:
         super().__init__(layout, on_end)
         self._bare = bare
         self._nodes: dict[str, KindNode] = {}
-        self._machine: Machine | None = None
+        self._plane: Machine | None = None
         self._api = ApiProbe(self._connect, layout.judge_credentials)
-        self._recorder: asyncio.Task[None] | None = None
+        self._recorders: list[asyncio.Task[None]] = []
         self._abandoned = False
 
     @property
     def port(self) -> int:
         """The port of 127.0.0.1 that Docker leads to the API server."""
-        assert self._machine is not None, "the node has not been booted"
-        return self._machine.port
+        assert self._plane is not None, "the node has not been booted"
+        return self._plane.port
 
     async def start(self, progress: Progress) -> None:
-        """Boot the container, or take over the one that runs, and begin to record."""
+        """Boot the containers, or take over those that run, and begin to record."""
         progress.tell(stage="preparing")
-        machine = self._machine = await threads.blocking(self._boot, progress)
+        machines = await threads.blocking(self._boot, progress)
+        self._plane = machines[0]
         progress.tell(stage="node-up")
-        recording = Recording(machine, self.evidence)
-        self._nodes[machine.name] = KindNode(machine, lambda: recording.answered("journal"))
-        self._barriers = Barriers(self.evidence, recording, self._api)
-        self._recorder = asyncio.create_task(recording.run())
-        threads.start(self._watch, machine, asyncio.get_running_loop(), name="docker's events")
-        begun = asyncio.create_task(recording.begun())
-        await asyncio.wait({begun, self._recorder}, return_when=asyncio.FIRST_COMPLETED)
-        if self._recorder.done():
-            begun.cancel()
-            self._recorder.result()
+        recordings = [Recording(machine, self.evidence) for machine in machines]
+        for machine, recording in zip(machines, recordings, strict=True):
+            self._nodes[machine.name] = KindNode(machine, partial(recording.answered, "journal"))
+            self._recorders.append(asyncio.create_task(recording.run()))
+            threads.start(self._watch, machine, asyncio.get_running_loop(), name="docker's events")
+        self._barriers = Barriers(self.evidence, ClusterRecorders(list(self._nodes), recordings), self._api)
+        begun = asyncio.gather(*(recording.begun() for recording in recordings))
+        either: list[asyncio.Future[Any]] = [begun, *self._recorders]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        for recorder in self._recorders:
+            if recorder.done():
+                begun.cancel()
+                recorder.result()
         progress.tell(stage="units-started")
 
-    def _boot(self, progress: Progress) -> Machine:
+    def _boot(self, progress: Progress) -> list[Machine]:
         def tell(text: str) -> None:
             if self._abandoned:
                 raise AbandonedError("nobody waits for the node any more")
             progress.tell(stage=text)
 
-        return boot(self._layout, self._spec, tell, bare=self._bare)
+        plane = boot(self._layout, self._spec, tell, bare=self._bare)
+        return [plane, *workers.boot(plane, self._layout, self._spec, tell)]
 
     async def serve(self) -> None:
-        """Record; Docker itself carries what comes to the host's port."""
-        assert self._recorder is not None, "the cluster has not been started"
+        """Record, and have the workers join; Docker itself carries what comes to the host's port."""
+        await asyncio.gather(self.join(), *map(self._record, self._recorders))
+        await asyncio.Event().wait()
+
+    async def _record(self, recorder: asyncio.Task[None]) -> None:
         try:
-            await asyncio.shield(self._recorder)
+            await asyncio.shield(recorder)
         except LabsError as error:
             self._on_end(str(error))
-        await asyncio.Event().wait()
 
     async def stop(self) -> None:
         """Leave the container to itself; a boot that goes on in its thread ends with its next word."""
         self._abandoned = True
-        if self._recorder is not None:
-            self._recorder.cancel()
+        for recorder in self._recorders:
+            recorder.cancel()
             with suppress(asyncio.CancelledError, LabsError):
-                await self._recorder
+                await recorder
 
     def close(self) -> None:
         """Let go of the evidence."""

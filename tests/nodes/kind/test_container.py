@@ -126,12 +126,14 @@ def test_a_container_removed_behind_our_back_is_one_line(layout: Layout) -> None
 
 def test_what_an_interrupted_start_left_is_made_anew(layout: Layout) -> None:
     first = boot(layout)
-    (layout.directory / "container.json").unlink()  # it is written last
+    layout.container(layout.control_plane).unlink()  # it is written last
 
     second = boot(layout)
 
     assert second.container.id != first.container.id
-    assert Note.load(layout) == Note(second.container.id, second.address, second.started)
+    assert Note.load(layout, layout.control_plane) == Note(
+        second.container.id, second.address, second.started
+    )
 
 
 def test_a_kind_cluster_of_that_name_is_neither_touched_nor_taken_unasked(
@@ -167,7 +169,7 @@ def test_an_attached_cluster_keeps_an_audit_log_until_it_is_released(
 
     assert attached.container.id == theirs.container.id
     assert "--audit-log-path=/var/log/kubernetes/audit/audit.log" in audited
-    assert json.loads((ours.directory / "container.json").read_text())["id"] == theirs.container.id
+    assert json.loads(ours.container(ours.control_plane).read_text())["id"] == theirs.container.id
     assert attached.run(f"cat {manifest}", "asking") == original.strip()
 
 

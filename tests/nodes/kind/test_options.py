@@ -8,6 +8,7 @@ import socketserver
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
@@ -73,6 +74,13 @@ def test_each_flag_of_kind_is_a_field(flag: tuple[str, ...], wanted: tuple[str, 
     path, value = wanted
 
     assert field(NODE.body(), path) == value
+
+
+def test_a_worker_has_neither_port_nor_administrator() -> None:
+    worker = replace(NODE, name="blue-worker", port=None).body()
+
+    assert worker["Labels"]["io.x-k8s.kind.role"] == "worker"
+    assert (worker["ExposedPorts"], worker["HostConfig"]["PortBindings"], worker["Env"]) == ({}, {}, [])
 
 
 @pytest.mark.parametrize(("host", "path", "value"), HOST_FLAGS)

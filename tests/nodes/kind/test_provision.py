@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from labs.nodes import manifests
-from labs.nodes.kind import phases, provision, readdress
+from labs.nodes.kind import phases, provision, readdress, workers
 from labs.nodes.kind.provision import Ground
 from labs.nodes.spec import BUNDLED, KIND, KUBELET, REAL, Spec
 
@@ -148,3 +148,29 @@ def test_a_new_address_replaces_the_old_one_and_no_longer_one() -> None:
         "etcd.yaml": "https://172.18.0.9:2379,https://127.0.0.1:2379",
         "flags": "--node-ip=172.18.0.9 --other=172.18.0.20 --third=10.172.18.0.2",
     }
+
+
+def test_a_worker_joins_with_the_kubelet_of_its_cluster(tmp_path: Path) -> None:
+    plane, root = tmp_path / "plane", tmp_path / "worker"
+    spec = Spec(KIND, KUBELET, BUNDLED, workers=1)
+    provision.write(plane, NODE, spec, DEBIAN, bare=False)
+    worker = provision.identity("blue", "blue-worker", "172.18.0.6", 1)
+
+    provision.write_worker(root, worker, plane, NODE.name, spec, DEBIAN)
+
+    assert "server: https://blue-control-plane:6443" in (root / "etc/kubernetes/kubelet.conf").read_text()
+    assert "10.244.1.0/24" in (root / provision.CNI).read_text()
+    assert list((root / MANIFESTS).iterdir()) == []
+    taints = [kubelet(node).pop("registerWithTaints", None) for node in (plane, root)]
+    assert taints == [[{"effect": "NoSchedule", "key": "node-role.kubernetes.io/control-plane"}], None]
+    assert kubelet(root)["cgroupRoot"] == kubelet(plane)["cgroupRoot"] == "/kubelet"
+    assert (root / provision.DROP_IN).read_text() == (plane / provision.DROP_IN).read_text()
+
+
+def test_a_node_knows_the_way_to_the_pods_of_each_other() -> None:
+    said = workers.ways(1, ["172.18.0.5", "172.18.0.6", "172.18.0.7"]).splitlines()
+
+    assert said[1:3] == [
+        "ip route replace 10.244.0.0/24 via 172.18.0.5",
+        "ip route replace 10.244.2.0/24 via 172.18.0.7",
+    ]

@@ -23,7 +23,7 @@ def test_a_cluster_that_never_got_a_node_can_be_removed_without_docker(layout: L
 
 
 def test_a_cluster_with_a_node_can_not(layout: Layout) -> None:
-    Note("0123", "172.18.0.2", 0.0).save(layout)
+    Note("0123", "172.18.0.2", 0.0).save(layout, layout.control_plane)
 
     with pytest.raises(DockerError, match="daemon is not running"):
         container.remove(layout)
