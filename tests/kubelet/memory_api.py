@@ -8,6 +8,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from labs.controlplane.apiserver.schema import DecodeError, name_of, prune
 from labs.kubelet.api_client import ApiError
 
 Json = dict[str, Any]
@@ -15,6 +16,13 @@ OBJECT = re.compile(
     r"/(?:api/v1|apis/[^/]+/v1)(?:/namespaces/([^/]+))?/([a-z]+)(?:/([^/?]+))?(/status|/token)?(\?.*)?"
 )
 MERGED = {"conditions": "type", "podIPs": "ip", "hostIPs": "ip"}
+#: What is sent, by the resource it is sent to.
+KINDS = {
+    "pods": ("v1", "Pod"), "nodes": ("v1", "Node"), "events": ("v1", "Event"),
+    "leases": ("coordination.k8s.io/v1", "Lease"),
+}  # fmt: skip
+TOKEN, DELETE = ("authentication.k8s.io/v1", "TokenRequest"), ("v1", "DeleteOptions")
+STRATEGIC = "application/strategic-merge-patch+json"
 
 
 class MemoryApi:
@@ -27,6 +35,8 @@ class MemoryApi:
         #: Service accounts that tokens are given for.
         self.accounts = {"default"}
         self.requests: list[tuple[str, str, Any]] = []
+        #: What an API server that validates strictly would have said of them.
+        self.faults: list[str] = []
         self._version = 0
         self._watchers: list[tuple[str, asyncio.Queue[Json | None]]] = []
         self._up = asyncio.Event()
@@ -124,6 +134,9 @@ class MemoryApi:
         found = OBJECT.fullmatch(path)
         assert found, path
         namespace, kind, name, sub, _ = found.groups()
+        if body is not None:
+            expected = DELETE if method == "DELETE" else TOKEN if sub == "/token" else KINDS[kind]
+            self.faults += _faults(method, body, content_type, expected)
         if sub == "/token":
             return self._token(namespace, name, body["spec"])
         return deepcopy(self._serve(method, kind, namespace or "", name or "", body))
@@ -200,6 +213,26 @@ class MemoryApi:
         while (event := await queue.get()) is not None:
             yield event
         raise ApiError(0, "unexpected EOF")
+
+
+def _faults(method: str, body: Json, content_type: str, expected: tuple[str, str]) -> list[str]:
+    """What is wrong with a request: its form, its kind, fields nobody knows, values of another type."""
+    if content_type != (STRATEGIC if method == "PATCH" else ""):
+        return [f"the body of the request was in an unknown format - {content_type}"]
+    if method != "PATCH" and (body.get("apiVersion"), body.get("kind")) != expected:
+        return [f"{body.get('apiVersion')} {body.get('kind')} is no {expected[1]}"]
+    options = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
+    try:
+        return prune(_without_directives(body), options if expected == DELETE else name_of(*expected))
+    except DecodeError as error:
+        return [str(error)]
+
+
+def _without_directives(value: Any) -> Any:
+    """A copy without what tells a strategic merge how to merge."""
+    if isinstance(value, dict):
+        return {k: _without_directives(v) for k, v in value.items() if not k.startswith("$")}
+    return [_without_directives(item) for item in value] if isinstance(value, list) else value
 
 
 def _merge(target: Json, patch: Json) -> None:

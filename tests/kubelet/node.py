@@ -157,3 +157,4 @@ async def node(
         yield it
     finally:
         await it.stop()
+    assert it.api.faults == [], it.api.faults

@@ -116,7 +116,7 @@ async def test_fact_33_a_pod_that_is_done_is_not_mirrored_again(tmp_path: Path) 
         n.put("web.yaml", manifest(restartPolicy="Never"))
         await n.until(lambda: (n.mirror() or {}).get("status", {}).get("phase") == "Succeeded")
 
-        await n.api.request("DELETE", "/api/v1/namespaces/default/pods/web-node-1", {"gracePeriodSeconds": 0})
+        n.api.user_deletes("web-node-1", force=True)
         await asyncio.sleep(200)
 
         assert n.mirror() is None

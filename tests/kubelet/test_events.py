@@ -20,6 +20,11 @@ from tests.kubelet.virtual_time import virtual
 NAME = "web-node-1"
 
 
+@pytest.fixture(autouse=True)
+def events_are_a_kubelets() -> None:
+    """Most are made up here."""
+
+
 def _web() -> Pod:
     init = [{"name": "first", "image": "busybox:1.36"}]
     return pod_from_file(yaml.safe_dump(manifest(initContainers=init)).encode(), "/web.yaml", "node-1")
