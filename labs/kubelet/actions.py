@@ -215,7 +215,7 @@ def _sidecar(plan: _Plan, index: int, container: Container, last: ContainerState
 
 def _containers(plan: _Plan) -> None:
     """Plan for the ordinary containers; nothing to keep or start means the pod is over."""
-    keep = 0
+    keeps = False
     for container in plan.pod.containers:
         last = plan.status.newest(container.name)
         if last is None or last.state is not State.RUNNING:
@@ -226,13 +226,13 @@ def _containers(plan: _Plan) -> None:
             continue
         message, reason, again = _condemned(plan, container, last)
         if not message:
-            keep += 1
+            keeps = True
             continue
         if again:
             message += ", will be restarted"
             plan.starts.append(container)
         plan.kill(last, message, reason)
-    if not keep and not plan.starts:
+    if not keeps and not plan.starts:
         plan.kill_pod = True
 
 

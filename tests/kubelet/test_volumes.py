@@ -304,3 +304,253 @@ async def test_a_pod_is_launched_although_unmounting_the_old_ones_volume_failed(
         monkeypatch.setattr(HostFs, "is_mount", lambda fs, path: False)
         await n.until(lambda: not folder.exists())
         assert len(n.running()) == 1
+
+
+class _Mounting(HostFs):
+    """A node whose file systems are only noted: path, and size of those in memory."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.mounted: dict[str, int] = {}
+
+    def mount_tmpfs(self, path: str, size: int) -> bool:
+        self.mounted[path] = size
+        return True
+
+    def is_mount(self, path: str) -> bool:
+        return path in self.mounted
+
+    def unmount(self, path: str) -> None:
+        del self.mounted[path]
+
+
+@pytest.fixture
+def mounting(tmp_path: Path) -> tuple[_Mounting, Volumes]:
+    fs = _Mounting(str(tmp_path))
+    return fs, Volumes(fs, "/var/lib/kubelet", "cluster.local", lambda: START, AMOUNTS)
+
+
+DOWNWARD = {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}
+
+
+@pytest.mark.parametrize(
+    ("source", "plugin", "size"),
+    [
+        ({"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}, "empty-dir", 1 << 20),
+        ({"emptyDir": {"medium": "Memory"}}, "empty-dir", 0),
+        ({"emptyDir": {"sizeLimit": "1Mi"}}, "empty-dir", None),
+        ({"downwardAPI": DOWNWARD}, "downward-api", 0),
+        ({"projected": {"sources": [{"downwardAPI": DOWNWARD}]}}, "projected", 0),
+    ],
+)
+def test_volumes_in_memory_have_file_systems_which_go_with_the_pod(
+    mounting: tuple[_Mounting, Volumes], source: dict[str, Any], plugin: str, size: int | None
+) -> None:
+    (fs, volumes), pod = mounting, pod_with(source)
+
+    assert volumes.prepare(pod) == []
+
+    path = f"/var/lib/kubelet/pods/{pod.uid}/volumes/kubernetes.io~{plugin}/v"
+    assert fs.mounted == ({} if size is None else {path: size})
+    assert fs.kind(path) == "dir"
+    assert volumes.is_filled(pod, "v") is (plugin != "empty-dir")
+    assert volumes.known() == [pod.uid]
+    volumes.remove(pod.uid)
+    assert fs.mounted == {}
+    assert volumes.known() == []
+
+
+def test_before_the_first_pod_no_volumes_are_known(mounting: tuple[_Mounting, Volumes]) -> None:
+    _, volumes = mounting
+
+    assert volumes.known() == []
+    volumes.remove("gone")
+
+
+def test_a_pods_directories_are_for_root_and_its_group(disk: Disk) -> None:
+    pod = pod_with({"emptyDir": {}})
+    disk.mount(pod)
+
+    folder = disk.path(f"/var/lib/kubelet/pods/{pod.uid}")
+    for name in ("", "volumes", "plugins", "containers", "containers/main"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o750
+
+
+def test_only_what_a_container_mounts_is_set_up(disk: Disk) -> None:
+    it = manifest(volumes=[{"name": "v", "hostPath": {"path": "/there", "type": "Directory"}}])
+    pod = pod_from_file(json.dumps(it).encode(), "/m/web.yaml", "node-1")
+
+    assert disk.volumes.prepare(pod) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "why", "plugin"),
+    [
+        ({"hostPath": {"path": "/there", "type": "File"}},
+         "hostPath type check failed: /there is not a file", "host-path"),
+        ({"hostPath": {"path": "/etc/hosts/x", "type": "FileOrCreate"}},
+         "open /etc/hosts/x: not a directory", "host-path"),
+        ({"hostPath": {"path": "/etc/hosts/x", "type": "DirectoryOrCreate"}},
+         "/etc/hosts: not a directory", "host-path"),
+        ({"nfs": {"server": "a", "path": "/b"}},
+         'unable to find the plugin for volume "v": no volume plugin matched nfs', "nfs"),
+    ],
+)  # fmt: skip
+def test_a_volume_that_cannot_be_set_up_is_named_with_its_plugin(
+    disk: Disk, source: dict[str, Any], why: str, plugin: str
+) -> None:
+    pod = pod_with(source)
+
+    (failure,) = disk.volumes.prepare(pod)
+
+    assert (str(failure), failure.volume, failure.plugin) == (why, "v", f"kubernetes.io/{plugin}")
+    assert not disk.volumes.is_filled(pod, "v")
+
+
+def test_one_volume_that_fails_does_not_keep_others_from_being_set_up(disk: Disk) -> None:
+    mounts = [{"name": name, "mountPath": f"/{name}"} for name in ("a", "b")]
+    sources = [{"name": "a", "hostPath": {"path": "/no", "type": "File"}}, {"name": "b", "emptyDir": {}}]
+    it = manifest(container={"volumeMounts": mounts}, volumes=sources)
+    pod = pod_from_file(json.dumps(it).encode(), "/m/web.yaml", "node-1")
+
+    assert [failure.volume for failure in disk.volumes.prepare(pod)] == ["a"]
+    assert disk.path(disk.volumes.path_of(pod, pod.volumes[1])).is_dir()
+
+
+def test_a_group_that_cannot_be_given_a_volume_is_told(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: HostFs, path: str, group: int, read_only: bool) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted", path)
+
+    monkeypatch.setattr(HostFs, "give_to_group", refuse)
+    pod = pod_with({"emptyDir": {}}, securityContext={"fsGroup": 5})
+    (failure,) = disk.volumes.prepare(pod)
+
+    path = disk.volumes.path_of(pod, pod.volumes[0])
+    assert str(failure) == f"applyFSGroup failed for vol v: lchown {path}: operation not permitted"
+
+
+@pytest.mark.parametrize(
+    ("source", "read_only"), [({"emptyDir": {}}, False), ({"downwardAPI": DOWNWARD}, True)]
+)
+def test_a_group_may_write_what_the_kubelet_does_not(
+    mounting: tuple[_Mounting, Volumes],
+    monkeypatch: pytest.MonkeyPatch,
+    source: dict[str, Any],
+    read_only: bool,
+) -> None:
+    given: list[tuple[str, int, bool]] = []
+    monkeypatch.setattr(HostFs, "give_to_group", lambda self, *what: given.append(what))
+    (_, volumes), pod = mounting, pod_with(source, securityContext={"fsGroup": 5})
+
+    volumes.prepare(pod)
+
+    assert given == [(volumes.path_of(pod, pod.volumes[0]), 5, read_only)]
+
+
+@pytest.mark.parametrize(
+    ("mount", "why"),
+    [
+        ({"subPathExpr": "$(DIR)/x"}, "couldn't find variable of $(DIR)/x in environment"),
+        ({"subPathExpr": "$(TOP)/x"}, "error SubPath `/top/x` must not be an absolute path"),
+        ({"subPathExpr": "a/$(UP)"}, "unable to provision SubPath `a/..`: must not contain '..'"),
+    ],
+)
+def test_a_sub_path_of_variables_has_to_lead_into_its_volume(
+    disk: Disk, mount: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(VolumeError) as refused:
+        disk.mount(pod_with({"emptyDir": {}}, mount), {"TOP": "/top", "UP": ".."})
+
+    assert str(refused.value) == why
+
+
+def test_a_sub_path_is_made_with_the_mode_of_its_volume_and_taken_as_it_is_where_it_is(disk: Disk) -> None:
+    for name in ("v", "v/there"):
+        disk.path(f"/{name}").mkdir()
+    disk.path("/v/there").chmod(0o700)
+    disk.path("/v").chmod(0o751)
+    disk.path("/v/file").touch()
+    (disk.path("/v") / "link").symlink_to("there")
+    source = {"hostPath": {"path": "/v"}}
+
+    made = {
+        inside: disk.mount(pod_with(source, {"subPath": inside})).host_path
+        for inside in ("there/a b/c", "file", "link", ".")
+    }
+
+    assert made == {"there/a b/c": "/v/there/a b/c", "file": "/v/file", "link": "/v/there", ".": "/v"}
+    for inside, mode in (("there", 0o700), ("there/a b", 0o751), ("there/a b/c", 0o751)):
+        assert stat.S_IMODE((disk.path("/v") / inside).stat().st_mode) == mode
+
+
+def test_a_sub_path_of_the_whole_node_is_within_it(disk: Disk) -> None:
+    assert disk.mount(pod_with({"hostPath": {"path": "/"}}, {"subPath": "etc"})).host_path == "/etc"
+
+
+def test_a_link_to_a_neighbour_of_like_name_leads_out_of_the_volume(disk: Disk) -> None:
+    for name in ("v", "v2"):
+        disk.path(f"/{name}").mkdir()
+    (disk.path("/v") / "out").symlink_to("../v2")
+
+    with pytest.raises(VolumeError) as refused:
+        disk.mount(pod_with({"hostPath": {"path": "/v"}}, {"subPath": "out"}))
+
+    assert str(refused.value) == "error: subpath out is not within volume path /v"
+
+
+@pytest.mark.parametrize(
+    ("source", "mount", "expected"),
+    [
+        ({"hostPath": {"path": "/etc"}}, {}, BoundMount("/etc", "/v", False, "None")),
+        ({"hostPath": {"path": "/etc"}}, {"readOnly": True}, BoundMount("/etc", "/v", True, "None")),
+        ({"hostPath": {"path": "/etc"}}, {"mountPropagation": "HostToContainer"},
+         BoundMount("/etc", "/v", False, "HostToContainer")),
+        ({"hostPath": {"path": "/etc"}}, {"mountPath": "v"}, BoundMount("/etc", "/v", False, "None")),
+    ],
+)  # fmt: skip
+def test_a_mount_is_as_its_container_asks(
+    disk: Disk, source: dict[str, Any], mount: dict[str, Any], expected: BoundMount
+) -> None:
+    assert disk.mount(pod_with(source, mount)) == expected
+
+
+def test_every_container_has_hosts_and_a_file_for_its_last_words(disk: Disk) -> None:
+    pod = pod_with({"emptyDir": {}})
+    disk.volumes.prepare(pod)
+
+    first, second = (disk.volumes.mounts(pod, pod.containers[0], ("10.244.0.5", "fd00::5"), {}) for _ in "ab")
+
+    folder = f"/var/lib/kubelet/pods/{pod.uid}"
+    assert first[1] == BoundMount(f"{folder}/etc-hosts", "/etc/hosts")
+    assert disk.path(first[1].host_path).read_text() == (
+        "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+        "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n"
+        "10.244.0.5\tweb-node-1\nfd00::5\tweb-node-1\n"
+    )
+    (last, again) = (mounts[2] for mounts in (first, second))
+    assert last == BoundMount(last.host_path, "/dev/termination-log")
+    assert last.host_path.rpartition("/")[0] == f"{folder}/containers/main"
+    assert len(last.host_path.rpartition("/")[2]) == 8
+    assert last.host_path != again.host_path
+    assert stat.S_IMODE(disk.path(last.host_path).stat().st_mode) == 0o666
+
+
+def test_a_pod_on_the_nodes_network_has_the_nodes_hosts_and_its_own_aliases(disk: Disk) -> None:
+    aliases = [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}, {"ip": "10.0.0.2"}]
+    pod = pod_with({"emptyDir": {}}, hostNetwork=True, hostAliases=aliases)
+    disk.mount(pod)
+
+    assert disk.path(f"/var/lib/kubelet/pods/{pod.uid}/etc-hosts").read_text() == (
+        "# Kubernetes-managed hosts file (host network).\n127.0.0.1 localhost\n"
+        "\n# Entries added by HostAliases.\n10.0.0.1\ta\tb\n10.0.0.2\n"
+    )
+
+
+def test_a_container_that_brings_its_own_hosts_keeps_them(disk: Disk) -> None:
+    pod = pod_with({"hostPath": {"path": "/etc/hosts"}}, {"mountPath": "/etc/hosts"})
+    disk.volumes.prepare(pod)
+
+    bound = disk.volumes.mounts(pod, pod.containers[0], (), {})
+
+    assert [m.container_path for m in bound] == ["/etc/hosts", "/dev/termination-log"]
+    assert bound[0].host_path == "/etc/hosts"

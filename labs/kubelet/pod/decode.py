@@ -95,7 +95,7 @@ def _float(loader: Any, node: yaml.ScalarNode) -> int | float | str:
 
 def _binary(loader: Any, node: yaml.ScalarNode) -> str:
     try:
-        return base64.b64decode(node.value).decode(errors="replace")
+        return base64.b64decode(re.sub(r"[\r\n]", "", node.value), validate=True).decode(errors="replace")
     except ValueError:
         raise ParseError("yaml: !!binary value contains invalid base64 data") from None
 
