@@ -42,17 +42,17 @@ def log_directory(logs: str, pod: Pod) -> str:
 
 
 def _seccomp(profile: Mapping[str, str] | None) -> api.SecurityProfile:
-    kind = (profile or {}).get("type", "Unconfined")
-    if kind == "RuntimeDefault":
-        return api.SecurityProfile(profile_type=api.SecurityProfile.RuntimeDefault)
-    if kind == "Localhost":
-        path = "/var/lib/kubelet/seccomp/" + (profile or {}).get("localhostProfile", "")
-        return api.SecurityProfile(profile_type=api.SecurityProfile.Localhost, localhost_ref=path)
+    match profile:
+        case {"type": "RuntimeDefault"}:
+            return api.SecurityProfile(profile_type=api.SecurityProfile.RuntimeDefault)
+        case {"type": "Localhost", "localhostProfile": local}:
+            path = f"/var/lib/kubelet/seccomp/{local}"
+            return api.SecurityProfile(profile_type=api.SecurityProfile.Localhost, localhost_ref=path)
     return api.SecurityProfile(profile_type=api.SecurityProfile.Unconfined)
 
 
 def _namespaces(pod: Pod) -> api.NamespaceOption:
-    shared = pod.object["spec"].get("shareProcessNamespace", False)
+    shared = pod.object["spec"].get("shareProcessNamespace")
     return api.NamespaceOption(
         network=api.NODE if pod.host_network else api.POD,
         pid=api.NODE if pod.host_pid else api.POD if shared else api.CONTAINER,
@@ -85,7 +85,7 @@ def sandbox_config(
     security = api.LinuxSandboxSecurityContext(
         namespace_options=_namespaces(pod),
         seccomp=_seccomp({"type": "RuntimeDefault"}),
-        privileged=any(c.security.get("privileged", False) for c in pod.all_containers),
+        privileged=any(c.security.get("privileged") for c in pod.all_containers),
         supplemental_groups=_groups(pod),
     )
     if "runAsUser" in pod.security:
@@ -151,9 +151,9 @@ def _security(
         )
         if "capabilities" in own
         else None,
-        privileged=own.get("privileged", False),
+        privileged=bool(own.get("privileged")),
         namespace_options=_namespaces(pod),
-        readonly_rootfs=own.get("readOnlyRootFilesystem", False),
+        readonly_rootfs=bool(own.get("readOnlyRootFilesystem")),
         supplemental_groups=_groups(pod),
         no_new_privs=own.get("allowPrivilegeEscalation") is False,
         masked_paths=() if visible else MASKED_PATHS,

@@ -48,6 +48,8 @@ class MemoryRuntime:
         self.containers: dict[str, _Container] = {}
         self.calls: list[tuple[str, str]] = []
         self.down = False
+        #: What calls fail with.
+        self.failing: dict[str, CriError] = {}
         self.network_ready = True
         #: What commands print: on stdout, and on stderr.
         self.printed = (b"", b"")
@@ -66,6 +68,8 @@ class MemoryRuntime:
         self.calls.append((call, about))
         if self.down:
             raise CriError("Unavailable", "connection error: desc = transport: connection refused")
+        if call in self.failing:
+            raise self.failing[call]
 
     def _tell(self, sandbox: str) -> None:
         if sandbox in self.sandboxes:

@@ -1,4 +1,4 @@
-"""What the runtime is told of a pod and its containers, field by field (`labels.go`, `security_context.go`)."""
+"""What the runtime is told of a pod and its containers, field by field."""
 
 import json
 from typing import Any
@@ -59,7 +59,8 @@ def test_a_sandbox_is_told_whose_it_is_and_what_its_containers_share() -> None:
         containers=[
             {"name": "a", "image": "b:1", "resources": {"limits": {"cpu": "1", "memory": "1Mi"}},
              "ports": [{"containerPort": 80}, {"containerPort": 53, "hostPort": 54, "protocol": "UDP"}]},
-            {"name": "b", "image": "b:1", "ports": [{"containerPort": 9, "hostIP": "::1", "protocol": "SCTP"}]},
+            {"name": "b", "image": "b:1",
+             "ports": [{"containerPort": 9, "hostIP": "::1", "protocol": "SCTP"}]},
         ],
         securityContext={"sysctls": [{"name": "net.a", "value": "1"}, {"name": "net.b", "value": ""}]},
     )  # fmt: skip
@@ -197,8 +198,8 @@ def test_a_container_is_told_what_runs_in_it_and_what_the_kubelet_reads_back() -
             "io.kubernetes.container.terminationMessagePolicy": "FallbackToLogsOnError",
             "io.kubernetes.pod.terminationGracePeriod": "9",
             "io.kubernetes.container.preStopHandler": '{"exec":{"command":["true"]}}',
-            "io.kubernetes.container.ports": '[{"name":"web","hostPort":81,"containerPort":80,"protocol":"TCP",'
-            '"hostIP":"::1"},{"containerPort":53,"protocol":"UDP"}]',
+            "io.kubernetes.container.ports": '[{"name":"web","hostPort":81,"containerPort":80,'
+            '"protocol":"TCP","hostIP":"::1"},{"containerPort":53,"protocol":"UDP"}]',
         },
         "logPath": "main/3.log",
         "stdin": True,
@@ -314,7 +315,8 @@ def test_an_apparmor_profile_is_the_containers_or_the_pods(
         ({"runAsNonRoot": True}, Image("x"), "container has runAsNonRoot and image will run as root"),
         ({"runAsNonRoot": True}, Image("x", 0, "web"),
          "container has runAsNonRoot and image has non-numeric user (web), cannot verify user is non-root"),
-        ({"runAsNonRoot": True, "runAsUser": 0}, Image("x", 5), "container's runAsUser breaks non-root policy"),
+        ({"runAsNonRoot": True, "runAsUser": 0}, Image("x", 5),
+         "container's runAsUser breaks non-root policy"),
         ({"runAsNonRoot": True, "runAsUser": 5}, Image("x"), ""),
         ({"runAsNonRoot": True, "runAsUser": 5}, Image("x", 0, "web"), ""),
         ({"runAsNonRoot": True}, Image("x", 5), ""),

@@ -139,13 +139,15 @@ class _Health(grpc.GenericRpcHandler):
     def __init__(self, status: int) -> None:
         self._status = status
         self.asked: list[bytes] = []
+        self.agent = ""
 
     def service(self, details: Any) -> Any:
         if details.method != "/grpc.health.v1.Health/Check":
             return None
 
-        async def check(request: bytes, _: Any) -> bytes:
+        async def check(request: bytes, context: Any) -> bytes:
             self.asked.append(request)
+            self.agent = dict(context.invocation_metadata())["user-agent"]
             return bytes([8, self._status]) if self._status else b""
 
         return grpc.unary_unary_rpc_method_handler(check)
@@ -168,6 +170,7 @@ def test_a_grpc_service_tells_its_health(status: int, expected: tuple[bool, str]
         result = await one(Grpc(port, "web"))
         await server.stop(None)
         assert health.asked == [b"\x0a\x03web"]
+        assert health.agent.startswith("kube-probe/1.36 ")
         return result
 
     assert asyncio.run(check()) == expected

@@ -422,3 +422,98 @@ def test_a_pods_resources_are_summed_over_its_containers() -> None:
     requests = {"cpu": "1500m", "memory": "1Gi"}
     assert found["resources"] == {"limits": {"memory": "1Gi"}, "requests": requests}
     assert found["allocatedResources"] == requests
+
+
+def test_a_container_that_has_been_made_and_not_started_waits() -> None:
+    assert first(made(pod_of(), container(state=State.CREATED)))["state"] == {"waiting": {}}
+
+
+@pytest.mark.parametrize("later", [container(), container(state=State.CREATED)])
+def test_an_init_container_that_is_gone_when_others_are_there_has_ended_well(later: ContainerState) -> None:
+    pod = pod_of(initContainers=[{"name": "one", "image": "b:1"}])
+
+    (entry,) = made(pod, later)["initContainerStatuses"]
+
+    assert (entry["ready"], entry["started"], entry["restartCount"]) == (True, False, 0)
+    assert entry["state"] == {
+        "terminated": {
+            "exitCode": 0,
+            "finishedAt": None,
+            "message": "Unable to get init container status from container runtime and pod has been "
+            "initialized, treat it as exited normally",
+            "reason": "Completed",
+            "startedAt": None,
+        }
+    }
+
+
+def test_a_sidecar_that_is_gone_is_to_come_back() -> None:
+    pod = pod_of(initContainers=[{"name": "side", "image": "b:1", "restartPolicy": "Always"}])
+
+    (entry,) = made(pod, container())["initContainerStatuses"]
+
+    assert entry["state"] == {"waiting": {"reason": "PodInitializing"}}
+    assert entry["ready"] is False
+
+
+@pytest.mark.parametrize(("code", "ready"), [(0, True), (1, False)])
+def test_an_init_container_that_was_seen_to_end_stays_as_it_ended(code: int, ready: bool) -> None:
+    pod = pod_of(initContainers=[{"name": "one", "image": "b:1"}])
+    ended = {"terminated": {"exitCode": code, "reason": "Whatever"}}
+    before = {"initContainerStatuses": [{"name": "one", "state": ended, "lastState": {}, "restartCount": 2}]}
+
+    (entry,) = made(pod, container(), inputs=replace(INPUTS, previous=before))["initContainerStatuses"]
+
+    assert (entry["state"], entry["ready"], entry["restartCount"]) == (ended, ready, 2)
+
+
+def test_an_init_container_is_ready_when_it_has_ended_well_and_only_then() -> None:
+    pod = pod_of(initContainers=[{"name": "one", "image": "b:1"}])
+
+    for state, code, ready in (
+        (State.RUNNING, 0, False), (State.EXITED, 0, True), (State.EXITED, 1, False),
+        (State.CREATED, 0, False),
+    ):  # fmt: skip
+        (entry,) = made(pod, container("one", state, exit_code=code))["initContainerStatuses"]
+        assert entry["ready"] is ready
+
+
+def test_an_init_container_that_cannot_be_started_waits_unless_it_is_done() -> None:
+    pod = pod_of(initContainers=[{"name": "one", "image": "b:1"}])
+    inputs = replace(INPUTS, reasons={"one": ("CrashLoopBackOff", "back-off")})
+
+    for code, state in ((1, "waiting"), (0, "terminated")):
+        last = container("one", State.EXITED, exit_code=code)
+        (entry,) = made(pod, last, inputs=inputs)["initContainerStatuses"]
+        assert list(entry["state"]) == [state]
+
+
+def test_what_was_said_of_a_pod_that_is_not_over_is_said_on_while_it_runs() -> None:
+    done = {"phase": "Failed", "reason": "New", "message": "new", "startTime": AT}
+
+    assert still_running(done, {"phase": "Running", "reason": "Old"}) == {
+        "phase": "Running", "reason": "Old", "startTime": AT,
+    }  # fmt: skip
+    assert still_running(done, {"message": "old"}) == {"phase": "Pending", "message": "old", "startTime": AT}
+    assert still_running(done, {"phase": "Succeeded"}) == done
+    assert still_running({"phase": "Running"}, {"phase": "Pending"}) == {"phase": "Running"}
+
+
+def test_the_first_init_container_had_its_turn_although_nothing_of_it_was_seen() -> None:
+    entry = {"name": "one", "state": {"waiting": {}}, "lastState": {}}
+    status = {"phase": "Failed", "initContainerStatuses": [entry, {**entry, "name": "two"}]}
+
+    one, two = concluded(pod_of(), status)["initContainerStatuses"]
+
+    assert one["state"]["terminated"]["reason"] == "ContainerStatusUnknown"
+    assert two["state"] == {"waiting": {}}
+
+
+def test_an_init_container_that_waits_to_be_tried_again_has_had_its_turn() -> None:
+    entry = {"name": "one", "state": {"waiting": {}}, "lastState": {}}
+    again = {**entry, "name": "two", "lastState": {"terminated": {"exitCode": 1}}}
+    status = {"phase": "Failed", "initContainerStatuses": [entry, again, {**entry, "name": "three"}]}
+
+    shown = concluded(pod_of(), status)["initContainerStatuses"]
+
+    assert ["terminated" in e["state"] for e in shown] == [True, True, False]

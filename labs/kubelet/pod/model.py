@@ -24,8 +24,8 @@ class HttpGet:
 
     @classmethod
     def of(cls, action: Mapping[str, Any]) -> Self:
-        headers = tuple((h.get("name", ""), h.get("value", "")) for h in action.get("httpHeaders", ()))
-        return cls(action["path"], action.get("port", 0), action["scheme"], action.get("host", ""), headers)
+        headers = tuple((h["name"], h.get("value", "")) for h in action.get("httpHeaders", ()))
+        return cls(action["path"], action["port"], action["scheme"], action.get("host", ""), headers)
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def action_of(handler: Mapping[str, Any]) -> Action | None:
     if "exec" in handler:
         return Exec(tuple(handler["exec"].get("command", ())))
     if "tcpSocket" in handler:
-        return TcpSocket(handler["tcpSocket"].get("port", 0), handler["tcpSocket"].get("host", ""))
+        return TcpSocket(handler["tcpSocket"]["port"], handler["tcpSocket"].get("host", ""))
     if "grpc" in handler:
-        return Grpc(handler["grpc"].get("port", 0), handler["grpc"].get("service", ""))
+        return Grpc(handler["grpc"]["port"], handler["grpc"]["service"])
     if "sleep" in handler:
         return Sleep(handler["sleep"].get("seconds", 0))
     return None
@@ -142,7 +142,7 @@ class Container:
         hooks = c.get("lifecycle", {})
         return cls(
             c["name"],
-            c.get("image", ""),
+            c["image"],
             c["imagePullPolicy"],
             tuple(c.get("command", ())),
             tuple(c.get("args", ())),
@@ -150,8 +150,8 @@ class Container:
             tuple(
                 Mount(
                     m["name"],
-                    m.get("mountPath", ""),
-                    m.get("readOnly", False),
+                    m["mountPath"],
+                    bool(m.get("readOnly")),
                     m.get("subPath", ""),
                     m.get("subPathExpr", ""),
                     m.get("mountPropagation", "None"),
@@ -171,10 +171,10 @@ class Container:
             tuple(c.get("ports", ())),
             c["resources"],
             c.get("securityContext", {}),
-            c.get("tty", False),
-            c.get("stdin", False),
-            c.get("stdinOnce", False),
-            container_hash(c["name"], c.get("image", "")),
+            bool(c.get("tty")),
+            bool(c.get("stdin")),
+            bool(c.get("stdinOnce")),
+            container_hash(c["name"], c["image"]),
         )
 
     @property
@@ -237,9 +237,9 @@ class Pod:
             tuple(map(Volume.of, spec.get("volumes", ()))),
             spec["restartPolicy"],
             spec["terminationGracePeriodSeconds"],
-            spec.get("hostNetwork", False),
-            spec.get("hostPID", False),
-            spec.get("hostIPC", False),
+            bool(spec.get("hostNetwork")),
+            bool(spec.get("hostPID")),
+            bool(spec.get("hostIPC")),
             spec.get("hostname", ""),
             spec["dnsPolicy"],
             spec["securityContext"],
