@@ -1,6 +1,7 @@
 """A pod the runtime runs and no source asks for, seen through the runtime's eyes alone."""
 
 from labs.kubelet.pleg import RuntimePod
+from labs.kubelet.pod.defaults import set_defaults
 from labs.kubelet.pod.model import Pod
 
 GRACE = 1
@@ -8,15 +9,7 @@ GRACE = 1
 
 def orphan(seen: RuntimePod) -> Pod:
     """Enough of a Pod to stop it; the grace period is the shortest, as for a pod whose spec is lost."""
-    return Pod.of(
-        {
-            "metadata": {"name": seen.name, "namespace": seen.namespace, "uid": seen.uid},
-            "spec": {
-                "containers": [],
-                "restartPolicy": "Never",
-                "terminationGracePeriodSeconds": GRACE,
-                "dnsPolicy": "Default",
-                "securityContext": {},
-            },
-        }
-    )
+    metadata = {"name": seen.name, "namespace": seen.namespace, "uid": seen.uid}
+    pod = {"metadata": metadata, "spec": {"containers": [], "terminationGracePeriodSeconds": GRACE}}
+    set_defaults(pod)
+    return Pod.of(pod)
