@@ -47,11 +47,11 @@ def ceilings(pod: Pod, allocatable: Mapping[str, str]) -> dict[str, str]:
 
 def resource_value(container: Container, reference: Mapping[str, Any], most: Mapping[str, str]) -> str:
     """`limits.cpu` and its like, divided and rounded up; a limit that is not set is that of `ceilings`."""
-    kind, _, name = str(reference.get("resource", "")).partition(".")
+    kind, _, name = str(reference["resource"]).partition(".")
     amount = container.resources.get(kind, {}).get(name, "0")
     if kind == "limits" and not quantity_value(amount):
         amount = most.get(name, "0")
-    divisor = str(reference.get("divisor") or "1")
+    divisor = reference["divisor"]
     if divisor == "0":
         divisor = "1"
     if name == "cpu":
@@ -69,11 +69,9 @@ def downward_files(
         if "fieldRef" in item:
             text = field_value(pod, item["fieldRef"]["fieldPath"], {})
             files[item["path"]] = File(text.encode(), own)
-        elif "resourceFieldRef" in item:
-            container = pod.container(item["resourceFieldRef"].get("containerName", ""))
-            if container:
-                text = resource_value(container, item["resourceFieldRef"], ceilings(pod, allocatable))
-                files[item["path"]] = File(text.encode(), own)
+        elif container := pod.container(item["resourceFieldRef"]["containerName"]):
+            text = resource_value(container, item["resourceFieldRef"], ceilings(pod, allocatable))
+            files[item["path"]] = File(text.encode(), own)
     return files
 
 
@@ -113,7 +111,7 @@ def _one_of(pod: Pod, source: Mapping[str, Any], objects: Objects) -> str | None
     for kind, _, one, called in _ORIGINS:
         if one in source:
             selector = source[one]
-            optional, key = selector.get("optional", False), selector.get("key", "")
+            optional, key = selector.get("optional", False), selector["key"]
             content = objects.content(Reference(kind, selector.get("name", "")), optional)
             if key in content:
                 return _text(content[key])

@@ -115,6 +115,40 @@ def test_last_words_are_the_end_of_the_termination_log(tmp_path: Path) -> None:
     assert ended(tmp_path, words=b"x" * 5000 + b"end") == "x" * 4093 + "end"
 
 
+def test_last_words_that_are_no_text_are_shown_as_far_as_they_are(tmp_path: Path) -> None:
+    assert ended(tmp_path, words=b"a\xff") == "a\ufffd"
+    assert (
+        ended(tmp_path, "FallbackToLogsOnError", log=b"2026-11-23T17:55:13Z stdout F a\xff\n") == "a\ufffd\n"
+    )
+
+
+def test_a_directory_in_place_of_the_last_words_or_of_the_log_is_told(tmp_path: Path) -> None:
+    for name in ("term", "1.log"):
+        (tmp_path / name).mkdir()
+    container = ContainerState(
+        "c",
+        "main",
+        State.EXITED,
+        "",
+        "",
+        "",
+        0,
+        EPOCH,
+        EPOCH,
+        EPOCH,
+        1,
+        "Error",
+        "",
+        "/term",
+        "File",
+        "/1.log",
+    )
+
+    said = termination_message(HostFs(str(tmp_path)), container)
+
+    assert said == "Error on reading termination log /term: open /term: is a directory"
+
+
 def test_without_last_words_the_log_speaks_if_the_policy_says_so(tmp_path: Path) -> None:
     log = logged("one", "two")
 

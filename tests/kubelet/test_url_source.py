@@ -13,7 +13,7 @@ from labs.kubelet.flags import config_fields, parse
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import pods_from_url
 from labs.kubelet.pod.model import Pod
-from labs.kubelet.sources.http import Answer, FetchError, UrlSource, fetcher
+from labs.kubelet.sources.http import Answer, FetchError, UrlSource, _why, fetcher
 from tests.kubelet.node import manifest, node
 from tests.kubelet.virtual_time import virtual
 
@@ -202,6 +202,14 @@ def test_fact_53_nobody_who_listens_is_told_in_gos_words() -> None:
 
     why = f"dial tcp 127.0.0.1:{port}: connect: connection refused"
     assert said == f'Get "http://127.0.0.1:{port}/pods": {why}'
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [("http://h/pods", "h:80"), ("https://h/pods", "h:443"), ("https://h:8443/pods", "h:8443")],
+)
+def test_fact_53_without_a_port_the_schemes_own_is_dialled(url: str, address: str) -> None:
+    assert _why(ConnectionRefusedError(), url) == f"dial tcp {address}: connect: connection refused"
 
 
 def test_fact_53_a_server_that_hangs_up_is_told() -> None:
