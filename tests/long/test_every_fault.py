@@ -48,8 +48,19 @@ class Fault:
     #: Lines of the new container's log and of the kubelet's journal have these in them.
     log: tuple[str, ...] = ()
     journal: tuple[str, ...] = (BACK_OFF,)
-    #: The status with which the new container ends; None: it keeps running; "": there is no new container.
-    status: int | str | None = 1
+    #: Messages of the node's events.
+    events: tuple[str, ...] = ()
+    #: The status with which the new container ends; ANY: whichever; NEVER: it keeps running; ABSENT: there
+    #: is no new container.
+    status: int | str = 1
+    #: Changes the manifest's text.
+    spoil: Callable[[str], str] = str
+    #: Shell that runs while the component is away, before its broken manifest comes; and before its good one.
+    damage: str = ""
+    mend: str = ""
+
+
+ANY, NEVER, ABSENT = "any", "never", "absent"
 
 
 def container(pod: Pod) -> dict[str, Any]:
@@ -96,6 +107,20 @@ def _command(pod: Pod, word: str) -> None:
     container(pod)["command"][0] = word
 
 
+def _nothing(pod: Pod, word: str) -> None:
+    pass
+
+
+def _again(pod: Pod, word: str) -> None:
+    pod["metadata"].setdefault("annotations", {})["again"] = "1"
+
+
+def _liveness_port(pod: Pod, word: str) -> None:
+    probe = container(pod)["livenessProbe"]
+    probe |= {"failureThreshold": 2, "periodSeconds": 2}
+    probe["httpGet"]["port"] = int(f"6{word}")
+
+
 def _certificates_elsewhere(pod: Pod, word: str) -> None:
     for volume in pod["spec"]["volumes"]:
         if volume["hostPath"]["path"] == PKI:
@@ -123,6 +148,11 @@ encrypt = both(flag("encryption-provider-config", ENCRYPTION), mounted(ENCRYPTIO
 webhook = both(
     flag("enable-admission-plugins", "NodeRestriction,ImagePolicyWebhook"),
     flag("admission-control-config-file", "/etc/kubernetes/{}.yaml"),
+)
+
+GARBAGE = (
+    "cp -a /var/lib/etcd /var/lib/etcd.good && "
+    "head -c 65536 /dev/urandom | dd of=/var/lib/etcd/member/snap/db conv=notrunc 2>/dev/null"
 )
 
 FAULTS = {
@@ -216,9 +246,9 @@ FAULTS = {
         _kind,
         "PoD",
         journal=(r"no kind \"{}\" is registered for version \"v1\" in scheme",),
-        status="",
+        status=ABSENT,
     ),
-    "tag of the image": Fault(API, _image, "v1.36.99", journal=("with ErrImagePull", ":{}"), status=""),
+    "tag of the image": Fault(API, _image, "v1.36.99", journal=("with ErrImagePull", ":{}"), status=ABSENT),
     "command": Fault(
         API, _command, "kube-apiservr", journal=(r"{}\\\": executable file not found in $PATH",), status=128
     ),
@@ -227,7 +257,38 @@ FAULTS = {
         mounted("/etc/kubernetes/{}.yaml"),
         "absent",
         journal=("hostPath type check failed: /etc/kubernetes/{}.yaml is not a file",),
-        status="",
+        status=ABSENT,
+    ),
+    "a tab": Fault(
+        API,
+        _nothing,
+        spoil=lambda text: text.replace("    - kube-apiserver\n", "    - kube-apiserver\n\t- --x\n", 1),
+        journal=("found a tab character that violates indentation), please check config file",),
+        status=ABSENT,
+    ),
+    "port of the liveness probe": Fault(
+        API,
+        _liveness_port,
+        "444",
+        journal=(),
+        events=("Liveness probe failed: Get ", ':6{}/livez": dial tcp ', ":6{}: connect: connection refused"),
+        status=ANY,
+    ),
+    "nobody anonymous": Fault(
+        API,
+        flag("anonymous-auth", "false"),
+        journal=(),
+        events=("probe failed: HTTP probe failed with statuscode: 401",),
+        status=ANY,
+    ),
+    "etcd's database of garbage": Fault(
+        ETCD,
+        _again,
+        damage=GARBAGE,
+        mend="rm -rf /var/lib/etcd; mv /var/lib/etcd.good /var/lib/etcd",
+        log=("mvcc/backend.newBackend(",),
+        journal=(),
+        status=2,
     ),
     "certificates' directory": Fault(
         API,
@@ -235,7 +296,7 @@ FAULTS = {
         "i",
         log=(f"failed to parse service-account-issuer-key-file: open {PKI}/sa.key: no such file",),
     ),
-    "etcd's data elsewhere": Fault(ETCD, _data_elsewhere, "new", journal=(), status=None),
+    "etcd's data elsewhere": Fault(ETCD, _data_elsewhere, "new", journal=(), status=NEVER),
     "etcd's unknown flag": Fault(
         ETCD, flag("{}", "1"), "wibble", log=("flag provided but not defined: -{}",), journal=(), status=2
     ),
@@ -293,13 +354,17 @@ def test_a_fault_shows_where_a_real_node_shows_it_and_is_mended(node: Node, name
         pytest.skip("nothing to choose in this one")
     word = fault.word or ""
     if chosen == "random":
-        alphabet = "456789" if fault.word == "378" else string.ascii_lowercase
-        word = "".join(random.choices(alphabet, k=3 if fault.word == "378" else 12))
+        number = word.isdigit()
+        word = "".join(random.choices("456789" if number else string.ascii_lowercase, k=3 if number else 12))
     until(node.is_well, True, PATIENCE)
     component, old = fault.component, set(node.containers(fault.component))
     pod = yaml.safe_load(node.good[component])
     fault.change(pod, word)
-    broken = yaml.safe_dump(pod, sort_keys=False, width=10**6).replace("--{}=", f"--{word}=")
+    broken = fault.spoil(yaml.safe_dump(pod, sort_keys=False, width=10**6).replace("--{}=", f"--{word}="))
+    if fault.damage:
+        node.shell(f"rm {MANIFESTS}/{component}.yaml")
+        until(lambda: "CONTAINER_RUNNING" in node.containers(component).values(), False, PATIENCE)
+        node.shell(fault.damage)
     for path, content in fault.files.items():
         node.write(path.replace("{}", word), content.replace("{}", word))
     since = node.shell("date +%s").strip()
@@ -315,7 +380,13 @@ def test_a_fault_shows_where_a_real_node_shows_it_and_is_mended(node: Node, name
     def lacking() -> list[str]:
         journal = node.shell(f"journalctl -u kubelet -o cat --since @{since}")
         log = node.log(component)
-        told = [(line, log) for line in fault.log] + [(line, journal) for line in fault.journal]
+        listing = "kubectl get events -n kube-system -o custom-columns=MESSAGE:.message"
+        events = node.shell(listing) if fault.events else ""
+        told = [
+            *((line, log) for line in fault.log),
+            *((line, journal) for line in fault.journal),
+            *((line, events) for line in fault.events),
+        ]
         return [
             line
             for line, text in told
@@ -324,13 +395,19 @@ def test_a_fault_shows_where_a_real_node_shows_it_and_is_mended(node: Node, name
 
     until(stopped, True, PATIENCE)
     until(lacking, [], PATIENCE)
-    if fault.status == "":
+    if fault.status == ABSENT:
         assert new() == set()
-    elif fault.status is None:
+    elif fault.status == NEVER:
         until(lambda: bool(new()), True, PATIENCE)
+    elif fault.status == ANY:
+        until(lambda: any(node.status(each) is not None for each in new()), True, PATIENCE)
     else:
         until(lambda: fault.status in {node.status(each) for each in new()}, True, PATIENCE)
 
+    if fault.mend:
+        node.shell(f"rm {MANIFESTS}/{component}.yaml")
+        until(lambda: "CONTAINER_RUNNING" in node.containers(component).values(), False, PATIENCE)
+        node.shell(fault.mend)
     for path in fault.files:
         node.shell(f"rm -f {path.replace('{}', word)}")
     node.write(f"{MANIFESTS}/{component}.yaml", node.good[component])
