@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -30,6 +31,31 @@ def load(data: bytes, *, timestamps: bool = True) -> Any:
         raise YAMLError(f"yaml: {error}") from None
     finally:
         loader.dispose()
+
+
+def repeated_keys(data: bytes) -> list[str]:
+    """What the strict reader says of each key that a mapping of the first document has twice."""
+    loader = _loader(timestamps=True)(data.decode())
+    try:
+        return list(_repeated(loader.get_node())) if loader.check_node() else []
+    finally:
+        loader.dispose()
+
+
+def _repeated(node: Any) -> Iterator[str]:
+    import yaml
+
+    if isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            yield from _repeated(each)
+    elif isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield f'line {key.start_mark.line + 1}: key "{key.value}" already set in map'
+            elif isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+            yield from _repeated(value)
 
 
 @cache

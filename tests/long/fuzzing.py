@@ -131,7 +131,7 @@ class Witness:
 
     # -- HTTP
     def _exchange(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
-        connection = self._connection or self.plane.connection()
+        connection = self._connection or self.plane.connection("super-admin")
         self._connection = None
         connection.request(method, target, body or None, headers)
         response = connection.getresponse()

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from labs.controlplane import goyaml, pem
+from labs.controlplane.configfile import ConfigError, Format, compact, unknown_fields
 from labs.controlplane.serverflags import aggregate
 
-from .configfile import ConfigError, Format, compact, unknown_fields
 from .options import Fatal, InvalidOptions
 
 _FORMAT = Format(

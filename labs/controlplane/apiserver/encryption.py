@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from labs.controlplane import pem
+from labs.controlplane.configfile import ConfigError, Format, compact, invalid, unknown_fields
 from labs.controlplane.flagvalues import duration
 from labs.controlplane.serverflags import aggregate
 
-from .configfile import ConfigError, Format, compact, invalid, unknown_fields
 from .options import InvalidOptions
 
 _FORMAT = Format(

@@ -1,39 +1,20 @@
-"""`--config`: a KubeSchedulerConfiguration, read strictly (`kubescheduler.config.k8s.io/v1`)."""
+"""What the scheduler is configured with: its flags, or the file that `--config` names."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
-
-import yaml
 
 from labs.controlplane.client import Election
 from labs.controlplane.component import StartError
 from labs.controlplane.flags import Flags
 from labs.controlplane.flagvalues import duration
 
-from .plugins import FILTERS
+from . import configfile
+from .plugins import FILTERS, registry
 
 Object = dict[str, Any]
-GROUP = "kubescheduler.config.k8s.io"
 DEFAULT_SCHEDULER = "default-scheduler"
-
-_CLIENT = frozenset(("kubeconfig", "acceptContentTypes", "contentType", "qps", "burst"))
-_ELECTION = frozenset(
-    (
-        *("leaderElect", "leaseDuration", "renewDeadline", "retryPeriod"),
-        *("resourceLock", "resourceName", "resourceNamespace"),
-    )
-)
-_TOP = frozenset(
-    (
-        *("apiVersion", "kind", "parallelism", "leaderElection", "clientConnection", "enableProfiling"),
-        *("enableContentionProfiling", "percentageOfNodesToScore", "podInitialBackoffSeconds"),
-        *("podMaxBackoffSeconds", "profiles", "extenders", "delayCacheUntilActive"),
-    )
-)
-_PROFILE = frozenset(("schedulerName", "percentageOfNodesToScore", "plugins", "pluginConfig"))
 
 
 @dataclass(frozen=True)
@@ -64,7 +45,7 @@ class Configuration:
     def of(cls, flags: Flags) -> Configuration:
         """From the flags, or, where there is a file, from it alone. Raises `StartError`."""
         if path := flags.text("config"):
-            return _read(path)
+            return cls.read(path)
         return cls(
             flags.text("kubeconfig"),
             flags.switch("leader-elect"),
@@ -73,6 +54,30 @@ class Configuration:
             flags.text("leader-elect-retry-period"),
             flags.text("leader-elect-resource-name"),
             flags.text("leader-elect-resource-namespace"),
+        )
+
+    @classmethod
+    def read(cls, path: str) -> Configuration:
+        """From a file. Raises `StartError`."""
+        document = configfile.read(path)
+        election, client = document["leaderElection"], document.get("clientConnection", {})
+        if not client.get("kubeconfig"):
+            raise StartError(
+                "invalid configuration: no configuration has been provided, "
+                "try setting KUBERNETES_MASTER environment variable"
+            )
+        return cls(
+            client["kubeconfig"],
+            election["leaderElect"],
+            election["leaseDuration"],
+            election["renewDeadline"],
+            election["retryPeriod"],
+            election["resourceName"],
+            election["resourceNamespace"],
+            document["parallelism"],
+            document["podInitialBackoffSeconds"],
+            document["podMaxBackoffSeconds"],
+            tuple(map(_profile, document.get("profiles") or [{}])),
         )
 
     def election(self, identity: str) -> Election:
@@ -90,7 +95,7 @@ class Configuration:
         """The configuration as `/configz` shows it."""
         return {
             "kind": "KubeSchedulerConfiguration",
-            "apiVersion": f"{GROUP}/v1",
+            "apiVersion": configfile.VERSION,
             "parallelism": self.parallelism,
             "leaderElection": {
                 "leaderElect": self.leader_elect,
@@ -108,76 +113,9 @@ class Configuration:
         }
 
 
-def _read(path: str) -> Configuration:
-    try:
-        text = Path(path).read_text()
-    except OSError as error:
-        raise StartError(f"open {path}: {(error.strerror or '').lower()}") from None
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        raise StartError(f"yaml: {where}{getattr(error, 'problem', error)}") from None
-    if not isinstance(document, dict) or not document.get("kind"):
-        raise StartError(f"Object 'Kind' is missing in '{text}'")
-    kind, version = document["kind"], document.get("apiVersion", "")
-    if (kind, version) != ("KubeSchedulerConfiguration", f"{GROUP}/v1"):
-        raise StartError(
-            f'no kind "{kind}" is registered for version "{version}" in scheme '
-            '"k8s.io/kubernetes/pkg/scheduler/apis/config/scheme/scheme.go:29"'
-        )
-    _refuse_unknown("", document, _TOP)
-    client, election = document.get("clientConnection") or {}, document.get("leaderElection") or {}
-    _refuse_unknown("clientConnection.", client, _CLIENT)
-    _refuse_unknown("leaderElection.", election, _ELECTION)
-    profiles = tuple(_profile(index, each) for index, each in enumerate(document.get("profiles") or [{}]))
-    base = Configuration()
-    found = replace(
-        base,
-        kubeconfig=client.get("kubeconfig", ""),
-        leader_elect=election.get("leaderElect", True),
-        lease_duration=election.get("leaseDuration", base.lease_duration),
-        renew_deadline=election.get("renewDeadline", base.renew_deadline),
-        retry_period=election.get("retryPeriod", base.retry_period),
-        resource_name=election.get("resourceName", base.resource_name),
-        resource_namespace=election.get("resourceNamespace", base.resource_namespace),
-        parallelism=document.get("parallelism", base.parallelism),
-        first_backoff=document.get("podInitialBackoffSeconds", base.first_backoff),
-        longest_backoff=document.get("podMaxBackoffSeconds", base.longest_backoff),
-        profiles=profiles,
-    )
-    _validate(found)
-    return found
-
-
-def _profile(index: int, profile: Object) -> Profile:
-    _refuse_unknown(f"profiles[{index}].", profile, _PROFILE)
-    plugins = profile.get("plugins") or {}
-    off = {
-        str(plugin.get("name"))
-        for point in ("filter", "multiPoint")
-        for plugin in (plugins.get(point) or {}).get("disabled") or ()
-    }
-    known = {each.name for each in FILTERS}
-    return Profile(profile.get("schedulerName", DEFAULT_SCHEDULER), frozenset(known if "*" in off else off))
-
-
-def _refuse_unknown(prefix: str, section: Object, known: frozenset[str]) -> None:
-    unknown = [f'unknown field "{prefix}{name}"' for name in section if name not in known]
-    if unknown:
-        raise StartError(f"strict decoding error: {', '.join(unknown)}")
-
-
-def _validate(configuration: Configuration) -> None:
-    faults = []
-    if configuration.parallelism <= 0:
-        value = f"Invalid value: {configuration.parallelism}"
-        faults.append(f"parallelism: {value}: should be an integer value greater than zero")
-    for text in (configuration.lease_duration, configuration.renew_deadline, configuration.retry_period):
-        try:
-            duration(str(text))
-        except ValueError as error:
-            faults.append(str(error))
-    if faults:
-        raise StartError(faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]")
+def _profile(profile: Object) -> Profile:
+    name, plugins = profile.get("schedulerName", DEFAULT_SCHEDULER), profile.get("plugins", {})
+    if why := registry.fault(name, plugins):
+        raise StartError(f"initializing profiles: creating profile for scheduler name {name}: {why}")
+    filters = registry.enabled(plugins, "filter")
+    return Profile(name, frozenset(each.name for each in FILTERS if each.name not in filters))

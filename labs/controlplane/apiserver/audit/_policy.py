@@ -14,9 +14,9 @@ from enum import IntEnum
 from typing import Any
 
 from labs.controlplane import klog, pem
+from labs.controlplane.configfile import ConfigError, Format, invalid, unknown_fields
 from labs.controlplane.serverflags import aggregate
 
-from ..configfile import ConfigError, Format, invalid, unknown_fields
 from ..context import Target, User
 from ..options import InvalidOptions
 

@@ -1,4 +1,4 @@
-"""The API server's own configuration files, decoded as its scheme decodes them, with Go's words.
+"""The components' own configuration files, decoded as their schemes decode them, with Go's words.
 
 Fields are known by name and type; what a file has beside them is told to the caller, who may be lenient.
 """
@@ -17,7 +17,15 @@ from labs.controlplane.goyaml import YAMLError, load
 #: type -> field -> type of its value; `[]T` is a list, `duration` Go's text, `any` is not looked into.
 Fields = Mapping[str, Mapping[str, str]]
 
-_PLAIN = {"string": str, "bool": bool, "int": int, "time.Duration": int}
+_PLAIN: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "bool": (bool,),
+    "int": (int,),
+    "int32": (int,),
+    "int64": (int,),
+    "float32": (int, float),
+    "time.Duration": (int,),
+}
 
 
 class ConfigError(Exception):
@@ -37,6 +45,8 @@ class Format:
     go: Mapping[str, str] = field(default_factory=dict)
     #: Both may be left out of the file.
     kind_optional: bool = False
+    #: Fields that Go has in a structure that is inlined, with its name.
+    inlined: Mapping[str, str] = field(default_factory=dict)
 
     def decode(self, data: bytes) -> tuple[dict[str, Any], list[str]]:
         """The document with its known fields, and the paths of others. Raises `ConfigError`."""
@@ -52,6 +62,12 @@ class Format:
                 'Kind string "json:\\"kind,omitempty\\"" }'
             )
         version, kind = document.get("apiVersion") or "", document.get("kind") or ""
+        for name, value in (("apiVersion", version), ("kind", kind)):
+            if not isinstance(value, str):
+                raise ConfigError(
+                    f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_kind(value)} "
+                    f"into Go struct field .{name} of type string"
+                )
         if not self.kind_optional and not (version and kind):
             missing = "apiVersion" if kind else "Kind"
             raise ConfigError(f"Object '{missing}' is missing in '{data.decode()}'")
@@ -79,15 +95,20 @@ class Format:
                 for key, each in value.items()
                 if key in fields and each is not None
             }
-        if expected == "any" or type(value) is _PLAIN.get(expected):
+        if expected == "any" or type(value) in _PLAIN.get(expected, ()):
             return value
         if expected == "duration" and isinstance(value, str):
             return _duration(value)
         plain = re.sub(r"\[\d+\]", "", path)
         item = expected.removeprefix("[]")
-        named = self.go.get(plain.rpartition(".")[2], self.go.get(item, item))
+        named = (
+            "string" if item == "duration" else self.go.get(plain.rpartition(".")[2], self.go.get(item, item))
+        )
+        if plain in self.inlined:
+            plain = f"{self.inlined[plain]}.{plain}"
+        found = f"number {value}" if isinstance(value, float) else json_kind(value)
         raise ConfigError(
-            f"json: cannot unmarshal {json_kind(value)} into Go struct field {owner}.{plain} of type "
+            f"json: cannot unmarshal {found} into Go struct field {owner}.{plain} of type "
             f"{expected.removesuffix(item)}{named}"
         )
 
