@@ -39,17 +39,11 @@ def field_value(pod: Pod, path: str, runtime: Mapping[str, str]) -> str:
     return values.get(path, "")
 
 
-def ceilings(pod: Pod, allocatable: Mapping[str, str]) -> dict[str, str]:
-    """What a container may take at most that names no limit: the pod's own one, or what the node has."""
-    own = pod.object["spec"].get("resources", {}).get("limits", {})
-    return {name: own.get(name, allocatable[name]) for name in _CEILED if name in allocatable}
-
-
 def resource_value(container: Container, reference: Mapping[str, Any], most: Mapping[str, str]) -> str:
-    """`limits.cpu` and its like, divided and rounded up; a limit that is not set is that of `ceilings`."""
+    """`limits.cpu` and its like, divided and rounded up; `most` is what a limit that is not set stands for."""
     kind, _, name = str(reference["resource"]).partition(".")
     amount = container.resources.get(kind, {}).get(name, "0")
-    if kind == "limits" and not quantity_value(amount):
+    if kind == "limits" and name in _CEILED and not quantity_value(amount):
         amount = most.get(name, "0")
     divisor = reference["divisor"]
     if divisor == "0":
@@ -70,7 +64,7 @@ def downward_files(
             text = field_value(pod, item["fieldRef"]["fieldPath"], {})
             files[item["path"]] = File(text.encode(), own)
         elif container := pod.container(item["resourceFieldRef"]["containerName"]):
-            text = resource_value(container, item["resourceFieldRef"], ceilings(pod, allocatable))
+            text = resource_value(container, item["resourceFieldRef"], allocatable)
             files[item["path"]] = File(text.encode(), own)
     return files
 
@@ -150,7 +144,8 @@ def environment(
             value = field_value(pod, source["fieldRef"]["fieldPath"], runtime)
         elif "resourceFieldRef" in source:
             owner = pod.container(source["resourceFieldRef"].get("containerName", "")) or container
-            value = resource_value(owner, source["resourceFieldRef"], ceilings(pod, allocatable))
+            limits = pod.object["spec"].get("resources", {}).get("limits", {})  # files are not told of these
+            value = resource_value(owner, source["resourceFieldRef"], {**allocatable, **limits})
         else:
             value = expand(variable.get("value", ""), {**services, **values})
         values[variable["name"]] = value

@@ -80,6 +80,24 @@ def test_a_pod_knows_itself() -> None:
     assert found == {"POD": "web-node-1", "APP": "web", "IP": "10.244.0.5", "CPU": "2", "MEM": "33"}
 
 
+@pytest.mark.parametrize(
+    ("of_the_pod", "cpu", "memory"),
+    [({}, "2", "4194304000"), ({"limits": {"cpu": "1", "memory": "64Mi"}}, "1", "67108864")],
+)
+def test_a_limit_that_is_not_set_is_told_as_the_pods_or_as_what_the_node_has(
+    of_the_pod: dict[str, Any], cpu: str, memory: str
+) -> None:
+    asked = ("limits.cpu", "limits.memory", "limits.ephemeral-storage", "requests.cpu")
+    env = [{"name": what, "valueFrom": {"resourceFieldRef": {"resource": what}}} for what in asked]
+    text = json.dumps(manifest(container={"env": env}, resources=of_the_pod)).encode()
+    pod = pod_from_file(text, "/m/web.yaml", "node-1")
+    node = {"cpu": "2", "memory": "4000Mi", "ephemeral-storage": "10Gi", "pods": "110"}
+
+    found = environment(pod, pod.containers[0], {}, {}, allocatable=node)
+
+    assert [found[what] for what in asked] == [cpu, memory, "10737418240", "0"]
+
+
 def test_the_api_servers_service_is_told_as_recorded() -> None:
     services = Services()
     services.on_event("ADDED", KUBERNETES)

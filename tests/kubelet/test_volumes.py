@@ -109,22 +109,14 @@ def test_a_limit_that_is_not_set_is_told_as_what_the_node_has(disk: Disk, own: d
     }  # fmt: skip
 
 
-def test_a_limit_that_only_the_pod_has_is_told_as_the_pods(disk: Disk) -> None:
-    found = told_resources(disk, {}, resources={"limits": {"cpu": "1", "memory": "64Mi"}})
-
-    assert found["limits.cpu"] == "1"
-    assert found["limits.memory"] == str(64 << 20)
-    assert found["limits.ephemeral-storage"] == str(10 << 30)
-
-
-def told_resources(disk: Disk, own: dict[str, Any], **spec: Any) -> dict[str, str]:
+def told_resources(disk: Disk, own: dict[str, Any]) -> dict[str, str]:
     """What a container with these resources of its own finds in a volume."""
     asked = ("limits.cpu", "limits.memory", "limits.ephemeral-storage", "requests.cpu", "requests.memory")
     items = [
         {"path": what, "resourceFieldRef": {"containerName": "main", "resource": what}} for what in asked
     ]
     container = {"volumeMounts": [{"name": "v", "mountPath": "/v"}], "resources": own}
-    it = manifest(container=container, volumes=[{"name": "v", "downwardAPI": {"items": items}}], **spec)
+    it = manifest(container=container, volumes=[{"name": "v", "downwardAPI": {"items": items}}])
     made = disk.mount(pod_from_file(json.dumps(it).encode(), "/m/web.yaml", "node-1"))
     return {what: (disk.path(made.host_path) / what).read_text() for what in asked}
 
