@@ -28,8 +28,8 @@ def _ended(entry: Json) -> Json | None:
 
 @dataclass
 class _Counts:
-    waiting: int = 0
-    running: int = 0
+    waiting: bool = False
+    running: bool = False
     stopped: int = 0
     final: int = 0
     succeeded: int = 0
@@ -40,21 +40,20 @@ def phase_of(pod: Pod, init: Entries, entries: Entries, active: bool, stopping: 
 
     Of a pod of the API that is being stopped nothing is started again, whatever its restart policy.
     """
-    pending_init, pending_sidecars = 0, 0
+    pending_init = pending_sidecars = False
     count = _Counts()
     for container in pod.init_containers:
         entry = init[container.name]
         if container.is_sidecar:
             if "running" in entry["state"]:
-                pending_sidecars += not entry["started"]
-                count.running += 1
+                pending_sidecars |= not entry["started"]
+                count.running = True
             elif _ended(entry) is None:
-                pending_sidecars += 1
-                count.waiting += 1
+                pending_sidecars = count.waiting = True
             continue
         ended = _ended(entry)
         if ended is None:
-            pending_init += 1
+            pending_init = True
         elif ended["exitCode"] != 0 and not restarts_after(container, pod, ended["exitCode"]):
             return "Failed"
     for container in pod.containers:
@@ -73,9 +72,9 @@ def phase_of(pod: Pod, init: Entries, entries: Entries, active: bool, stopping: 
 def _count(container: Container, pod: Pod, entry: Json, count: _Counts) -> None:
     ended = _ended(entry)
     if "running" in entry["state"]:
-        count.running += 1
+        count.running = True
     elif ended is None:
-        count.waiting += 1
+        count.waiting = True
     else:
         count.stopped += 1
         count.final += not restarts_after(container, pod, ended["exitCode"])
@@ -117,7 +116,7 @@ def _gated(pod: Pod, previous: Mapping[str, Any], ready: _Condition) -> _Conditi
     known = {c["type"]: c for c in previous.get("conditions", ())}
     missing = []
     for gate in pod.object["spec"].get("readinessGates", ()):
-        kind = gate.get("conditionType", "")
+        kind = gate["conditionType"]
         if kind not in known:
             missing.append(f'corresponding condition of pod readiness gate "{kind}" does not exist.')
         elif known[kind]["status"] != "True":

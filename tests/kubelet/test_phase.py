@@ -118,6 +118,13 @@ def test_a_sidecar_counts_while_it_runs_or_has_never_run(
     assert phase_of(pod, entries("i", sidecar), entries("c", container), active) == phase
 
 
+def test_one_sidecar_that_has_not_started_keeps_a_pod_pending_beside_others_that_have() -> None:
+    pod = pod_of(1, "sss", restartPolicy="Never")
+
+    assert phase_of(pod, entries("i", RUNS, STARTS, RUNS), entries("c", DONE), False) == "Pending"
+    assert phase_of(pod, entries("i", RUNS, RUNS, RUNS), entries("c", DONE), False) == "Running"
+
+
 @pytest.mark.parametrize(("state", "phase"), [(DONE, "Succeeded"), (FAILED, "Failed"), (RUNS, "Running")])
 def test_nothing_of_a_pod_that_the_api_has_stopped_is_started_again(
     state: dict[str, Any], phase: str

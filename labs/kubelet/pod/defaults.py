@@ -10,7 +10,7 @@ PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 def pull_policy_of(image: str) -> str:
     """`Always` for `:latest` or no tag at all, else `IfNotPresent`."""
-    name = image.rsplit("/", 1)[-1]
+    name = image.rpartition("/")[2]
     if "@" in name:
         return "IfNotPresent"
     return "Always" if ":" not in name or name.endswith(":latest") else "IfNotPresent"
