@@ -2,8 +2,10 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
-from tests.kubelet.node import manifest, node
+from labs.kubelet.cri import CriError
+from tests.kubelet.node import Node, api_pod, manifest, node
 from tests.kubelet.virtual_time import virtual
 
 CHECK = ("check",)
@@ -116,3 +118,52 @@ async def test_a_restarted_kubelet_does_not_call_a_ready_container_unready(tmp_p
             if method == "PATCH" and "status" in body
         ]
         assert all(s["ready"] for p in patches for s in p.get("containerStatuses", ()))
+
+
+@virtual
+async def test_a_restarted_kubelet_does_not_ask_a_started_container_whether_it_has_started(
+    tmp_path: Path,
+) -> None:
+    def shown(n: Node) -> dict[str, Any]:
+        status = (n.api.pod("web") or {}).get("status", {})
+        return dict((status.get("containerStatuses") or [{}])[0])
+
+    async with node(tmp_path) as n:
+        startup = {"exec": {"command": list(CHECK)}, "periodSeconds": 1}
+        readiness = {"exec": {"command": ["ready"]}, "periodSeconds": 1}
+        n.api.user_creates(api_pod(container={"startupProbe": startup, "readinessProbe": readiness}))
+        await n.until(lambda: shown(n).get("ready"))
+        await n.stop()
+        n.runtime.behave("main", commands={CHECK: 1})
+        n.runtime.calls.clear()
+        sent = len(n.api.requests)
+        await asyncio.sleep(1)
+
+        await n.start()
+        await asyncio.sleep(15)
+
+        asked = [about for call, about in n.runtime.calls if call == "ExecSync"]
+        assert set(asked) == {"ready"}
+        assert (shown(n)["started"], shown(n)["ready"], shown(n)["restartCount"]) == (True, True, 0)
+        said = [body["status"] for _, path, body in n.api.requests[sent:] if path.endswith("web/status")]
+        assert all(c["ready"] for status in said for c in status.get("containerStatuses", ()))
+
+
+@virtual
+async def test_a_probe_that_cannot_be_tried_says_so_after_three_attempts_and_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    async with node(tmp_path) as n:
+        probe = {"exec": {"command": list(CHECK)}, "periodSeconds": 5, "failureThreshold": 1}
+        n.put("web.yaml", manifest(container={"livenessProbe": probe}))
+        await n.runs()
+        n.runtime.failing["ExecSync"] = CriError("Internal", "no shell")
+        n.runtime.calls.clear()
+        await asyncio.sleep(6)
+
+        assert [call for call, _ in n.runtime.calls].count("ExecSync") == 3
+        (event,) = [e for e in n.api.events("web-node-1") if e["reason"] == "Unhealthy"]
+        assert event["message"] == (
+            "Liveness probe errored and resulted in unknown state: rpc error: code = Internal desc = no shell"
+        )
+        assert (n.status()["restartCount"], event["type"]) == (0, "Warning")
