@@ -127,10 +127,68 @@ def test_a_connection_that_is_taken_over_is_let_go_of_at_its_end() -> None:
         writer.write(b"hello")
         rest = await reader.read()
         writer.close()
-        server.close()
-        await server.wait_closed()
+        await server.close(10)
         return head, rest
 
     head, rest = asyncio.run(asyncio.wait_for(scenario(), 30))
 
     assert (head.split()[1], rest) == (b"101", b"hello")
+
+
+def test_a_port_that_closes_answers_what_has_begun_and_takes_nothing_new() -> None:
+    async def scenario() -> tuple[bytes, list[str], type[Exception] | None]:
+        begun, go_on, order = asyncio.Event(), asyncio.Event(), []
+
+        async def handle(request: Request) -> Response:
+            begun.set()
+            await go_on.wait()
+            order.append("answered")
+            return Response(200, b"done")
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        address = listener.getsockname()
+        port = await serve(handle, listener, context=None)
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        await begun.wait()
+
+        closing = asyncio.create_task(port.close(60))
+        closing.add_done_callback(lambda _: order.append("closed"))
+        await asyncio.sleep(0)
+        refused: type[Exception] | None = None
+        try:
+            await asyncio.open_connection(*address)
+        except ConnectionRefusedError as error:
+            refused = type(error)
+        go_on.set()
+        await closing
+        answer = await reader.read()
+        writer.close()
+        return answer, order, refused
+
+    answer, order, refused = asyncio.run(scenario())
+
+    assert answer.endswith(b"\r\n\r\ndone")
+    assert order == ["answered", "closed"]
+    assert refused is ConnectionRefusedError
+
+
+def test_a_port_that_closes_does_not_wait_for_ever() -> None:
+    async def scenario() -> None:
+        begun = asyncio.Event()
+
+        async def handle(request: Request) -> Response:
+            begun.set()
+            await asyncio.Event().wait()
+            return Response(200)
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = await serve(handle, listener, context=None)
+        _, writer = await asyncio.open_connection(*listener.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await begun.wait()
+
+        await port.close(0.05)
+        writer.close()
+
+    asyncio.run(scenario())

@@ -42,6 +42,8 @@ from .watching import Hub
 
 #: How long an etcd that does not answer is waited for at the start.
 ETCD_START_SECONDS = 20.0
+#: How long requests may go on that have begun when the server is told to end.
+DRAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     await stop.wait()
     klog.info("genericapiserver.go:748", "[graceful-termination] shutdown event", name="ShutdownInitiated")
     health.stopping = True
-    port.close()
+    await port.close(DRAIN_SECONDS)
     for task in tasks:
         task.cancel()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -93,30 +94,68 @@ class Response:
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-async def serve(
-    handler: Handler, listener: socket.socket, *, context: ssl.SSLContext | None
-) -> asyncio.Server:
+class Port:
+    """A port that is served on."""
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self.listening: asyncio.Server | None = None
+
+    async def close(self, patience: float) -> None:
+        """Take no connections any more; return when requests that have begun are answered.
+
+        At the latest after so many seconds; streams, which have no end of their own, are not waited for.
+        """
+        if self.listening is not None:
+            self.listening.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), patience)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """While a request is under way."""
+        self._under_way += 1
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._quiet.set()
+
+
+async def serve(handler: Handler, listener: socket.socket, *, context: ssl.SSLContext | None) -> Port:
     """Answer with `handler` what comes in at a listening socket.
 
     A handler once begun runs to its end even when its client has gone (a write is either done and
     recorded or not begun); only streaming bodies are cut off.
     """
 
+    port = Port()
+
     async def answer(raw: web.BaseRequest) -> web.StreamResponse:
         request = await _read(raw)
-        response = await _to_the_end(handler(request))
+        with port.answering():
+            response = await _to_the_end(handler(request))
+            if isinstance(response.body, bytes) and response.takeover is None:
+                whole = web.Response(status=response.status, body=response.body, headers=response.headers)
+                if request.too_large:
+                    whole.force_close()
+                await whole.prepare(raw)
+                await whole.write_eof()
+                return whole
         if response.takeover is not None:
             return await hand_over(raw, response.takeover)
-        if isinstance(response.body, bytes):
-            whole = web.Response(status=response.status, body=response.body, headers=response.headers)
-            if request.too_large:
-                whole.force_close()
-            return whole
+        assert not isinstance(response.body, bytes)
         return await _stream(raw, response, response.body)
 
     # handler_cancellation is how aiohttp tells a streaming body that its client has gone.
     server = web.Server(answer, handler_cancellation=True, access_log=None)
-    return await asyncio.get_running_loop().create_server(server, sock=listener, ssl=context, backlog=256)
+    loop = asyncio.get_running_loop()
+    port.listening = await loop.create_server(server, sock=listener, ssl=context, backlog=256)
+    return port
 
 
 async def _read(raw: web.BaseRequest) -> Request:
