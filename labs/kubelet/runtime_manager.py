@@ -116,6 +116,9 @@ class PodRuntime:
         config = self._sandbox_config(pod, actions.attempt)
         if actions.create_sandbox:
             sandbox, ips = await self._create_sandbox(pod, config)
+        elif not (actions.kill_pod or status.containers):  # said while none of its containers was ever made
+            message = "Missing actuated pod level resource record"
+            klog.error("kuberuntime_manager.go:1428", message, pod=pod.name)
         outcome: dict[str, StartError | None] = {}
         for container in (*actions.start_init, *actions.start):
             try:

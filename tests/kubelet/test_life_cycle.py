@@ -405,6 +405,30 @@ async def test_one_pod_that_cannot_start_does_not_delay_another(tmp_path: Path) 
 
 
 @virtual
+async def test_syncs_of_a_pod_of_which_no_container_was_ever_made_complain_as_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    complaint = 'kuberuntime_manager.go:1428] "Missing actuated pod level resource record" pod="bad-node-1"'
+    async with node(tmp_path) as n:
+        n.put("bad.yaml", manifest("bad", container={"image": "busybox:0.0", "imagePullPolicy": "Never"}))
+        await n.until(
+            lambda: n.status("bad").get("state", {}).get("waiting", {}).get("reason") == "ErrImageNeverPull"
+        )
+        first = capsys.readouterr().err
+        await asyncio.sleep(40)
+        later = capsys.readouterr().err
+        n.put("good.yaml", manifest("good"))
+        await n.runs("good")
+        await asyncio.sleep(40)
+        good = capsys.readouterr().err
+
+    assert complaint not in first
+    assert later.count(complaint) >= 2
+    assert later.count(complaint) == later.count("start failed in pod bad-node-1")
+    assert 'Missing actuated pod level resource record" pod="good' not in good
+
+
+@virtual
 async def test_an_image_that_cannot_be_pulled_backs_off(tmp_path: Path) -> None:
     async with node(tmp_path) as n:
         n.put("pull.yaml", manifest("pull", container={"image": "registry.invalid/nothing:1"}))

@@ -58,6 +58,12 @@ class Witness:
         for namespace in NAMESPACES[1:3]:
             self.plane.give_account(namespace)
 
+    def kill_server(self) -> None:
+        """End the API server by force, and start another one."""
+        self.plane.kill()
+        self._connection = None
+        self.plane.start()
+
     def send(
         self, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> Answer:

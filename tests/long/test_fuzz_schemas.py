@@ -45,8 +45,7 @@ def test_no_request_of_the_schemas_is_answered_with_a_fault_or_forgotten(witness
 
     print(f"{sent} requests, {len(witness.known)} objects")
     witness.check()
-    witness.plane.kill()
-    witness.plane.start()
+    witness.kill_server()
     witness.check()
 
 
