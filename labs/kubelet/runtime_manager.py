@@ -186,7 +186,7 @@ class PodRuntime:
             raise
         except StartError as error:
             short = error.reason if "Image" in error.reason else error.message
-            if error.reason not in ("PostStartHookError",):
+            if error.reason != "PostStartHookError":
                 self._events.pod(pod, WARNING, "Failed", f"Error: {short}", container)
             what = f"{error.reason}: {error.message}"
             text = f"container {container.name} start failed in pod {pod.described}: {what}"

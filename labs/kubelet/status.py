@@ -237,7 +237,7 @@ def still_running(status: Json, shown: Mapping[str, Any]) -> Json:
     """The status to show while containers may run: over is said of a pod only when they don't."""
     if status["phase"] not in TERMINAL_PHASES or shown.get("phase") in TERMINAL_PHASES:
         return status
-    kept = {key: value for key, value in status.items() if key not in ("phase", "reason", "message")}
+    kept = {key: value for key, value in status.items() if key not in ("reason", "message")}
     before = {key: shown[key] for key in ("reason", "message") if key in shown}
     return dict(sorted({**kept, **before, "phase": shown.get("phase", "Pending")}.items()))
 

@@ -55,6 +55,7 @@ def test_fact_18_keys_are_strings_as_in_json(text: str, read: object) -> None:
         ("a: !!float x", "yaml: cannot decode !!str `x` as a !!float"),
         ("? {a: 1, 2: [x, 3, ~]}\n: c",
          'yaml: invalid map key: map[interface {}]interface {}{"a":1, 2:[]interface {}{"x", 3, ~}}'),
+        ("? [ä]\n: c", 'yaml: invalid map key: []interface {}{"ä"}'),
         ("? [a, [b]]\n: c", 'yaml: invalid map key: []interface {}{"a", []interface {}{"b"}}'),
         ("a: *there", "yaml: unknown anchor 'there' referenced"),
         ("a: 1\nb: [1, *x, 2]", "yaml: unknown anchor 'x' referenced"),

@@ -25,6 +25,7 @@ async def test_a_post_start_hook_that_fails_kills_the_container(tmp_path: Path) 
         messages = {(e["reason"], e["message"]) for e in n.api.events("web-node-1")}
         assert ("FailedPostStartHook", "PostStartHook failed") in messages
         assert ("Killing", "FailedPostStartHook") in messages
+        assert "Failed" not in {reason for reason, _ in messages}
 
 
 @virtual
@@ -85,6 +86,8 @@ def ended(
     """The termination message of a container that has ended so."""
     if words is not None:
         (root / "term").write_bytes(words)
+    else:
+        (root / "term").unlink(missing_ok=True)
     (root / "0.log").write_bytes(log)
     container = ContainerState(
         "c",

@@ -112,6 +112,7 @@ def test_fact_20_all_findings_are_named_in_order() -> None:
                 ("flexVolume: {driver: a/b, secretRef: {name: s}}", "secrets"),
                 ("projected: {sources: [{downwardAPI: {}}, {configMap: {name: c}}]}", "configmaps"),
                 ("projected: {sources: [{secret: {name: s}}]}", "secrets"),
+                ("projected: {sources: [{configMap: {name: c}}, {secret: {name: s}}]}", "secrets"),
                 ("projected: {sources: [{podCertificate: {signerName: a/b}}]}", "podcertificates"),
                 ("projected: {sources: [{clusterTrustBundle: {path: p}}]}", "clustertrustbundles"),
             )

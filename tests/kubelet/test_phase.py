@@ -118,6 +118,14 @@ def test_a_sidecar_counts_while_it_runs_or_has_never_run(
     assert phase_of(pod, entries("i", sidecar), entries("c", container), active) == phase
 
 
+def test_an_init_container_that_runs_again_has_not_ended() -> None:
+    again = {**STARTS, "lastState": FAILED["state"]}
+
+    assert phase_of(
+        pod_of(1, "i", restartPolicy="Never"), entries("i", again), entries("c", WAITS), False
+    ) == ("Pending")
+
+
 def test_one_sidecar_that_has_not_started_keeps_a_pod_pending_beside_others_that_have() -> None:
     pod = pod_of(1, "sss", restartPolicy="Never")
 

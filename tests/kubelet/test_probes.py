@@ -167,3 +167,4 @@ async def test_a_probe_that_cannot_be_tried_says_so_after_three_attempts_and_cha
             "Liveness probe errored and resulted in unknown state: rpc error: code = Internal desc = no shell"
         )
         assert (n.status()["restartCount"], event["type"]) == (0, "Warning")
+        assert event["involvedObject"]["fieldPath"] == "spec.containers{main}"

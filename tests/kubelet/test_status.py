@@ -447,6 +447,16 @@ def test_an_init_container_that_is_gone_when_others_are_there_has_ended_well(lat
     }
 
 
+def test_a_container_that_waits_and_is_not_there_keeps_how_it_ended_before() -> None:
+    ended = {"terminated": {"exitCode": 3, "reason": "Error"}}
+    old = {"name": "main", "state": {"waiting": {}}, "lastState": ended, "restartCount": 4}
+
+    entry = first(made(pod_of(), inputs=replace(INPUTS, previous={"containerStatuses": [old]})))
+
+    assert (entry["lastState"], entry["restartCount"]) == (ended, 4)
+    assert entry["state"] == {"waiting": {"reason": "ContainerCreating"}}
+
+
 def test_a_sidecar_that_is_gone_is_to_come_back() -> None:
     pod = pod_of(initContainers=[{"name": "side", "image": "b:1", "restartPolicy": "Always"}])
 

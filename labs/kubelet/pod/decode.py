@@ -153,9 +153,9 @@ def _go_position(error: yaml.MarkedYAMLError) -> str:
 
 def _unknown_anchor(data: bytes, error: yaml.MarkedYAMLError) -> str:
     """Go names the anchor, libyaml only the place."""
-    mark = error.problem_mark
-    line = data.decode().splitlines()[mark.line] if mark is not None else ""
-    found = re.match(r"\*([^\s,\]}]+)", line[mark.column :]) if mark is not None else None
+    if (mark := error.problem_mark) is None:
+        return str(error.problem)
+    found = re.match(r"\*([^\s,\]}]+)", data.decode().splitlines()[mark.line][mark.column :])
     return f"unknown anchor '{found[1]}' referenced" if found else str(error.problem)
 
 
