@@ -70,11 +70,6 @@ def info(where: str, message: str, /, *, v: int = 0, **fields: object) -> None:
         _write("I", where, message, fields)
 
 
-def warning(where: str, message: str, /, **fields: object) -> None:
-    """klog.Warning in structured form."""
-    _write("W", where, message, fields)
-
-
 def error(where: str, message: str, err: object = None, /, **fields: object) -> None:
     """klog.ErrorS: `err` is shown first, as upstream does, and left out when there is none."""
     _write("E", where, message, ({"err": err} if err is not None else {}) | fields)

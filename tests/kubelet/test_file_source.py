@@ -386,7 +386,9 @@ async def test_fact_07_the_path_is_scanned_at_once_and_then_in_its_period(
 
 
 @virtual
-async def test_fact_10_a_path_that_appears_is_watched_within_a_second(tmp_path: Path) -> None:
+async def test_fact_10_a_path_that_appears_is_watched_within_a_second(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with watched(tmp_path, period=10_000) as it:
         assert it.published == [[]]
         folder = tmp_path / "manifests"
@@ -396,6 +398,7 @@ async def test_fact_10_a_path_that_appears_is_watched_within_a_second(tmp_path: 
         write(folder, "web.yaml", "web")
 
         assert await it.settled() == ["web"]
+        assert "file_linux.go" not in capsys.readouterr().err
 
 
 def test_fact_10_of_a_missing_path_the_log_says_so(

@@ -1,9 +1,14 @@
 """What of the runtime's events is a reason to look at a pod again."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cri_api.v1 import api_pb2 as api
 
+from labs.kubelet.pleg import Pleg, RuntimePod
+from labs.kubelet.runtime_status import PodStatus
 from tests.kubelet.node import manifest, node
 from tests.kubelet.virtual_time import virtual
 
@@ -33,3 +38,86 @@ async def test_a_container_that_ends_at_once_is_started_again_at_once(
 
         assert took < 1
         assert len(n.runtime.of_pod(f"web-{n.name}")) == 2
+
+
+def labels(uid: str) -> dict[str, str]:
+    names = {"name": "web", "namespace": "default", "uid": uid}
+    return {f"io.kubernetes.pod.{name}": value for name, value in names.items()}
+
+
+@dataclass
+class Listed:
+    """A runtime that lists what it is given."""
+
+    sandboxes: list[api.PodSandbox] = field(default_factory=list)
+    containers: list[api.Container] = field(default_factory=list)
+
+    async def list_sandboxes(self) -> list[api.PodSandbox]:
+        return self.sandboxes
+
+    async def list_containers(self) -> list[api.Container]:
+        return self.containers
+
+    def has(self, uid: str, sandbox: int, **containers: int) -> None:
+        self.sandboxes.append(api.PodSandbox(id=f"s{uid}", state=sandbox, labels=labels(uid)))
+        for name, state in containers.items():
+            self.containers.append(api.Container(id=name, state=state, labels=labels(uid)))
+
+
+def pleg_of(runtime: Any) -> tuple[Pleg, list[str]]:
+    changed: list[str] = []
+    return Pleg(runtime, changed.append), changed
+
+
+@virtual
+async def test_a_list_names_pods_by_what_their_objects_are_in() -> None:
+    runtime = Listed()
+    runtime.has("1", api.SANDBOX_READY, a=api.CONTAINER_EXITED)
+    runtime.has("2", api.SANDBOX_NOTREADY, b=api.CONTAINER_EXITED, c=api.CONTAINER_RUNNING)
+    runtime.has("3", api.SANDBOX_NOTREADY, d=api.CONTAINER_EXITED)
+    runtime.containers.append(api.Container(id="nobody's", state=api.CONTAINER_RUNNING))
+    pleg, changed = pleg_of(runtime)
+    assert not pleg.healthy
+
+    await pleg.relist()
+
+    ended, ready = api.CONTAINER_EXITED, api.SANDBOX_READY
+    assert pleg.pods == {
+        "1": RuntimePod("1", "web", "default", {"s1": ready, "a": ended}, True),
+        "2": RuntimePod("2", "web", "default", {"s2": 1, "b": ended, "c": api.CONTAINER_RUNNING}, True),
+        "3": RuntimePod("3", "web", "default", {"s3": 1, "d": ended}, False),
+    }
+    assert (pleg.healthy, changed) == (True, [])
+
+
+@virtual
+async def test_after_the_first_list_each_pod_with_something_new_is_looked_at() -> None:
+    runtime = Listed()
+    runtime.has("1", api.SANDBOX_READY, a=api.CONTAINER_RUNNING)
+    runtime.has("2", api.SANDBOX_READY, b=api.CONTAINER_RUNNING)
+    pleg, changed = pleg_of(runtime)
+    await pleg.relist()
+    await pleg.relist()
+    assert changed == []
+
+    runtime.containers[0].state = api.CONTAINER_EXITED
+    runtime.has("3", api.SANDBOX_READY)
+    await pleg.relist()
+    assert changed == ["1", "3"]
+
+    await pleg.relist()
+    assert changed == ["1", "3"]
+
+
+@virtual
+async def test_what_a_sync_has_read_is_not_new_to_the_next_list() -> None:
+    runtime = Listed()
+    pleg, changed = pleg_of(runtime)
+    await pleg.relist()
+    pleg.observe(PodStatus("1", "web", "default"))
+    assert pleg.pods["1"] == RuntimePod("1", "web", "default", {}, False)
+
+    runtime.has("1", api.SANDBOX_READY)
+    await pleg.relist()
+
+    assert changed == ["1"]
