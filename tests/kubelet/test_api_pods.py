@@ -654,3 +654,21 @@ async def test_an_ordinary_pod_preempts_nobody(tmp_path: Path) -> None:
 
         assert status_of(n, "second")["reason"] == "OutOfcpu"
         assert phase(n, "first") == "Running"
+
+
+@virtual
+async def test_a_finished_pod_is_not_asked_whether_it_would_fit(tmp_path: Path) -> None:
+    ports = {"ports": [{"containerPort": 80, "hostPort": 80, "protocol": "TCP"}]}
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", lives=[(1, 0)])
+        n.api.user_creates(api_pod("done", restartPolicy="Never", container=ports))
+        await n.until(lambda: phase(n, "done") == "Succeeded")
+        await n.stop()
+        n.put("web.yaml", manifest(container={"name": "other", **ports}))
+
+        await n.start()
+        await n.until(n.running)
+        await asyncio.sleep(20)
+
+        assert phase(n, "done") == "Succeeded"
+        assert "NodePorts" not in n.api.reasons("done")
