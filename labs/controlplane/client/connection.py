@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import h11
+
+from labs.controlplane import dialerrors
 
 _READ = 1 << 16
 
@@ -156,24 +159,15 @@ class Pool:
         try:
             async with asyncio.timeout(self._connect_timeout):
                 reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._context)
-        except ssl.SSLCertVerificationError as error:
-            raise Failure(f"tls: failed to verify certificate: x509: {_x509(error)}") from error
         except ssl.SSLError as error:
-            raise Failure(f"remote error: tls: {(error.reason or 'handshake failure').lower()}") from error
+            raise Failure(dialerrors.handshake(error)) from error
         except TimeoutError as error:
             raise Failure("net/http: TLS handshake timeout") from error
+        except socket.gaierror as error:
+            raise Failure(dialerrors.lookup(self._host)) from error
         except OSError as error:
             why = errno.errorcode.get(error.errno or 0, "")
             words = {"ECONNREFUSED": "connection refused", "EHOSTUNREACH": "no route to host"}
             reason = words.get(why, (error.strerror or str(error)).lower())
             raise Failure(f"dial tcp {self._host}:{self._port}: connect: {reason}") from error
         return _Connection(reader, writer)
-
-
-def _x509(error: ssl.SSLCertVerificationError) -> str:
-    """Go's words for OpenSSL's verdicts."""
-    if error.verify_code in (18, 19, 20, 21):
-        return "certificate signed by unknown authority"
-    if error.verify_code in (9, 10):
-        return "certificate has expired or is not yet valid"
-    return error.verify_message

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
+from labs.controlplane import dialerrors
+
 #: What aiohttp would add on its own: etcd's gateway warns of an Accept header with every request.
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
@@ -109,8 +111,11 @@ class Client:
         match error:
             case aiohttp.ConnectionTimeoutError():
                 return ConnectionFailed("context deadline exceeded", sent=False)
-            case aiohttp.ClientSSLError():
-                return ConnectionFailed(f"transport: authentication handshake failed: {error}", sent=False)
+            case aiohttp.ClientSSLError(os_error=ssl.SSLError() as cause):
+                why = f"transport: authentication handshake failed: {dialerrors.handshake(cause)}"
+                return ConnectionFailed(why, sent=False)
+            case aiohttp.ClientConnectorDNSError():
+                return ConnectionFailed(dialerrors.lookup(self.host), sent=False)
             case aiohttp.ClientConnectorError(os_error=OSError(errno=errno.ECONNREFUSED)):
                 return ConnectionFailed(f"{dialing}: connect: connection refused", sent=False)
             case aiohttp.ClientConnectorError():

@@ -62,9 +62,10 @@ HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 
 
 def _volumes(found: Findings, volumes: list[dict[str, Any]]) -> set[str]:
+    """The names of those with nothing wrong: mounts know no others."""
     names: set[str] = set()
     for i, volume in enumerate(volumes):
-        path = f"spec.volumes[{i}]"
+        path, before = f"spec.volumes[{i}]", len(found)
         kinds = [kind for kind in VOLUME_KINDS if kind in volume]
         match kinds[0] if kinds else None:
             case "hostPath":
@@ -84,7 +85,8 @@ def _volumes(found: Findings, volumes: list[dict[str, Any]]) -> set[str]:
         found.label(f"{path}.name", name)
         if name in names:
             found.duplicate(f"{path}.name", name)
-        names.add(name)
+        if len(found) == before:
+            names.add(name)
     return names
 
 

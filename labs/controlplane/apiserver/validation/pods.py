@@ -114,10 +114,11 @@ def _choice(obj: Object, part: str, field: str, choices: tuple[str, ...]) -> lis
 
 
 def _volumes(volumes: list[Object], field: str) -> tuple[set[str], list[FieldError]]:
+    """The names of those with nothing wrong, as mounts know no others; and what is wrong."""
     names: set[str] = set()
-    errors = []
+    errors: list[FieldError] = []
     for index, volume in enumerate(volumes):
-        here, name = f"{field}[{index}]", volume.get("name", "")
+        here, name, before = f"{field}[{index}]", volume.get("name", ""), len(errors)
         sources = [key for key in volume if key in _VOLUME_SOURCES]
         if len(sources) > 1:
             errors += [
@@ -133,7 +134,8 @@ def _volumes(volumes: list[Object], field: str) -> tuple[set[str], list[FieldErr
             errors.append(invalid(f"{here}.name", name, LABEL_RULE))
         if name in names:
             errors.append(duplicate(f"{here}.name", name))
-        names.add(name)
+        if len(errors) == before:
+            names.add(name)
     return names, errors
 
 
