@@ -119,6 +119,8 @@ def test_fact_18_json_nested_without_end_is_refused() -> None:
         ("kind: Pot\napiVersion: v1", 'no kind "Pot" is registered for version "v1" in scheme'
          ' "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"'),
         ("kind: ConfigMap\napiVersion: v1", "invalid pod: &core.ConfigMap{}"),
+        ('{"kind": ' + "1" * 5000 + "}",
+         "json: cannot unmarshal number into Go struct field .kind of type string"),
         ("- 1", "json: cannot unmarshal array into Go value of type struct { APIVersion string"
          ' "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'),
     ],

@@ -132,6 +132,13 @@ def test_a_pods_fields_are_where_they_belong() -> None:
     assert (pod.full_name, pod.ref, pod.described) == ("web_default", "default/web", "web_default(1)")
 
 
+@pytest.mark.parametrize("kind", ["secret", "configMap", "projected", "downwardAPI"])
+def test_files_of_volumes_can_be_read_by_all_unless_they_say_otherwise(kind: str) -> None:
+    (volume,) = pod_of(volumes=[{"name": "v", kind: {}}]).volumes
+
+    assert volume == Volume("v", kind, {"defaultMode": 0o644})
+
+
 @pytest.mark.parametrize(
     ("own", "deletion", "grace"), [(5, None, 5), (0, None, 1), (5, 9, 9), (5, 0, 5), (0, 0, 1)]
 )

@@ -60,6 +60,7 @@ async def one(action: Any) -> tuple[bool, str]:
     ("status", "expected"),
     [
         ("200 OK", (True, "fine")),
+        ("300 Multiple Choices", (True, "Probe terminated redirects, Response body: fine")),
         ("302 Found", (True, "Probe terminated redirects, Response body: fine")),
         ("403 Forbidden", (False, "HTTP probe failed with statuscode: 403")),
         ("503 Service Unavailable", (False, "HTTP probe failed with statuscode: 503")),
