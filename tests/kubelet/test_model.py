@@ -132,6 +132,10 @@ def test_a_pods_fields_are_where_they_belong() -> None:
     assert (pod.full_name, pod.ref, pod.described) == ("web_default", "default/web", "web_default(1)")
 
 
+def test_an_account_by_its_old_name_is_known_by_its_new_one() -> None:
+    assert pod_of(serviceAccount="me").object["spec"]["serviceAccountName"] == "me"
+
+
 @pytest.mark.parametrize("kind", ["secret", "configMap", "projected", "downwardAPI"])
 def test_files_of_volumes_can_be_read_by_all_unless_they_say_otherwise(kind: str) -> None:
     (volume,) = pod_of(volumes=[{"name": "v", kind: {}}]).volumes

@@ -1,5 +1,6 @@
 """What of the runtime's events is a reason to look at a pod again."""
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,18 @@ async def test_what_a_sync_has_read_is_not_new_to_the_next_list() -> None:
     await pleg.relist()
 
     assert changed == ["1"]
+
+
+@virtual
+async def test_a_runtime_that_does_not_answer_is_told_by_who_lists_and_who_cleans_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with node(tmp_path) as n:
+        await asyncio.sleep(1)
+        n.runtime.down = True
+        await asyncio.sleep(130)
+
+        said = capsys.readouterr().err
+        why = "rpc error: code = Unavailable desc = connection error: desc = transport: connection refused"
+        assert f'generic.go:257] "GenericPLEG: Unable to retrieve pods" err="{why}"' in said
+        assert f'kubelet.go:1510] "Container garbage collection failed" err="{why}"' in said

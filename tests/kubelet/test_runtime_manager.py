@@ -165,3 +165,14 @@ def test_a_container_knows_its_addresses_and_the_nodes(
             assert (known["hostIP"], known["hostIPs"]) == ("172.18.0.2", "172.18.0.2")
 
     check()
+
+
+@virtual
+async def test_what_is_told_of_a_container_names_its_place_in_the_spec(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest())
+        await n.runs()
+        await n.until(lambda: told(n, "Started"))
+
+        places = {e["reason"]: e["involvedObject"].get("fieldPath") for e in n.api.events("web-node-1")}
+        assert places == dict.fromkeys(("Pulled", "Created", "Started"), "spec.containers{main}")

@@ -224,6 +224,9 @@ def test_an_image_without_a_tag_is_the_latest(name: str, meant: str) -> None:
     [
         ("BUSYBOX:1.36", "invalid reference format: repository name (library/BUSYBOX) must be lowercase"),
         ("busy box", "invalid reference format"),
+        ("host:5000/Own", "invalid reference format: repository name (Own) must be lowercase"),
+        ("localhost/Own", "invalid reference format: repository name (Own) must be lowercase"),
+        ("Host/Own", "invalid reference format: repository name (Own) must be lowercase"),
         ("a:b:c", "invalid reference format"),
         ("f" * 64, f"invalid repository name ({'f' * 64}), cannot specify 64-byte hexadecimal strings"),
     ],
