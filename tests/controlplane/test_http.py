@@ -192,3 +192,26 @@ def test_a_port_that_closes_does_not_wait_for_ever() -> None:
         writer.close()
 
     asyncio.run(scenario())
+
+
+def test_a_port_that_has_closed_answers_nothing_more_on_connections_that_were_kept() -> None:
+    async def scenario() -> tuple[bytes, bytes]:
+        async def handle(request: Request) -> Response:
+            return Response(200, b"done")
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = await serve(handle, listener, context=None)
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        first = await reader.readuntil(b"done")
+
+        await port.close(10)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        rest = await reader.read()
+        writer.close()
+        return first, rest
+
+    first, rest = asyncio.run(scenario())
+
+    assert first.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert rest == b""

@@ -21,6 +21,8 @@ from ._upgrade import hand_over
 
 #: What etcd takes in one request, and so what the real API server reads of a body.
 BODY_LIMIT = 3 * 1024 * 1024
+#: How long streams have to end when their port closes; aiohttp takes zero for ever.
+_HANG_UP_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -101,17 +103,28 @@ class Port:
         self._under_way = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self.listening: asyncio.Server | None = None
+        self._listening: asyncio.Server | None = None
+        self._connections: web.Server | None = None
+
+    async def open(
+        self, connections: web.Server, listener: socket.socket, context: ssl.SSLContext | None
+    ) -> None:
+        """Take connections."""
+        loop = asyncio.get_running_loop()
+        self._connections = connections
+        self._listening = await loop.create_server(connections, sock=listener, ssl=context, backlog=256)
 
     async def close(self, patience: float) -> None:
-        """Take no connections any more; return when requests that have begun are answered.
+        """Take no connections any more, answer requests that have begun, and let go of the connections.
 
         At the latest after so many seconds; streams, which have no end of their own, are not waited for.
         """
-        if self.listening is not None:
-            self.listening.close()
+        if self._listening is None or self._connections is None:
+            return
+        self._listening.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), patience)
+        await self._connections.shutdown(_HANG_UP_SECONDS)
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -153,8 +166,7 @@ async def serve(handler: Handler, listener: socket.socket, *, context: ssl.SSLCo
 
     # handler_cancellation is how aiohttp tells a streaming body that its client has gone.
     server = web.Server(answer, handler_cancellation=True, access_log=None)
-    loop = asyncio.get_running_loop()
-    port.listening = await loop.create_server(server, sock=listener, ssl=context, backlog=256)
+    await port.open(server, listener, context)
     return port
 
 
