@@ -146,13 +146,20 @@ def test_a_rollout_that_gets_nowhere_says_so(world: World) -> None:
     create(world, 1)
     patch(world, "deployment/web", spec={"progressDeadlineSeconds": 1})
     world.nodes.stuck.set()
+    seen: list[str] = []
+
+    def timed_out() -> bool:
+        # looked at once: a late pod is progress again
+        seen[:] = condition(world, "Progressing")
+        return seen[1] == "ProgressDeadlineExceeded"
+
     try:
         world.ok("set", "image", "deployment/web", "web=web:2")
-        until(lambda: condition(world, "Progressing")[1] == "ProgressDeadlineExceeded")
-        status, _, message = condition(world, "Progressing")
+        until(timed_out)
     finally:
         world.nodes.stuck.clear()
 
+    status, _, message = seen
     assert status == "False"
     assert message.startswith('ReplicaSet "web-')
     assert message.endswith('" has timed out progressing.')
