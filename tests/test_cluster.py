@@ -96,6 +96,7 @@ def test_call_reaches_the_supervisor(shared_cluster: Cluster) -> None:
     assert status["api"] is True
 
 
+@pytest.mark.long
 def test_a_resumed_cluster_has_its_data_and_its_api_objects(boot: Callable[..., Cluster]) -> None:
     from labs.nodes import launch
 

@@ -25,6 +25,7 @@ def _names(cluster: Cluster, *what: str) -> list[str]:
     return sorted(item["metadata"]["name"] for item in json.loads(shown.stdout)["items"])
 
 
+@pytest.mark.long
 def test_ruined_nodes_are_ready_again_with_nothing_left_of_what_was(cluster: Cluster) -> None:
     system = _names(cluster, "pods", "-n", "kube-system")
     assert cluster.run(["kubectl", "create", "configmap", "mine"]).returncode == 0

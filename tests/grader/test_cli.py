@@ -27,6 +27,7 @@ def batch(shared_course: Callable[[], Course]) -> Course:
     return course
 
 
+@pytest.mark.long
 def test_scores_are_the_same_as_by_plain_nbgrader(batch: Course) -> None:
     assert batch.scores() == {
         "ann": SCORES,
@@ -110,6 +111,7 @@ def test_a_submission_that_cannot_be_read_does_not_stop_the_batch(course: Course
     assert course.scores()["bob"] == SCORES
 
 
+@pytest.mark.long
 def test_an_interrupted_batch_goes_on_where_it_stopped(course: Course) -> None:
     course.submit("ann", PERFECT)
     course.submit("bob", answered("import time; time.sleep(60)", "1"))
