@@ -37,25 +37,27 @@ def repeated_keys(data: bytes) -> list[str]:
     """What the strict reader says of each key that a mapping of the first document has twice."""
     loader = _loader(timestamps=True)(data.decode())
     try:
-        return list(_repeated(loader.get_node())) if loader.check_node() else []
+        return list(_repeated(loader.get_node(), set())) if loader.check_node() else []
     finally:
         loader.dispose()
 
 
-def _repeated(node: Any) -> Iterator[str]:
+def _repeated(node: Any, visited: set[int]) -> Iterator[str]:
+    """Of a node and those below; one that aliases name again (or that holds itself) is looked at once."""
     import yaml
 
-    if isinstance(node, yaml.SequenceNode):
-        for each in node.value:
-            yield from _repeated(each)
-    elif isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
+    if id(node) in visited or isinstance(node, yaml.ScalarNode):
+        return
+    visited.add(id(node))
+    below, seen = node.value, set()
+    if isinstance(node, yaml.MappingNode):
+        below = [value for _, value in node.value]
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
                 yield f'line {key.start_mark.line + 1}: key "{key.value}" already set in map'
-            elif isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
-            yield from _repeated(value)
+            seen.add(key.value)
+    for each in below:
+        yield from _repeated(each, visited)
 
 
 @cache

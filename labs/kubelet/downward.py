@@ -40,7 +40,7 @@ def field_value(pod: Pod, path: str, runtime: Mapping[str, str]) -> str:
 
 
 def resource_value(container: Container, reference: Mapping[str, Any], most: Mapping[str, str]) -> str:
-    """`limits.cpu` and its like, divided and rounded up; `most` is told of limits that are not set."""
+    """`limits.cpu` and its like, divided and rounded up; `most` stands for limits that are not set."""
     kind, _, name = str(reference["resource"]).partition(".")
     amount = container.resources.get(kind, {}).get(name, "0")
     if kind == "limits" and name in _CEILED and not quantity_value(amount):

@@ -96,11 +96,11 @@ class Kubelet:
             if given.api and self.mirrors
             else None
         )
-        self.facts = amounts = NodeFacts.read(
+        self.facts = facts = NodeFacts.read(
             fs, given.node_name, ips, config.node_labels, config.register_with_taints, config.max_pods,
             f"{version.runtime_name}://{version.runtime_version}", config.port,
         )  # fmt: skip
-        self._volumes = Volumes(fs, config.root_dir, config.cluster_domain, now, amounts.amounts)
+        self._volumes = Volumes(fs, config.root_dir, config.cluster_domain, now, facts.amounts)
         loop = asyncio.get_running_loop()
         images = ImageManager(
             cri, self.events, Backoff(CRASH_BACKOFF, 300.0, loop.time), not config.serialize_image_pulls
@@ -108,13 +108,13 @@ class Kubelet:
         self._services = Services()
         objects = ApiObjects(given.api, now)
         room = Room(
-            node_labels(amounts), given.node_name, Decimal(amounts.cpus), Decimal(amounts.memory_kib * 1024),
-            Decimal(amounts.storage_kib * 1024), amounts.max_pods, config.allowed_unsafe_sysctls,
+            node_labels(facts), given.node_name, Decimal(facts.cpus), Decimal(facts.memory_kib * 1024),
+            Decimal(facts.storage_kib * 1024), facts.max_pods, config.allowed_unsafe_sysctls,
         )  # fmt: skip
         host = Host(
-            given.node_name, ips, config.pod_logs_dir, Machine.read(fs, self.facts.memory_kib * 1024),
+            given.node_name, ips, config.pod_logs_dir, Machine.read(fs, facts.memory_kib * 1024),
             self._resolver, ClusterDns(config.cluster_dns, config.cluster_domain), self._services,
-            objects, amounts.amounts, config.seccomp_default,
+            objects, facts.amounts, config.seccomp_default,
         )  # fmt: skip
         crashes = Backoff(CRASH_BACKOFF, config.max_container_restart_period, lambda: now().timestamp())
         cgroups = Cgroups(fs, config.cgroup_root, config.cgroup_driver)

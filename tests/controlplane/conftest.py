@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +58,14 @@ def node_uid(plane: Plane) -> str:
     status, created = plane.request("POST", "/api/v1/nodes", node, user="node")
     assert status == 201, created
     return str(created["metadata"]["uid"])
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> str:
+    """One that can be read; nobody answers there."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(
+        "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
+        "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: u, user: {}}]\n"
+    )
+    return str(path)

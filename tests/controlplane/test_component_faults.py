@@ -25,17 +25,6 @@ SCHEDULER, MANAGER = "labs.controlplane.scheduler", "labs.controlplane.controlle
 BOTH = pytest.mark.parametrize("module", [SCHEDULER, MANAGER])
 
 
-@pytest.fixture
-def kubeconfig(tmp_path: Path) -> str:
-    """One that can be read; nobody answers there."""
-    path = tmp_path / "kubeconfig"
-    path.write_text(
-        "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
-        "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: u, user: {}}]\n"
-    )
-    return str(path)
-
-
 def fails(module: str, *flags: str) -> str:
     """The last line of a process that ends with 1."""
     done = subprocess.run(

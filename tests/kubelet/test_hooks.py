@@ -1,6 +1,7 @@
 """postStart, preStop, last words, and images that cannot be had."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,12 @@ async def test_a_pre_stop_hook_that_fails_is_told_and_the_container_stops(
         assert said in capsys.readouterr().err
 
 
+#: Its last words are in /term, its log in /0.log.
+EXITED = ContainerState(
+    "c", "main", State.EXITED, "", "", "", 0, EPOCH, EPOCH, EPOCH, 0, "Error", "", "/term", "File", "/0.log"
+)
+
+
 def ended(
     root: Path, policy: str = "File", code: int = 1, log: bytes = b"", words: bytes | None = b""
 ) -> str:
@@ -89,24 +96,7 @@ def ended(
     else:
         (root / "term").unlink(missing_ok=True)
     (root / "0.log").write_bytes(log)
-    container = ContainerState(
-        "c",
-        "main",
-        State.EXITED,
-        "",
-        "",
-        "",
-        0,
-        EPOCH,
-        EPOCH,
-        EPOCH,
-        code,
-        "Error",
-        "",
-        "/term",
-        policy,
-        "/0.log",
-    )
+    container = replace(EXITED, exit_code=code, termination_policy=policy)
     return termination_message(HostFs(str(root)), container)
 
 
@@ -128,24 +118,7 @@ def test_last_words_that_are_no_text_are_shown_as_far_as_they_are(tmp_path: Path
 def test_a_directory_in_place_of_the_last_words_or_of_the_log_is_told(tmp_path: Path) -> None:
     for name in ("term", "1.log"):
         (tmp_path / name).mkdir()
-    container = ContainerState(
-        "c",
-        "main",
-        State.EXITED,
-        "",
-        "",
-        "",
-        0,
-        EPOCH,
-        EPOCH,
-        EPOCH,
-        1,
-        "Error",
-        "",
-        "/term",
-        "File",
-        "/1.log",
-    )
+    container = replace(EXITED, exit_code=1, log_path="/1.log")
 
     said = termination_message(HostFs(str(tmp_path)), container)
 

@@ -97,38 +97,46 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Port:
-    """A port that is served on."""
+    """A port on which a handler answers; see `serve`."""
 
-    def __init__(self) -> None:
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        # handler_cancellation is how aiohttp tells a streaming body that its client has gone.
+        self._connections = web.Server(self._answer, handler_cancellation=True, access_log=None)
+        self._listening: asyncio.Server | None = None
         self._under_way = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self._listening: asyncio.Server | None = None
-        self._connections: web.Server | None = None
 
-    async def open(
-        self, connections: web.Server, listener: socket.socket, context: ssl.SSLContext | None
-    ) -> None:
+    async def open(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         """Take connections."""
         loop = asyncio.get_running_loop()
-        self._connections = connections
-        self._listening = await loop.create_server(connections, sock=listener, ssl=context, backlog=256)
+        self._listening = await loop.create_server(self._connections, sock=listener, ssl=context, backlog=256)
 
     async def close(self, patience: float) -> None:
         """Take no connections any more, answer requests that have begun, and let go of the connections.
 
         At the latest after so many seconds; streams, which have no end of their own, are not waited for.
         """
-        if self._listening is None or self._connections is None:
-            return
-        self._listening.close()
+        if self._listening is not None:
+            self._listening.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), patience)
         await self._connections.shutdown(_HANG_UP_SECONDS)
 
+    async def _answer(self, raw: web.BaseRequest) -> web.StreamResponse:
+        request = await _read(raw)
+        with self._answering():
+            response = await _to_the_end(self._handler(request))
+            if response.takeover is None and isinstance(response.body, bytes):
+                return await _whole(raw, response, response.body, last=request.too_large)
+        if response.takeover is not None:
+            return await hand_over(raw, response.takeover)
+        assert not isinstance(response.body, bytes)
+        return await _stream(raw, response, response.body)
+
     @contextmanager
-    def answering(self) -> Iterator[None]:
-        """While a request is under way."""
+    def _answering(self) -> Iterator[None]:
         self._under_way += 1
         self._quiet.clear()
         try:
@@ -145,28 +153,8 @@ async def serve(handler: Handler, listener: socket.socket, *, context: ssl.SSLCo
     A handler once begun runs to its end even when its client has gone (a write is either done and
     recorded or not begun); only streaming bodies are cut off.
     """
-
-    port = Port()
-
-    async def answer(raw: web.BaseRequest) -> web.StreamResponse:
-        request = await _read(raw)
-        with port.answering():
-            response = await _to_the_end(handler(request))
-            if isinstance(response.body, bytes) and response.takeover is None:
-                whole = web.Response(status=response.status, body=response.body, headers=response.headers)
-                if request.too_large:
-                    whole.force_close()
-                await whole.prepare(raw)
-                await whole.write_eof()
-                return whole
-        if response.takeover is not None:
-            return await hand_over(raw, response.takeover)
-        assert not isinstance(response.body, bytes)
-        return await _stream(raw, response, response.body)
-
-    # handler_cancellation is how aiohttp tells a streaming body that its client has gone.
-    server = web.Server(answer, handler_cancellation=True, access_log=None)
-    await port.open(server, listener, context)
+    port = Port(handler)
+    await port.open(listener, context)
     return port
 
 
@@ -243,6 +231,16 @@ async def _to_the_end(work: Awaitable[Response]) -> Response:
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise
+
+
+async def _whole(raw: web.BaseRequest, response: Response, body: bytes, *, last: bool) -> web.StreamResponse:
+    """Send an answer now, not when the handler has returned; the `last` one of its connection says so."""
+    answer = web.Response(status=response.status, body=body, headers=response.headers)
+    if last:
+        answer.force_close()
+    await answer.prepare(raw)
+    await answer.write_eof()
+    return answer
 
 
 async def _stream(raw: web.BaseRequest, response: Response, body: AsyncIterator[bytes]) -> web.StreamResponse:

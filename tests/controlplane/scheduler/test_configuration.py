@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from labs.controlplane.component import StartError
 from labs.controlplane.scheduler import __main__ as scheduler
 from labs.controlplane.scheduler.config import Configuration, Profile
 
@@ -21,27 +22,16 @@ RECORDED = [
 HEAD = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
 
 
-@pytest.fixture
-def kubeconfig(tmp_path: Path) -> Path:
-    """One that can be read; nobody answers there."""
-    path = tmp_path / "kubeconfig"
-    path.write_text(
-        "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
-        "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: u, user: {}}]\n"
-    )
-    return path
-
-
 @pytest.mark.parametrize("case", [each for each in RECORDED if each["says"]], ids=lambda case: case["case"])
 def test_a_wrong_file_ends_it_with_the_real_ones_words(
     case: dict[str, Any],
     tmp_path: Path,
-    kubeconfig: Path,
+    kubeconfig: str,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file = tmp_path / "config.yaml"
-    file.write_text(case["file"].replace("{kc}", str(kubeconfig)))
+    file.write_text(case["file"].replace("{kc}", kubeconfig))
     monkeypatch.setattr(sys, "argv", ["kube-scheduler", f"--config={file}", "--secure-port=0"])
 
     status = scheduler.main()
@@ -54,15 +44,15 @@ def test_a_wrong_file_ends_it_with_the_real_ones_words(
     "case", [each for each in RECORDED if not each["says"]], ids=lambda case: case["case"]
 )
 def test_a_file_with_which_the_real_one_goes_on_is_taken(
-    case: dict[str, Any], tmp_path: Path, kubeconfig: Path
+    case: dict[str, Any], tmp_path: Path, kubeconfig: str
 ) -> None:
     file = tmp_path / "config.yaml"
-    file.write_text(case["file"].replace("{kc}", str(kubeconfig)))
+    file.write_text(case["file"].replace("{kc}", kubeconfig))
 
-    assert Configuration.read(str(file)).kubeconfig == str(kubeconfig)
+    assert Configuration.read(str(file)).kubeconfig == kubeconfig
 
 
-def test_a_profile_does_without_the_filters_it_turns_off(tmp_path: Path, kubeconfig: Path) -> None:
+def test_a_profile_does_without_the_filters_it_turns_off(tmp_path: Path, kubeconfig: str) -> None:
     file = tmp_path / "config.yaml"
     off = "plugins: {filter: {disabled: [{name: NodePorts}]}, multiPoint: {disabled: [{name: NodeName}]}}"
     file.write_text(
@@ -73,3 +63,15 @@ def test_a_profile_does_without_the_filters_it_turns_off(tmp_path: Path, kubecon
     profiles = Configuration.read(str(file)).profiles
 
     assert profiles == (Profile("a", frozenset(("NodePorts", "NodeName"))), Profile("b"))
+
+
+def test_keys_below_what_names_itself_are_looked_at_once(tmp_path: Path, kubeconfig: str) -> None:
+    file = tmp_path / "config.yaml"
+    config = "pluginConfig: [{name: NodeAffinity, args: &a {b: *a, c: 1, c: 2}}]"
+    file.write_text(
+        f"{HEAD}clientConnection: {{kubeconfig: {kubeconfig}}}\nprofiles: [{{schedulerName: a, {config}}}]\n"
+    )
+
+    with pytest.raises(StartError) as refused:
+        Configuration.read(str(file))
+    assert str(refused.value).count("already set in map") == 1
