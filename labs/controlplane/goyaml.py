@@ -15,11 +15,15 @@ def load(data: bytes, *, timestamps: bool = True) -> Any:
     """The first document, its `timestamps` as such or as the text they are. Raises `YAMLError`."""
     import yaml  # costs time that a server without a policy need not spend
 
+    from labs import yaml_depth
+
     try:
         loader = _loader(timestamps)(data.decode())
     except (UnicodeDecodeError, yaml.reader.ReaderError):
         raise YAMLError("yaml: control characters are not allowed") from None
     try:
+        if yaml_depth.too_deep(data, _loader(timestamps)):
+            raise YAMLError(f"yaml: {yaml_depth.EXCEEDED}")
         return loader.get_data() if loader.check_data() else None
     except yaml.MarkedYAMLError as error:
         scanning = isinstance(error, yaml.scanner.ScannerError)

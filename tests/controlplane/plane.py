@@ -135,6 +135,10 @@ class Plane:
         """`kill -9` the API server."""
         _stop(self.api, signal.SIGKILL)
 
+    def ended(self) -> int | None:
+        """The API server's exit status, None while it runs."""
+        return None if self.api is None else self.api.poll()
+
     def stop(self) -> None:
         """End both processes."""
         _stop(self.api, signal.SIGTERM)

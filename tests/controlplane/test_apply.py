@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from .plane import Plane
+
+#: Configurations that kube-apiserver 1.36.2 was asked to apply as the object `a`, which was not there.
+RECORDED = [
+    json.loads(line) for line in (Path(__file__).parent / "data/odd_applies.jsonl").read_text().splitlines()
+]
 
 DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -154,3 +160,23 @@ def test_a_dry_run_applies_nothing(plane: Plane, namespace: str) -> None:
         "deployment.apps/s serverside-applied (server dry run)",
     )
     assert plane.ok("-n", namespace, "get", "deploy", "-o", "name") == ""
+
+
+def test_odd_configurations_are_answered_as_recorded(plane: Plane, namespace: str) -> None:
+    connection = plane.connection()
+    headers = {"Content-Type": "application/apply-patch+yaml"}
+    answers = list[dict[str, Any]]()
+
+    for case in RECORDED:
+        group = "/apis/apps/v1" if case["resource"] == "deployments" else "/api/v1"
+        path = f"{group}/namespaces/{namespace}/{case['resource']}/a"
+        connection.request("PATCH", f"{path}?fieldManager=f&force=true", case["body"], headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+        message = answer["message"] if answer["kind"] == "Status" else ""
+        answers.append({**case, "code": response.status, "message": message})
+        connection.request("DELETE", path)
+        connection.getresponse().read()
+    connection.close()
+
+    assert answers == RECORDED

@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .plane import Plane
 
 RECORDED = [
@@ -59,3 +61,19 @@ def _ask(
     if answer.get("kind") != "Status" or answer["status"] == "Success":
         return response.status, "", ""
     return response.status, answer.get("reason", ""), answer["message"][:700]
+
+
+@pytest.mark.parametrize("levels", [501, 30_000])
+@pytest.mark.parametrize("kind", ["application/yaml", "application/apply-patch+yaml"])
+def test_yaml_of_many_levels_is_refused_and_ends_no_server(plane: Plane, levels: int, kind: str) -> None:
+    method, path = ("PATCH", "/a?fieldManager=f") if "apply" in kind else ("POST", "")
+    connection = plane.connection()
+
+    code, _, message = _ask(
+        connection, method, f"{CORE}/configmaps{path}", b'{"a":' * levels + b"1" + b"}" * levels, kind
+    )
+    connection.close()
+
+    assert code == 400
+    assert "exceeded max depth" in message
+    assert plane.ended() is None

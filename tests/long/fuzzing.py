@@ -14,7 +14,9 @@ from tests.controlplane.plane import Plane
 Object = dict[str, Any]
 
 #: The real server has these 5xx answers to a client's own mistakes, in these words.
-REAL_5XX = re.compile(r"Too large resource version|failed to create typed patch object|request is too large")
+REAL_5XX = re.compile(
+    r"Too large resource version|failed to (create typed patch|convert new) object|request is too large"
+)
 #: What an API server never writes into its log, whatever it is asked.
 TROUBLE = re.compile(r"Traceback|panic|never retrieved|Unhandled|Task was destroyed")
 _NAMESPACED = re.compile(r"(/api/v1|/apis/[^/]+/[^/]+)/namespaces/([^/]+)/([^/]+)(?:/([^/]+))?(?:/.*)?")
@@ -139,8 +141,13 @@ class Witness:
     def _exchange(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
         connection = self._connection or self.plane.connection("super-admin")
         self._connection = None
-        connection.request(method, target, body or None, headers)
-        response = connection.getresponse()
+        try:
+            connection.request(method, target, body or None, headers)
+            response = connection.getresponse()
+        except OSError as error:
+            ended = self.plane.ended()
+            assert ended is None, f"{method} {target} {headers} {body[:2000]!r} ended the server: {ended}"
+            raise AssertionError(f"{method} {target} {headers} {body[:2000]!r}: {error!r}") from error
         if response.headers.get("Transfer-Encoding") == "chunked":
             connection.close()
             return Answer(response.status, None)

@@ -142,7 +142,9 @@ class Handlers:
 
         def change(current: Object | None) -> Object:
             obj = applying.applied(ctx, resource, current, config)
-            return self._decoded(ctx, resource, obj, patched=config)
+            decoded = self._decoded(ctx, resource, obj, patched=config)
+            _check_name(ctx, decoded)
+            return decoded
 
         obj, created = await self._registry.update(
             *(ctx, resource, target.namespace, target.name, change),
@@ -244,10 +246,12 @@ class Handlers:
         try:
             unknown = schema.prune(obj, resource.schema)
         except schema.DecodeError as error:
-            if patched is not None:
-                fault = status.invalid("patch", _text(obj), str(error))
-                raise status.invalid_object("", "", "", [fault]) from error
-            raise status.bad_request(f"{where}: {error}") from error
+            if patched is None:
+                raise status.bad_request(f"{where}: {error}") from error
+            if codec.content_type(ctx.request) == applying.CONTENT_TYPE:
+                raise applying.unconverted(patched, error.converted) from error
+            fault = status.invalid("patch", _text(obj), str(error))
+            raise status.invalid_object("", "", "", [fault]) from error
         if unknown:
             self._complain(ctx, where, [f'unknown field "{path}"' for path in unknown], whole)
         return events.to_core(obj) if resource.group == "events.k8s.io" else obj

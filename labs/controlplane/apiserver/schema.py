@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from labs.controlplane import schemas
+from labs.controlplane.helpers.quantity import QUANTITY_RULE
 
 from . import scalars
 from .decoding import kind_of
@@ -32,7 +33,14 @@ _CHECKED: dict[str, Callable[[str], str]] = {
 
 
 class DecodeError(Exception):
-    """A value whose JSON type is not the field's; the message is Go's."""
+    """A value that is none of the field's; the message is that of Go's JSON decoder.
+
+    `converted` is what Go's converter of unstructured objects says instead, in server-side apply.
+    """
+
+    def __init__(self, message: str, converted: str = "") -> None:
+        super().__init__(message)
+        self.converted = converted or message
 
 
 def definition(name: str) -> dict[str, Any]:
@@ -151,13 +159,23 @@ def _scalar(value: Any, kind: str, go_field: str) -> Any:
             valid = True
     if not valid:
         found = f"number {value}" if isinstance(value, float) and kind.startswith("int") else kind_of(value)
-        raise DecodeError(_cannot(found, go_field, _GO_TYPES.get(kind, kind)))
+        raise DecodeError(_cannot(found, go_field, _GO_TYPES.get(kind, kind)), _unconverted(found, kind))
     if value and (check := _CHECKED.get(kind)):
         try:
             return check(value)
         except ValueError as error:
-            raise DecodeError(str(error)) from None
+            raise DecodeError(
+                str(error), f"error decoding from json: {error}" if kind == "byte" else ""
+            ) from None
     return value
+
+
+def _unconverted(found: str, kind: str) -> str:
+    if kind == "int-or-string":
+        return f"json: cannot unmarshal {found} into Go value of type int32"
+    if kind == "quantity":
+        return QUANTITY_RULE
+    return f"cannot convert float64 to {kind}" if found.startswith("number") else ""
 
 
 def _mismatch(value: Any, go_field: str, expected: str) -> DecodeError:

@@ -15,6 +15,7 @@ import yaml
 
 from labs.kubelet.pod.errors import ParseError
 from labs.kubelet.pod.schema import conform, json_kind
+from labs.yaml_depth import EXCEEDED, too_deep
 
 SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
 NOT_REGISTERED = f'no kind "{{}}" is registered for version "{{}}" in scheme "{SCHEME}"'
@@ -30,8 +31,6 @@ EMPTY_LIST = (
     'ResourceVersion:"", Continue:"", RemainingItemCount:(*int64)(nil), ShardInfo:(*v1.ShardInfo)(nil)}}, '
     "Items:[]{}{{}}}}"
 )
-#: Levels of nesting. Go follows 10,000; libyaml's composer would overflow the C stack, Python its own.
-MAX_DEPTH = 500
 LISTS = {"PodList": "core.Pod", "List": "runtime.Object"}
 
 
@@ -159,20 +158,6 @@ def _unknown_anchor(data: bytes, error: yaml.MarkedYAMLError) -> str:
     return f"unknown anchor '{found[1]}' referenced" if found else str(error.problem)
 
 
-def _check_depth(data: bytes) -> None:
-    """Refuse what is nested deeper than goyaml follows. Raises ParseError, or what yaml.parse raises."""
-    widest = max(map(len, data.splitlines()), default=0)
-    if widest <= MAX_DEPTH and data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
-        return  # a block's depth shows in its indentation
-    depth = 0
-    for event in yaml.parse(data, Loader=_GoLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise ParseError("yaml: exceeded max depth of 10000")
-        if isinstance(event, yaml.DocumentEndEvent):
-            return
-
-
 def _check_nodes(root: yaml.Node | None, data: bytes) -> None:
     """Refuse keys that are no scalars, and a document that its aliases blow up, by goyaml's measure.
 
@@ -245,7 +230,8 @@ def load_yaml(data: bytes) -> object:
     except yaml.reader.ReaderError as error:
         raise ParseError(f"yaml: {error.reason}") from None
     try:
-        _check_depth(data)
+        if too_deep(data, _GoLoader):
+            raise ParseError(f"yaml: {EXCEEDED}")
         node = loader.get_node() if loader.check_node() else None
         _check_nodes(node, data)
         return _keys_as_strings(loader.construct_document(node) if node is not None else None)

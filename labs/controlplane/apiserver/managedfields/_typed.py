@@ -218,20 +218,20 @@ _STRINGS = ("string", "byte", "time", "micro-time")
 
 def check(kind: Any, value: Any, path: str = "") -> None:
     """Refuse what the schema does not have. Raises `TypedError` in structured-merge-diff's words."""
-    if value is None or kind in ("any", "quantity", "int-or-string"):
+    if value is None or kind in ("any", "int-or-string"):
         return
     if isinstance(kind, str) and not kind.startswith("#"):
         _check_scalar(kind, value, path)
     elif isinstance(kind, dict) and "list" in kind:
         if not isinstance(value, list):
-            raise TypedError(f"{path}: expected list, got {_shown(value)}")
+            raise TypedError(f"{path}: expected list, got &{{{_plain(value)}}}")
         elements = (
             _told_apart(kind, value, path) if _is_list(kind) else {f"[{i}]": v for i, v in enumerate(value)}
         )
         for element, item in elements.items():
             check(kind["list"], item, path + (spelled(element) if _is_list(kind) else element))
     elif not isinstance(value, dict):
-        raise TypedError(f"{path}: expected map, got {_shown(value)}")
+        raise TypedError(f"{path}: expected map, got &{{{_plain(value)}}}")
     else:
         for name, part in value.items():
             here = f"{path}.{name}"
@@ -258,17 +258,31 @@ def _told_apart(kind: Any, value: list[Any], path: str) -> dict[str, Any]:
 def _check_scalar(kind: str, value: Any, path: str) -> None:
     if kind in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise TypedError(f"{path}: expected numeric (int or float), got {_go_type(value)}")
+    if kind == "quantity" and isinstance(value, list | dict):
+        raise TypedError(f"{path}: expected any scalar, got &{{{_plain(value)}}}")
     if kind == "boolean" and not isinstance(value, bool):
-        raise TypedError(f"{path}: expected boolean, got {_shown(value)}")
+        raise TypedError(f"{path}: expected boolean, got &{{{_plain(value)}}}")
     if kind in _STRINGS and not isinstance(value, str):
-        raise TypedError(f"{path}: expected string, got {_shown(value)}")
+        raise TypedError(f"{path}: expected string, got &value.valueUnstructured{{Value:{_syntax(value)}}}")
 
 
-def _shown(value: Any) -> str:
+def _plain(value: Any) -> str:
+    """A value as Go's %v prints it."""
     if isinstance(value, list):
-        return f"&{{[{' '.join(map(str, value))}]}}"
-    text = {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-    return f"&value.valueUnstructured{{Value:{_dump(value) if isinstance(value, str) else text}}}"
+        return f"[{' '.join(map(_plain, value))}]"
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{_plain(value[key])}' for key in sorted(value))}]"
+    return value if isinstance(value, str) else "<nil>" if value is None else json.dumps(value)
+
+
+def _syntax(value: Any) -> str:
+    """A value as Go's %#v prints it."""
+    if isinstance(value, list):
+        return f"[]interface {{}}{{{', '.join(map(_syntax, value))}}}"
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{_dump(key)}:{_syntax(value[key])}" for key in sorted(value))
+        return f"map[string]interface {{}}{{{pairs}}}"
+    return "interface {}(nil)" if value is None else _dump(value)
 
 
 def _go_type(value: Any) -> str:

@@ -37,8 +37,8 @@ def validate_selected_template(spec: Object, owner: str, *, deadline: str = "") 
 def _running_template(spec: Object, selector: Object | None, deadline: str) -> list[FieldError]:
     field, template = "spec.template", spec.get("template") or {}
     errors = []
-    labels = (template.get("metadata") or {}).get("labels") or {}
-    if selector and not is_empty(selector) and not matches(selector, labels):
+    labels = (template.get("metadata") or {}).get("labels")
+    if selector is None or not (is_empty(selector) or matches(selector, labels or {})):
         here = f"{field}.metadata.labels"
         errors.append(invalid(here, labels, "`selector` does not match template `labels`"))
     errors += validate_template(template, field)
