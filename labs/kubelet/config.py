@@ -91,6 +91,10 @@ class KubeletConfig:
     container_log_monitor_interval: float = 10.0
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     serialize_image_pulls: bool = True
+    kube_api_qps: int = 50
+    kube_api_burst: int = 100
+    event_record_qps: int = 50
+    event_burst: int = 100
     register_with_taints: tuple[Mapping[str, str], ...] = ()
     # What no file holds: flags only.
     kubernetes_version: tuple[int, int] = (1, 36)
@@ -164,12 +168,12 @@ IGNORED = frozenset(
     cpuManagerPolicy cpuManagerPolicyOptions cpuManagerReconcilePeriod crashLoopBackOff
     enableControllerAttachDetach enableDebugFlagsHandler
     enableProfilingHandler enableSystemLogQuery
-    enforceNodeAllocatable eventBurst eventRecordQPS evictionHard evictionMaxPodGracePeriod
+    enforceNodeAllocatable evictionHard evictionMaxPodGracePeriod
     evictionMinimumReclaim evictionPressureTransitionPeriod evictionSoft evictionSoftGracePeriod
     failCgroupV1 failSwapOn featureGates hairpinMode imageGCHighThresholdPercent
     imageGCLowThresholdPercent imageMaximumGCAge imageMinimumGCAge
     imagePullCredentialsVerificationPolicy iptablesDropBit iptablesMasqueradeBit
-    kernelMemcgNotification kind kubeAPIBurst kubeAPIQPS kubeletCgroups kubeReserved
+    kernelMemcgNotification kind kubeletCgroups kubeReserved
     kubeReservedCgroup localStorageCapacityIsolation logging makeIPTablesUtilChains maxOpenFiles
     maxParallelImagePulls memoryManagerPolicy memoryReservationPolicy memorySwap
     memoryThrottlingFactor mergeDefaultEvictionSettings nodeStatusMaxImages oomScoreAdj podCIDR
@@ -189,6 +193,9 @@ def camel_case(name: str) -> str:
         "static_pod_url": "staticPodURL",
         "static_pod_url_header": "staticPodURLHeader",
         "cluster_dns": "clusterDNS",
+        "kube_api_qps": "kubeAPIQPS",
+        "kube_api_burst": "kubeAPIBurst",
+        "event_record_qps": "eventRecordQPS",
     }
     head, *rest = name.split("_")
     return special.get(name, head + "".join(word.capitalize() for word in rest))

@@ -23,6 +23,7 @@ from labs.kubelet.config import KubeletConfig
 from labs.kubelet.cri import Cri, CriError
 from labs.kubelet.dns import ClusterDns, Resolver
 from labs.kubelet.events import EventRecorder
+from labs.kubelet.flowcontrol import RateLimited
 from labs.kubelet.garbage import GarbageCollector
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.images import ImageManager
@@ -89,11 +90,12 @@ class Kubelet:
         self.logs = ContainerLogs(fs, config.pod_logs_dir)
         self.pleg = Pleg(cri, self._runtime_changed, metrics.relisted)
         self.probes = ProbeManager(cri, self.events, self._runtime_changed, now, metrics.probed)
-        self.mirrors = Mirrors(given.api, given.node_name, self._mirror_changed) if given.api else None
+        limited = RateLimited(given.api, config.kube_api_qps, config.kube_api_burst) if given.api else None
+        self.mirrors = Mirrors(limited, given.node_name, self._mirror_changed) if limited else None
         self._api_pods = ApiSource(lambda pods: self.pod_config.set("api", pods), self._shown)
         self._statuses = (
-            StatusManager(given.api, self.mirrors, self._api_pods, self._pods.get)
-            if given.api and self.mirrors
+            StatusManager(limited, self.mirrors, self._api_pods, self._pods.get)
+            if limited and self.mirrors
             else None
         )
         self.facts = facts = NodeFacts.read(
@@ -106,7 +108,7 @@ class Kubelet:
             cri, self.events, Backoff(CRASH_BACKOFF, 300.0, loop.time), not config.serialize_image_pulls
         )
         self._services = Services()
-        objects = ApiObjects(given.api, now)
+        objects = ApiObjects(limited, now)
         room = Room(
             node_labels(facts), given.node_name, Decimal(facts.cpus), Decimal(facts.memory_kib * 1024),
             Decimal(facts.storage_kib * 1024), facts.max_pods, config.allowed_unsafe_sysctls,
@@ -344,7 +346,8 @@ class Kubelet:
             tasks.create_task(statuses.run())
             tasks.create_task(watch_pods.run())
             tasks.create_task(watch_node.run())
-            tasks.create_task(self.events.run(client, client.up))
+            events = RateLimited(client, config.event_record_qps, config.event_burst)
+            tasks.create_task(self.events.run(events, client.up))
             tasks.create_task(lease.run())
             tasks.create_task(node_status.run())
 

@@ -6,12 +6,14 @@ import asyncio
 import json
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 
 from labs.controlplane.http import Request, Response, serve
 from labs.streaming.http import Connection
 
+from . import pki
 from .plane import Plane
 
 
@@ -104,6 +106,42 @@ def test_a_continued_body_is_asked_for(plane: Plane, namespace: str) -> None:
     answer = _raw(plane, head.encode() + body)
 
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n")
+
+
+def test_an_answer_to_a_connection_that_is_being_closed_is_no_trouble(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pki.write(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "apiserver.crt", tmp_path / "apiserver.key")
+    trusted = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+
+    def ask(listener: socket.socket) -> bytes:
+        with (
+            socket.create_connection(listener.getsockname(), timeout=10) as plain,
+            trusted.wrap_socket(plain, server_hostname="localhost") as tls,
+        ):
+            tls.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            return tls.recv(100)
+
+    async def scenario() -> bytes:
+        async def handle(request: Request) -> Response:
+            # closed by TLS, not yet by TCP: so it is for a moment when a client hangs up, too
+            for each in server._connections.connections:
+                assert each.transport is not None
+                each.transport.close()
+            return Response(200, b"late")
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = await serve(handle, listener, context=context)
+        answer = await asyncio.to_thread(ask, listener)
+        await server.close(10)
+        return answer
+
+    answer = asyncio.run(asyncio.wait_for(scenario(), 30))
+
+    assert answer == b""
+    assert not caplog.records
 
 
 def test_a_connection_that_is_taken_over_is_let_go_of_at_its_end() -> None:

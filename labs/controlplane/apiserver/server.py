@@ -16,6 +16,7 @@ from .authentication import ANONYMOUS, Authenticator
 from .authorization import Modes, refusal
 from .context import Context, Target, User, target_of
 from .etcd import EtcdError, TooLarge
+from .flowcontrol import FlowControl
 from .handlers import Handlers
 from .health import Health
 from .impersonation import impersonated
@@ -55,6 +56,7 @@ class Server:
         self._audit = audit
         self._metrics = metrics
         self._address = address
+        self._flow_control = FlowControl()
 
     async def handle(self, request: Request) -> Response:
         """Answer a request; whatever goes wrong becomes a Status."""
@@ -151,7 +153,8 @@ class Server:
                 return response
         elif resource.namespaced and not target.namespace and target.verb not in ("list", "watch"):
             raise status.method_not_allowed()
-        return await self._handlers.serve(ctx, resource)
+        async with self._flow_control.seat(target):
+            return await self._handlers.serve(ctx, resource)
 
     async def _path(self, ctx: Context) -> Response:
         request, parts = ctx.request, ctx.request.path.strip("/").split("/")

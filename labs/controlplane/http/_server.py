@@ -238,8 +238,9 @@ async def _whole(raw: web.BaseRequest, response: Response, body: bytes, *, last:
     answer = web.Response(status=response.status, body=body, headers=response.headers)
     if last:
         answer.force_close()
-    await answer.prepare(raw)
-    await answer.write_eof()
+    with suppress(ConnectionResetError):  # the client has gone: nobody is left to tell
+        await answer.prepare(raw)
+        await answer.write_eof()
     return answer
 
 
