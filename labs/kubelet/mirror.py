@@ -170,7 +170,7 @@ class Mirrors:
         except ApiError as error:
             if error.status not in (404, 409):
                 where = f"{metadata['namespace']}/{metadata['name']}"
-                klog.error("mirror_client.go:132", "Failed deleting a mirror pod", error, pod=where)
+                klog.error("mirror_client.go:139", "Failed deleting a mirror pod", error, pod=where)
                 return False
             self._forget(mirror)
             return False
