@@ -236,7 +236,7 @@ class PodSyncer:
             newest = status.newest(entry["name"])
             if newest is None or newest.state is not State.RUNNING or newest.started_at >= self._started_at:
                 continue
-            if entry.get("containerID", "").endswith(newest.id):
+            if entry.get("containerID") == f"{self._runtime_name}://{newest.id}":
                 for kind, known in (("startup", entry.get("started")), ("readiness", entry.get("ready"))):
                     if known:
                         self._probes.adopt(newest.id, kind)
@@ -297,7 +297,7 @@ class PodSyncer:
             return
         mirroring = self._mirroring.pop(pod.uid, None)
         if mirroring is not None:
-            await asyncio.gather(mirroring, return_exceptions=True)
+            await asyncio.wait((mirroring,))
         self.forget(pod.uid)
 
     def forget(self, uid: str) -> None:

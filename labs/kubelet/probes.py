@@ -65,8 +65,7 @@ class ProbeManager:
     def _drop(self, key: tuple[str, str, str]) -> None:
         self._tasks.pop(key).cancel()
         self.results[key[2]].pop(key[1], None)
-        if key[2] == "startup":
-            self._started.pop(key[1], None)
+        self._started.pop(key[1], None)
 
     def adopt(self, container_id: str, kind: str) -> None:
         """Take a result over from before a restart of the kubelet."""
@@ -86,8 +85,7 @@ class ProbeManager:
         if each.kind == "readiness":
             self.results["readiness"].setdefault(running.id, False)
         age = (self._now() - running.started_at).total_seconds()
-        if age < each.initial_delay:
-            await asyncio.sleep(each.initial_delay - age)
+        await asyncio.sleep(each.initial_delay - age)
         last, row = None, 0
         while True:
             good = await self._try(pod, container, running.id, each, ip)
@@ -106,14 +104,19 @@ class ProbeManager:
         self, pod: Pod, container: Container, container_id: str, each: Probe, ip: str
     ) -> bool | None:
         """Probe once and tell of what is wrong; None when it could not be tried, in three attempts."""
-        kind, why = each.kind.capitalize(), ""
-        began = time.monotonic()
-        for _ in range(ATTEMPTS):
+        kind = each.kind.capitalize()
+        began, failed = time.monotonic(), 0
+        while True:
             try:
                 result = await probe(self._runtime, container_id, container, each.action, ip, each.timeout)
             except ProbeError as error:
-                why = str(error)
-                continue
+                failed += 1
+                if failed < ATTEMPTS:
+                    continue
+                message = f"{kind} probe errored and resulted in unknown state: {error}"
+                self._events.pod(pod, WARNING, "Unhealthy", message, container)
+                self._probed(each.kind, "unknown", pod, container, time.monotonic() - began)
+                return None
             if result.outcome is Outcome.WARNING:
                 message = f"{kind} probe warning: {result.output}"
                 self._events.pod(pod, WARNING, "ProbeWarning", message, container)
@@ -124,10 +127,6 @@ class ProbeManager:
             told = "successful" if result.good else "failed"
             self._probed(each.kind, told, pod, container, time.monotonic() - began)
             return result.good
-        message = f"{kind} probe errored and resulted in unknown state: {why}"
-        self._events.pod(pod, WARNING, "Unhealthy", message, container)
-        self._probed(each.kind, "unknown", pod, container, time.monotonic() - began)
-        return None
 
     def _set(self, uid: str, container_id: str, kind: str, good: bool) -> None:
         if self.results[kind].get(container_id) is good:

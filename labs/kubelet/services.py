@@ -33,8 +33,8 @@ class Services:
         """For a pod of this namespace; without `enableServiceLinks` only the API server's own."""
         found: dict[str, str] = {}
         for key, service in sorted(self._known.items(), key=lambda item: item[0] != MASTER):
-            address = service["spec"].get("clusterIP", "")
-            if address in ("", "None") or not (key == MASTER or (links and key[0] == namespace)):
+            address = service["spec"].get("clusterIP")
+            if address in (None, "", "None") or not (key == MASTER or (links and key[0] == namespace)):
                 continue
             found |= dict(_of(key[1], address, service["spec"].get("ports", ())))
         return found

@@ -103,7 +103,7 @@ class Volumes:
         path, source = self.path_of(pod, volume), volume.source
         match volume.kind:
             case "hostPath":
-                self._host_path(path, source.get("type", ""))
+                self._host_path(path, source["type"])
                 return
             case "emptyDir":
                 self._fs.makedirs(path, 0o777)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from labs.kubelet.klog import quote
 from tests.kubelet.node import Node, manifest, node
 from tests.kubelet.virtual_time import virtual
 
@@ -94,7 +95,7 @@ async def test_fact_34_an_edit_is_looked_at_again(tmp_path: Path) -> None:
     ],
 )
 def test_fact_34_reasons_are_the_real_ones(
-    tmp_path: Path, spec: dict[str, Any], reason: str, message: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spec: dict[str, Any], reason: str, message: str
 ) -> None:
     @virtual
     async def check() -> None:
@@ -105,6 +106,15 @@ def test_fact_34_reasons_are_the_real_ones(
             (event,) = n.api.events("web-node-1")
             assert event["message"].startswith(message)
             assert event["type"] == "Warning"
+            said = capsys.readouterr().err
+            denied = f'reason="{reason}" message={quote(event["message"])} operation="add"'
+            assert f'pod="default/web-node-1" {denied}' in said
+            why = "preemption: error finding a set of pods to preempt: no set of running pods found to"
+            failed = (
+                'predicate.go:194] "Failed to admit pod, unexpected error while attempting to recover from '
+                f'admission failure" pod="default/web-node-1" err="{why}'
+            )
+            assert (failed in said) is (reason == "UnexpectedAdmissionError")
 
     check()
 

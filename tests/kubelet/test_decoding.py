@@ -12,6 +12,7 @@ from tests.kubelet.test_manifests import refusal
     [
         ("true", True), ("Yes", True), ("on", True), ("y", True), ("no", False), ("OFF", False), ("N", False),
         ("tRUE", "tRUE"), ("10", 10), ("-10", -10), ("+10", 10), ("1_000", 1000), ("010", 8), ("-010", -8),
+        ("+010", 8),
         ("0x1f", 31), ("0b101", 5), ("0o17", 15), ("0", 0), ("09", 9), ("1:30", "1:30"),
         ("9223372036854775807", 2**63 - 1), ("18446744073709551615", 2**64 - 1),
         ("18446744073709551616", 2.0**64), ("-9223372036854775808", -(2**63)),
@@ -57,6 +58,7 @@ def test_fact_18_keys_are_strings_as_in_json(text: str, read: object) -> None:
          'yaml: invalid map key: map[interface {}]interface {}{"a":1, 2:[]interface {}{"x", 3, ~}}'),
         ("? [ä]\n: c", 'yaml: invalid map key: []interface {}{"ä"}'),
         ("? [a, [b]]\n: c", 'yaml: invalid map key: []interface {}{"a", []interface {}{"b"}}'),
+        ("@a", "yaml: found character that cannot start any token"),
         ("a: *there", "yaml: unknown anchor 'there' referenced"),
         ("a: 1\nb: [1, *x, 2]", "yaml: unknown anchor 'x' referenced"),
         ("a: &x [*x]", "yaml: anchor 'x' value contains itself"),

@@ -110,6 +110,8 @@ def test_services_of_the_pods_own_namespace_are_told_unless_links_are_off() -> N
     for each in (
         service("my-db", "default", "10.96.0.7", {"port": 5432}),
         service("headless", "default", "None", {"port": 1}),
+        service("not-yet", "default", "", {"port": 1}),
+        {"metadata": {"name": "elsewhere", "namespace": "default"}, "spec": {"externalName": "example.org"}},
         service("other", "elsewhere", "10.96.0.8", {"port": 1}),
     ):
         services.on_event("ADDED", each)
@@ -119,6 +121,40 @@ def test_services_of_the_pods_own_namespace_are_told_unless_links_are_off() -> N
     assert services.variables("default", links=False) == {}
     services.on_event("DELETED", service("my-db", "default", "", {}))
     assert services.variables("default", links=True) == {}
+
+
+def test_every_port_of_a_service_is_told_and_the_first_is_the_service_s() -> None:
+    services = Services()
+    ports = {"name": "one-way", "port": 53, "protocol": "UDP"}, {"port": 80, "protocol": ""}
+    services.on_event("ADDED", service("my-dns", "default", "fd00::a", *ports))
+    services.on_event("ADDED", {"metadata": {"name": "bare", "namespace": "default"},
+                                "spec": {"clusterIP": "10.96.0.9"}})  # fmt: skip
+
+    assert services.variables("default", links=True) == {
+        "BARE_SERVICE_HOST": "10.96.0.9",
+        "MY_DNS_SERVICE_HOST": "fd00::a",
+        "MY_DNS_SERVICE_PORT": "53",
+        "MY_DNS_SERVICE_PORT_ONE_WAY": "53",
+        "MY_DNS_PORT": "udp://[fd00::a]:53",
+        "MY_DNS_PORT_53_UDP": "udp://[fd00::a]:53",
+        "MY_DNS_PORT_53_UDP_PROTO": "udp",
+        "MY_DNS_PORT_53_UDP_PORT": "53",
+        "MY_DNS_PORT_53_UDP_ADDR": "fd00::a",
+        "MY_DNS_PORT_80_TCP": "tcp://[fd00::a]:80",
+        "MY_DNS_PORT_80_TCP_PROTO": "tcp",
+        "MY_DNS_PORT_80_TCP_PORT": "80",
+        "MY_DNS_PORT_80_TCP_ADDR": "fd00::a",
+    }
+
+
+def test_a_service_of_the_namespace_named_as_the_api_server_s_wins_over_it() -> None:
+    services = Services()
+    services.on_event("ADDED", service("kubernetes", "own", "10.96.0.7", {"port": 1}))
+    services.on_event("ADDED", KUBERNETES)
+
+    assert services.variables("own", links=True)["KUBERNETES_SERVICE_HOST"] == "10.96.0.7"
+    assert services.variables("own", links=False) == RECORDED
+    assert services.variables("other", links=True) == RECORDED
 
 
 def test_the_manifests_own_variables_win_over_services() -> None:

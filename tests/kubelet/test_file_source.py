@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from labs.kubelet.hostfs import HostFs
+from labs.kubelet.pod.manifest import Version, pod_from_file
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.pod_workers import TURN_RETRY
 from labs.kubelet.sources.file import Change, FileSource
@@ -468,3 +469,26 @@ def test_fact_09_a_bad_file_is_told_at_each_scan_and_its_neighbours_stay(
 
     assert it.published == [["a", "z"]] * 2
     assert capsys.readouterr().err.count("Could not process manifest file") == 2
+
+
+def test_a_file_on_which_decoding_breaks_is_told_as_a_panic_and_its_neighbours_stay(
+    tmp_path: Path,
+    manifests: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def decode(data: bytes, path: str, node_name: str, version: Version) -> Pod:
+        if path.endswith("breaks.yaml"):
+            raise KeyError("spec")
+        return pod_from_file(data, path, node_name, version)
+
+    monkeypatch.setattr("labs.kubelet.sources.file.pod_from_file", decode)
+    write(manifests, "breaks.yaml", "breaks")
+    write(manifests, "web.yaml", "web")
+
+    assert scan(tmp_path) == ["web"]
+
+    said, path = capsys.readouterr().err, "/manifests/breaks.yaml"
+    assert f'runtime.go:142] "Observed a panic" err="KeyError(\'spec\')" path="{path}"' in said
+    why = f"{path}: KeyError('spec')"
+    assert f'file.go:187] "Could not process manifest file" err="{why}" path="{path}"' in said

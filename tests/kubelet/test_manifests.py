@@ -309,6 +309,15 @@ def test_what_is_no_quantity_is_refused_in_kubernetes_words(written: str, why: s
     assert why in refusal(f"{HEAD}spec: {spec}")
 
 
+@pytest.mark.parametrize("written", ["true", "[1]", "{a: b}"])
+def test_what_is_neither_text_nor_a_number_is_no_quantity(written: str) -> None:
+    spec = f"{{containers: [{{name: a, image: b, resources: {{requests: {{cpu: {written}}}}}}}]}}"
+
+    assert "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*" in refusal(
+        f"{HEAD}spec: {spec}"
+    )
+
+
 @pytest.mark.parametrize(
     ("one", "other", "together"),
     [

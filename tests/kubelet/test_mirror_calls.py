@@ -47,7 +47,8 @@ class Bench:
         self.api = Api()
         self.changed: list[str] = []
         self.mirrors = Mirrors(self.api, "n", self.changed.append)
-        self.mirrors.node_is(node_uid)
+        if node_uid:
+            self.mirrors.node_is(node_uid)
 
     def reconcile(self, pod: Pod, seen: Any = None) -> bool:
         return asyncio.run(self.mirrors.reconcile(pod, seen))

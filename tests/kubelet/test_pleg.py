@@ -1,6 +1,8 @@
 """What of the runtime's events is a reason to look at a pod again."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from cri_api.v1 import api_pb2 as api
 
+from labs.kubelet.cri import CriError
 from labs.kubelet.pleg import Pleg, RuntimePod
 from labs.kubelet.runtime_status import PodStatus
 from tests.kubelet.node import manifest, node
@@ -76,6 +79,10 @@ async def test_a_list_names_pods_by_what_their_objects_are_in() -> None:
     runtime.has("1", api.SANDBOX_READY, a=api.CONTAINER_EXITED)
     runtime.has("2", api.SANDBOX_NOTREADY, b=api.CONTAINER_EXITED, c=api.CONTAINER_RUNNING)
     runtime.has("3", api.SANDBOX_NOTREADY, d=api.CONTAINER_EXITED)
+    runtime.has("4", api.SANDBOX_READY)
+    older = api.PodSandbox(id="older", state=api.SANDBOX_NOTREADY, labels=labels("4"))
+    runtime.sandboxes.append(older)
+    runtime.sandboxes.append(api.PodSandbox(id="bare", labels={"io.kubernetes.pod.uid": "5"}))
     runtime.containers.append(api.Container(id="nobody's", state=api.CONTAINER_RUNNING))
     pleg, changed = pleg_of(runtime)
     assert not pleg.healthy
@@ -87,6 +94,8 @@ async def test_a_list_names_pods_by_what_their_objects_are_in() -> None:
         "1": RuntimePod("1", "web", "default", {"s1": ready, "a": ended}, True),
         "2": RuntimePod("2", "web", "default", {"s2": 1, "b": ended, "c": api.CONTAINER_RUNNING}, True),
         "3": RuntimePod("3", "web", "default", {"s3": 1, "d": ended}, False),
+        "4": RuntimePod("4", "web", "default", {"s4": ready, "older": 1}, True),
+        "5": RuntimePod("5", "", "", {"bare": ready}, True),
     }
     assert (pleg.healthy, changed) == (True, [])
 
@@ -122,6 +131,92 @@ async def test_what_a_sync_has_read_is_not_new_to_the_next_list() -> None:
     await pleg.relist()
 
     assert changed == ["1"]
+
+
+@dataclass
+class Telling(Listed):
+    """A runtime with one event to tell, until it is told to fail; when it was asked for what."""
+
+    error: CriError = field(default_factory=lambda: CriError("Unavailable", "connection refused"))
+    failing: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[float] = field(default_factory=list)
+    listed: list[float] = field(default_factory=list)
+
+    async def list_sandboxes(self) -> list[api.PodSandbox]:
+        self.listed.append(asyncio.get_running_loop().time())
+        return self.sandboxes
+
+    async def events(self) -> AsyncIterator[api.ContainerEventResponse]:
+        self.asked.append(asyncio.get_running_loop().time())
+        if self.failing.is_set():
+            raise self.error
+        yield api.ContainerEventResponse(
+            pod_sandbox_status=api.PodSandboxStatus(id="s1", metadata=api.PodSandboxMetadata(uid="1")),
+            containers_statuses=[api.ContainerStatus(id="a", state=api.CONTAINER_EXITED)],
+        )
+        await self.failing.wait()
+        raise self.error
+
+
+@asynccontextmanager
+async def following(runtime: Telling) -> AsyncIterator[list[str]]:
+    pleg, changed = pleg_of(runtime)
+    await pleg.relist()
+    runtime.listed.clear()
+    task = asyncio.create_task(pleg.run())
+    yield changed
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@virtual
+async def test_a_runtime_without_events_is_asked_for_them_once_and_listed_every_second() -> None:
+    runtime = Telling(error=CriError("Unimplemented", "unknown method"))
+    runtime.failing.set()
+    async with following(runtime):
+        await asyncio.sleep(5.5)
+
+    assert runtime.asked == [0]
+    assert runtime.listed == [1, 2, 3, 4, 5]
+
+
+@virtual
+async def test_while_events_come_the_runtime_is_listed_every_thirty_seconds_and_else_every_second() -> None:
+    runtime = Telling()
+    async with following(runtime):
+        await asyncio.sleep(69.5)
+        assert runtime.asked == [0]
+        assert runtime.listed == [1, 31, 61]
+
+        runtime.failing.set()
+        await asyncio.sleep(24.2)
+        assert runtime.listed == [1, 31, 61, 91, 92, 93]
+        assert runtime.asked == [0, *(70.5 + second for second in range(24))]
+
+
+@pytest.mark.parametrize("syncing", [False, True])
+@pytest.mark.parametrize(
+    ("container", "told"), [(api.CONTAINER_EXITED, []), (api.CONTAINER_RUNNING, ["1"]), (None, ["1"])]
+)
+def test_an_event_is_news_unless_the_last_list_or_a_sync_that_ran_has_seen_the_same(
+    container: int | None, told: list[str], syncing: bool
+) -> None:
+    @virtual
+    async def check() -> None:
+        runtime = Telling()
+        pleg, changed = pleg_of(runtime)
+        if container is not None:
+            runtime.has("1", api.SANDBOX_READY, a=container)
+            await pleg.relist()
+        with pleg.syncing("1") if syncing else nullcontext():
+            following = asyncio.create_task(pleg.run())
+            await asyncio.sleep(0.5)
+            assert changed == ([] if syncing else told)
+        following.cancel()
+
+        assert changed == told
+
+    check()
 
 
 @virtual

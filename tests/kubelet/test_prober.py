@@ -14,7 +14,7 @@ from cri_api.v1 import api_pb2 as api
 from labs.kubelet.cri import CriError
 from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod.model import Container, Exec, Grpc, HttpGet, TcpSocket
-from labs.kubelet.prober import Outcome, ProbeError, probe, resolve_port
+from labs.kubelet.prober import Outcome, ProbeError, _port_of, probe, resolve_port
 from tests.kubelet.node import manifest
 
 CONTAINER = Container.of(
@@ -437,3 +437,10 @@ def test_what_a_probe_does_is_as_the_manifest_says(written: dict[str, Any], acti
         numbers = (found.initial_delay, found.timeout, found.period, found.failure_threshold)
         assert (*numbers, found.success_threshold) == (1, 2, 3, 4, 5 if thresholds else 1)
         assert container.probe("startup") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "port"), [("http://h/y", 80), ("https://h/y", 443), ("http://h:81/", 81), ("https://h:81/", 81)]
+)
+def test_where_a_redirect_leads_to_no_port_the_schemes_own_is_dialled(url: str, port: int) -> None:
+    assert _port_of(url) == port

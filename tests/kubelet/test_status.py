@@ -432,7 +432,8 @@ def test_a_container_that_has_been_made_and_not_started_waits() -> None:
 def test_an_init_container_that_is_gone_when_others_are_there_has_ended_well(later: ContainerState) -> None:
     pod = pod_of(initContainers=[{"name": "one", "image": "b:1"}])
 
-    (entry,) = made(pod, later)["initContainerStatuses"]
+    once = replace(INPUTS, reasons={"one": ("ErrImagePull", "why it could not be started at first")})
+    (entry,) = made(pod, later, inputs=once)["initContainerStatuses"]
 
     assert (entry["ready"], entry["started"], entry["restartCount"]) == (True, False, 0)
     assert entry["state"] == {

@@ -153,7 +153,7 @@ def test_fact_02_headers_are_sent_as_configured() -> None:
         seen: list[str] = []
 
         async def answer(request: web.Request) -> web.Response:
-            seen.extend(request.headers.getall("X-Who"))
+            seen.extend((*request.headers.getall("X-Who"), request.headers["User-Agent"]))
             return web.Response(text="body")
 
         app = web.Application()
@@ -170,7 +170,7 @@ def test_fact_02_headers_are_sent_as_configured() -> None:
     answer, seen = asyncio.run(ask())
 
     assert (answer.code, answer.body) == (200, b"body")
-    assert seen == ["a", "b"]
+    assert seen == ["a", "b", "Go-http-client/1.1"]
 
 
 def _fetched(answer: bytes | None) -> tuple[str, int]:
@@ -216,6 +216,25 @@ def test_fact_53_a_server_that_hangs_up_is_told() -> None:
     said, port = _fetched(b"")
 
     assert said.startswith(f'Get "http://127.0.0.1:{port}/pods": ')
+
+
+def test_fact_53_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask() -> tuple[str, int]:
+        async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(keep_silent, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(FetchError) as caught:
+                await asyncio.wait_for(fetcher(f"http://127.0.0.1:{port}/pods", {})(), 30)
+            return str(caught.value), port
+
+    monkeypatch.setattr("labs.kubelet.sources.http.TIMEOUT", 0.1)
+    said, port = asyncio.run(ask())
+
+    assert said == f'Get "http://127.0.0.1:{port}/pods": context deadline exceeded'
 
 
 def test_fact_53_no_more_than_ten_mebibytes_are_read() -> None:

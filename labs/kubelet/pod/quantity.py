@@ -80,7 +80,7 @@ def _shortest(value: Decimal, units: list[tuple[str, Decimal]]) -> str:
     """In the first of the units that leaves no fraction; the last is the least."""
     exact = _exact(value)
     counted = ((exact.divide(value, unit), name) for name, unit in units)
-    number, name = next((n, name) for n, name in counted if n == n.to_integral_value(context=exact))
+    number, name = next((n, name) for n, name in counted if n == n.to_integral_value())
     return f"{number:.0f}{name}"
 
 

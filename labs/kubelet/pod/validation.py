@@ -114,7 +114,7 @@ def _host_path(found: Findings, path: str, source: dict[str, Any]) -> None:
         return
     if ".." in source["path"].split("/"):
         found.invalid(f"{path}.path", source["path"], "must not contain '..'")
-    if source.get("type", "") not in HOST_PATH_TYPES:
+    if source["type"] not in HOST_PATH_TYPES:
         found.unsupported(f"{path}.type", source["type"], HOST_PATH_TYPES)
 
 
@@ -188,7 +188,8 @@ def _probe(found: Findings, path: str, kind: str, probe: dict[str, Any]) -> None
         "successThreshold",
         "failureThreshold",
     ):
-        found.not_negative(f"{path}.{field}", probe.get(field, 0))
+        if field in probe:
+            found.not_negative(f"{path}.{field}", probe[field])
     if kind != "readinessProbe" and probe["successThreshold"] != 1:
         found.invalid(f"{path}.successThreshold", probe["successThreshold"], "must be 1")
 
@@ -320,7 +321,7 @@ def _container(
         found.unsupported(f"{path}.terminationMessagePolicy", c["terminationMessagePolicy"], policies)
     names: set[str] = set()
     for i, port in enumerate(c.get("ports", [])):
-        if (name := port.get("name", "")) and name in names:
+        if (name := port.get("name")) and name in names:
             found.duplicate(f"{path}.ports[{i}].name", name)
         names.add(name)
         _port(found, f"{path}.ports[{i}]", port, bool(spec.get("hostNetwork")))

@@ -135,7 +135,7 @@ def _security(found: Findings, spec: dict[str, Any]) -> None:
         found.invalid(f"{path}.shareProcessNamespace", True, why)
     names: set[str] = set()
     for i, setting in enumerate(security.get("sysctls", [])):
-        where, name = f"{path}.sysctls[{i}].name", setting.get("name", "")
+        where, name = f"{path}.sysctls[{i}].name", setting.get("name")
         if not name:
             found.required(where)
         elif len(name) > 253 or not SYSCTL.fullmatch(name):
