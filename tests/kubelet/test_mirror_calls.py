@@ -172,7 +172,7 @@ def test_a_mirror_that_cannot_be_deleted_is_told_and_known(capsys: pytest.Captur
 
     assert bench.api.methods == ["DELETE"]
     assert bench.mirrors.seen(pod) is old
-    line = 'mirror_client.go:132] "Failed deleting a mirror pod" err="no" pod="default/web-n"'
+    line = 'mirror_client.go:139] "Failed deleting a mirror pod" err="no" pod="default/web-n"'
     assert line in capsys.readouterr().err
 
 
