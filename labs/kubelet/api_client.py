@@ -23,6 +23,8 @@ from labs.kubelet.pod.errors import ParseError
 
 USER_AGENT = "kubelet/v1.36.2 (linux/amd64) kubernetes/8e16b12"
 JSON = "application/json"
+#: Go's default transport gives a handshake this long.
+HANDSHAKE_SECONDS = 10
 
 
 class KubeconfigError(LabsError):
@@ -111,7 +113,7 @@ class ApiClient:
                 self._session = aiohttp.ClientSession(
                     connector=connector,
                     headers={"User-Agent": USER_AGENT, "Accept": JSON},
-                    timeout=aiohttp.ClientTimeout(total=10),
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=HANDSHAKE_SECONDS),
                     auto_decompress=True,
                 )
         return self._session
@@ -127,6 +129,8 @@ class ApiClient:
         inner = getattr(error, "os_error", error)
         if isinstance(inner, ConnectionRefusedError):
             why = f"dial tcp {parts.hostname}:{parts.port or 443}: connect: connection refused"
+        elif type(error).__name__ == "ConnectionTimeoutError":
+            why = "net/http: TLS handshake timeout"
         elif isinstance(error, asyncio.TimeoutError):
             why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
         elif type(error).__name__ == "ServerDisconnectedError":
@@ -136,18 +140,26 @@ class ApiClient:
         return ApiError(0, f'{verb} "{self._server}{path}": {why}')
 
     async def request(
-        self, method: str, path: str, body: object = None, content_type: str = ""
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content_type: str = "",
+        *,
+        patience: float | None = None,
     ) -> dict[str, Any]:
-        """One call; the decoded answer."""
+        """One call; the decoded answer. The server decides how long it takes unless there is a `patience`."""
         session = await self._http()
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": content_type or JSON} if data is not None else {}
         import aiohttp
 
+        url = f"{self._server}{path}"
         try:
-            async with session.request(
-                method, f"{self._server}{path}", data=data, headers=headers
-            ) as response:
+            async with (
+                asyncio.timeout(patience),
+                session.request(method, url, data=data, headers=headers) as response,
+            ):
                 payload = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._up.clear()
@@ -160,9 +172,8 @@ class ApiClient:
         session = await self._http()
         import aiohttp
 
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=None)
         try:
-            async with session.get(f"{self._server}{path}", timeout=timeout) as response:
+            async with session.get(f"{self._server}{path}") as response:
                 if response.status != 200:
                     _answer(response.status, await response.read())
                 buffer = b""
@@ -173,6 +184,20 @@ class ApiClient:
                             yield json.loads(line)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise self._unreachable("GET", path, error) from None
+
+
+class HeartbeatClient:
+    """The API for a node's status and lease, given up after `patience` seconds: the next one is due then."""
+
+    def __init__(self, client: ApiClient, patience: float) -> None:
+        self._client = client
+        self._patience = patience
+
+    async def request(
+        self, method: str, path: str, body: object = None, content_type: str = ""
+    ) -> dict[str, Any]:
+        """As the client's own. Raises ApiError."""
+        return await self._client.request(method, path, body, content_type, patience=self._patience)
 
 
 def _answer(status: int, payload: bytes) -> dict[str, Any]:

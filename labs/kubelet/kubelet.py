@@ -15,7 +15,7 @@ from cri_api.v1 import api_pb2 as api
 from labs.kubelet import klog
 from labs.kubelet.admission import Room
 from labs.kubelet.allocation import Allocation
-from labs.kubelet.api_client import ApiClient
+from labs.kubelet.api_client import ApiClient, HeartbeatClient
 from labs.kubelet.api_objects import ApiObjects
 from labs.kubelet.backoff import Backoff
 from labs.kubelet.cgroups import Cgroups
@@ -323,8 +323,10 @@ class Kubelet:
         """Register, then mirror, watch and report."""
         klog.info("kubelet.go:496", "Attempting to sync node with API server")
         config, now = self.config, self._now
+        patience = min(config.node_status_update_frequency, config.node_lease_duration_seconds)
+        heartbeat = HeartbeatClient(client, patience)
         node_status = NodeStatus(
-            client, self.facts, self.events, self._images, self._why_not_ready, now,
+            heartbeat, self.facts, self.events, self._images, self._why_not_ready, now,
             config.node_status_update_frequency, config.node_status_report_frequency,
         )  # fmt: skip
         node_status.announce()
@@ -340,7 +342,7 @@ class Kubelet:
         services = self._services
         watch_services = Reflector(client, "/api/v1/services", "", services.on_event, services.listed)
         uid = node["metadata"]["uid"] if config.register_node else ""
-        lease = NodeLease(client, self.node_name, uid, config.node_lease_duration_seconds, now)
+        lease = NodeLease(heartbeat, self.node_name, uid, config.node_lease_duration_seconds, now)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(watch_services.run())
             tasks.create_task(statuses.run())
