@@ -196,7 +196,8 @@ class HeartbeatClient:
     async def request(
         self, method: str, path: str, body: object = None, content_type: str = ""
     ) -> dict[str, Any]:
-        """As the client's own. Raises ApiError."""
+        """As the client's own; the server is told, too, how long is waited. Raises ApiError."""
+        path += f"{'&' if '?' in path else '?'}timeout={self._patience:g}s"
         return await self._client.request(method, path, body, content_type, patience=self._patience)
 
 

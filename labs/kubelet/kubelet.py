@@ -360,5 +360,6 @@ class Kubelet:
         self.allocation.node_is(labels, taints)
 
     async def close(self) -> None:
+        self.probes.close()
         await self.allocation.close()
         await self.workers.close()

@@ -9,7 +9,15 @@ from labs.kubelet import klog
 from labs.kubelet.api_client import ApiError
 from labs.kubelet.node_status import Api
 
+Json = dict[str, Any]
+ATTEMPTS = 5
+#: Seconds; doubled before each wait.
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 7.0
 NAMESPACE = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+
+
+class UpdateError(Exception):
+    """The lease was not renewed, as often as it was tried."""
 
 
 class NodeLease:
@@ -23,56 +31,70 @@ class NodeLease:
         self._uid = node_uid
         self._duration = duration
         self._now = now
-        self._lease: dict[str, Any] | None = None
+        self._lease: Json | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            try:
-                await self._renew()
-            except ApiError as error:
-                self._lease = None
-                klog.error(
-                    "controller.go:201", "Failed to ensure lease exists, will retry", error, interval="7s"
-                )
-                await asyncio.sleep(7)
-                continue
+            await self._sync()
             await asyncio.sleep(self._duration / 4)
 
-    async def _renew(self) -> None:
-        if self._lease is None:
-            self._lease = await self._fetch()
-        if self._lease is None:
-            body = {
-                "apiVersion": "coordination.k8s.io/v1",
-                "kind": "Lease",
-                "metadata": {
-                    "name": self._name,
-                    "namespace": "kube-node-lease",
-                    "ownerReferences": [
-                        {"apiVersion": "v1", "kind": "Node", "name": self._name, "uid": self._uid}
-                    ],
-                },
-                "spec": self._spec(),
-            }
-            self._lease = await self._api.request("POST", NAMESPACE, body)
-            return
-        body = {**self._lease, "spec": {**self._lease.get("spec", {}), **self._spec()}}
-        try:
-            self._lease = await self._api.request("PUT", f"{NAMESPACE}/{self._name}", body)
-        except ApiError as error:
-            if error.status not in (404, 409):
-                raise
-            self._lease = await self._fetch()
+    async def _sync(self) -> None:
+        if self._lease is not None:
+            try:
+                await self._update(self._lease)
+                return
+            except UpdateError as error:
+                why = "failed to update lease using latest lease, fallback to ensure lease"
+                klog.info("controller.go:171", why, err=str(error))
+        self._lease, created = await self._ensure()
+        if not created:
+            try:
+                await self._update(self._lease)
+            except UpdateError as error:
+                interval = f"{self._duration // 4}s"
+                klog.error("controller.go:176", "Will retry updating lease", error, interval=interval)
 
-    async def _fetch(self) -> dict[str, Any] | None:
-        try:
-            return await self._api.request("GET", f"{NAMESPACE}/{self._name}")
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+    async def _ensure(self) -> tuple[Json, bool]:
+        """The lease, and whether it had to be made; tried for as long as it takes."""
+        backoff = FIRST_BACKOFF
+        while True:
+            try:
+                try:
+                    return await self._api.request("GET", f"{NAMESPACE}/{self._name}"), False
+                except ApiError as error:
+                    if error.status != 404:
+                        raise
+                return await self._api.request("POST", NAMESPACE, self._made()), True
+            except ApiError as error:
+                backoff = min(2 * backoff, LONGEST_BACKOFF)
+                shown = f"{backoff:g}s" if backoff >= 1 else f"{backoff * 1000:g}ms"
+                why = "Failed to ensure lease exists, will retry"
+                klog.error("controller.go:201", why, error, interval=shown)
+            await asyncio.sleep(backoff)
 
-    def _spec(self) -> dict[str, Any]:
+    async def _update(self, base: Json) -> None:
+        """Renew it. Raises UpdateError after the last attempt."""
+        for _ in range(ATTEMPTS):
+            body = {**base, "spec": {**base.get("spec", {}), **self._spec()}}
+            try:
+                self._lease = await self._api.request("PUT", f"{NAMESPACE}/{self._name}", body)
+                return
+            except ApiError as error:
+                klog.error("controller.go:251", "Failed to update lease", error)
+                if error.status == 409:
+                    base, _ = await self._ensure()
+        raise UpdateError(f"failed {ATTEMPTS} attempts to update lease")
+
+    def _made(self) -> Json:
+        owner = {"apiVersion": "v1", "kind": "Node", "name": self._name, "uid": self._uid}
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self._name, "namespace": "kube-node-lease", "ownerReferences": [owner]},
+            "spec": self._spec(),
+        }
+
+    def _spec(self) -> Json:
         renewed = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return {"holderIdentity": self._name, "leaseDurationSeconds": self._duration, "renewTime": renewed}

@@ -229,17 +229,25 @@ class PodSyncer:
         return self._latest.get(pod.uid) or {"phase": "Pending", **(pod.object.get("status") or {})}
 
     def _adopt(self, pod: Pod, status: PodStatus) -> None:
-        """After a restart of the kubelet, what was started and ready stays so until probed again."""
-        if pod.uid in self._latest or self._statuses is None:
+        """What ran before this kubelet did counts as started (seen, even of what had not started yet).
+
+        What the API calls ready stays so until it is probed again; a static pod's mirror is not asked (seen).
+        """
+        if pod.uid in self._latest:
             return
-        for entry in self._statuses.get(pod).get("containerStatuses", ()):
-            newest = status.newest(entry["name"])
+        known = {} if pod.is_static or self._statuses is None else self._statuses.get(pod)
+        ready = {
+            entry["containerID"]
+            for entry in known.get("containerStatuses", ())
+            if entry.get("ready") and "containerID" in entry
+        }
+        for container in pod.all_containers:
+            newest = status.newest(container.name)
             if newest is None or newest.state is not State.RUNNING or newest.started_at >= self._started_at:
                 continue
-            if entry.get("containerID") == f"{self._runtime_name}://{newest.id}":
-                for kind, known in (("startup", entry.get("started")), ("readiness", entry.get("ready"))):
-                    if known:
-                        self._probes.adopt(newest.id, kind)
+            self._probes.adopt(newest.id, "startup")
+            if f"{self._runtime_name}://{newest.id}" in ready:
+                self._probes.adopt(newest.id, "readiness")
 
     def mirror(self, pod: Pod) -> None:
         """Have the pod's mirror made, if there is none, without waiting for it."""

@@ -35,6 +35,7 @@ class ProbeManager:
         self._changed = changed
         self._now = now
         self._probed = probed
+        self._began = now()
         self._tasks: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self._started: dict[str, asyncio.Event] = {}
         self.results: dict[str, dict[str, bool]] = {"startup": {}, "liveness": {}, "readiness": {}}
@@ -67,6 +68,11 @@ class ProbeManager:
         self.results[key[2]].pop(key[1], None)
         self._started.pop(key[1], None)
 
+    def close(self) -> None:
+        """End all probes."""
+        for key in [*self._tasks]:
+            self._drop(key)
+
     def adopt(self, container_id: str, kind: str) -> None:
         """Take a result over from before a restart of the kubelet."""
         self.results[kind].setdefault(container_id, True)
@@ -82,8 +88,10 @@ class ProbeManager:
             self._started.setdefault(running.id, asyncio.Event())
         elif container.probe("startup"):
             await self._started.setdefault(running.id, asyncio.Event()).wait()
-        if each.kind == "readiness":
-            self.results["readiness"].setdefault(running.id, False)
+        if each.kind == "readiness" and running.id not in self.results["readiness"]:
+            self.results["readiness"][running.id] = False
+            if running.started_at < self._began:
+                self._changed(pod.uid)  # the API calls it ready, from before a restart of the kubelet
         age = (self._now() - running.started_at).total_seconds()
         await asyncio.sleep(each.initial_delay - age)
         last, row = None, 0

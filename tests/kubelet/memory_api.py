@@ -124,7 +124,15 @@ class MemoryApi:
     async def up(self) -> None:
         await self._up.wait()
 
-    async def request(self, method: str, path: str, body: Any = None, content_type: str = "") -> Json:
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "",
+        *,
+        patience: float | None = None,
+    ) -> Json:
         await asyncio.sleep(0.001)
         self.requests.append((method, path, deepcopy(body)))
         if self.down:

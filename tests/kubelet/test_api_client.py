@@ -75,7 +75,7 @@ def test_a_heartbeat_is_given_up_when_the_next_one_is_due(certificates: Path) ->
         return await complaint(HeartbeatClient(client, 0.05).request("PUT", LEASE, {}))
 
     assert meeting(certificates, never, beat) == (
-        f'Put "https://localhost:PORT{LEASE}": '
+        f'Put "https://localhost:PORT{LEASE}?timeout=0.05s": '
         "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
     )
 

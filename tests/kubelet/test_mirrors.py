@@ -294,11 +294,11 @@ async def test_a_pod_put_back_while_its_old_mirror_is_being_removed_gets_its_own
         old = await n.runs()
         slow = n.api.request
 
-        async def request(method: str, *rest: Any) -> Any:
+        async def request(method: str, *rest: Any, **keywords: Any) -> Any:
             if method == "DELETE":
                 n.put("web.yaml", manifest(container={"image": "busybox:1.37"}))
                 await asyncio.sleep(0.5)
-            return await slow(method, *rest)
+            return await slow(method, *rest, **keywords)
 
         n.api.request = request  # type: ignore[method-assign]
         n.remove("web.yaml")
@@ -318,10 +318,10 @@ async def test_an_edit_made_while_the_kubelet_was_down_reaches_the_mirror_though
         n.put("web.yaml", manifest(container={"image": "busybox:1.37"}))
         answer = n.api.request
 
-        async def request(method: str, path: str, *rest: Any) -> Any:
+        async def request(method: str, path: str, *rest: Any, **keywords: Any) -> Any:
             if (method, path) == ("POST", "/api/v1/namespaces/default/pods"):
                 await asyncio.sleep(0.5)  # meanwhile the kubelet lists the pods that there are
-            return await answer(method, path, *rest)
+            return await answer(method, path, *rest, **keywords)
 
         n.api.request = request  # type: ignore[method-assign]
         await n.start()

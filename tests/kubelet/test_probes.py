@@ -101,23 +101,53 @@ async def test_success_and_failure_have_thresholds(tmp_path: Path) -> None:
 
 
 @virtual
-async def test_a_restarted_kubelet_does_not_call_a_ready_container_unready(tmp_path: Path) -> None:
+async def test_after_a_restart_of_the_kubelet_a_static_pod_is_unready_until_it_is_probed(
+    tmp_path: Path,
+) -> None:
     async with node(tmp_path) as n:
-        probe = {"exec": {"command": list(CHECK)}, "periodSeconds": 1, "initialDelaySeconds": 5}
-        n.put("web.yaml", manifest(container={"readinessProbe": probe}))
+        startup = {"exec": {"command": ["start"]}, "periodSeconds": 1}
+        readiness = {"exec": {"command": list(CHECK)}, "periodSeconds": 1, "initialDelaySeconds": 5}
+        n.put("web.yaml", manifest(container={"startupProbe": startup, "readinessProbe": readiness}))
         await n.until(lambda: n.status().get("ready"))
         await n.stop()
+        n.runtime.calls.clear()
         sent = len(n.api.requests)
+        n.runtime.behave("main", commands={CHECK: 1})
+        await asyncio.sleep(1)
 
         await n.start()
+        await n.until(lambda: not n.status()["ready"], 5)
+        n.runtime.behave("main", commands={CHECK: 0})
+        await n.until(lambda: n.status()["ready"])
+
+        patches = [body["status"] for _, path, body in n.api.requests[sent:] if path.endswith("/status")]
+        shown = [c for patch in patches for c in patch.get("containerStatuses", ())]
+        assert [(c["started"], c["ready"]) for c in shown] == [(True, False), (True, True)]
+        assert {about for call, about in n.runtime.calls if call == "ExecSync"} == {" ".join(CHECK)}
+
+
+@virtual
+async def test_what_ran_before_the_kubelet_counts_as_started_whatever_its_startup_probe_said(
+    tmp_path: Path,
+) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", commands={CHECK: 1})
+        startup = {"exec": {"command": list(CHECK)}, "periodSeconds": 1, "failureThreshold": 500}
+        n.put("web.yaml", manifest(container={"startupProbe": startup}))
+        await n.runs()
+        await asyncio.sleep(3)
+        before = n.status()["started"]
+        await n.stop()
+        n.runtime.calls.clear()
+        await asyncio.sleep(1)
+
+        await n.start()
+        await n.until(lambda: n.status()["started"])
         await asyncio.sleep(3)
 
-        patches = [
-            body["status"]
-            for method, _, body in n.api.requests[sent:]
-            if method == "PATCH" and "status" in body
-        ]
-        assert all(s["ready"] for p in patches for s in p.get("containerStatuses", ()))
+        assert not before
+        assert n.status()["ready"]
+        assert "ExecSync" not in {call for call, _ in n.runtime.calls}
 
 
 @virtual
