@@ -13,7 +13,7 @@ from labs.errors import LabsError
 from labs.kubelet import klog
 from labs.kubelet.config import ConfigError, KubeletConfig
 from labs.kubelet.flags import config_fields, parse
-from labs.kubelet.hostfs import HostFs
+from labs.kubelet.hostfs import HostFs, reason_of
 
 if TYPE_CHECKING:
     from labs.kubelet.cri import Cri
@@ -32,7 +32,7 @@ def _configuration(fs: HostFs, argv: list[str]) -> KubeletConfig:
         try:
             config = KubeletConfig.from_file(fs.read_bytes(path), path)
         except OSError as error:
-            why = f"open {path}: {(error.strerror or '').lower()}"
+            why = f"open {path}: {reason_of(error)}"
             raise ConfigError(
                 f"failed to load kubelet config file, path: {path}, error: failed to load Kubelet config "
                 f"file {path}, "

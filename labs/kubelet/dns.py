@@ -79,7 +79,7 @@ def pod_dns(pod: Pod, node: Resolver, cluster: ClusterDns) -> tuple[api.DNSConfi
     own = pod.object["spec"].get("dnsConfig", {})
     options = {option.partition(":")[0]: option for option in base.options}
     for option in own.get("options", ()):
-        name, value = option.get("name", ""), option.get("value", "")
+        name, value = option.get("name", ""), option.get("value")
         options[name] = f"{name}:{value}" if value else name
     servers = _unique((*base.servers, *own.get("nameservers", ())))
     searches = _unique((*base.searches, *own.get("searches", ())))

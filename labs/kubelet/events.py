@@ -104,13 +104,12 @@ class EventRecorder:
         """Send for as long as the kubelet runs; `up` waits until the API has been reached."""
         from labs.kubelet.api_client import ApiError
 
-        sent: OrderedDict[str, None] = OrderedDict()
         while True:
             event = await self._queue.get()
             while True:
                 await up()
                 try:
-                    await self._send(api, event, sent)
+                    await self._send(api, event)
                 except ApiError as error:
                     if error.status == 0:
                         await asyncio.sleep(10)
@@ -123,21 +122,18 @@ class EventRecorder:
                     )
                 break
 
-    async def _send(self, api: EventApi, event: dict[str, Any], sent: OrderedDict[str, None]) -> None:
+    async def _send(self, api: EventApi, event: dict[str, Any]) -> None:
+        """Raise the count of an event that the API has, or make it there (`recordEvent`)."""
         from labs.kubelet.api_client import ApiError
 
         name, namespace = event["metadata"]["name"], event["metadata"]["namespace"]
         path = f"/api/v1/namespaces/{namespace}/events"
-        if name in sent:
+        if event["count"] > 1:
             patch = {key: event[key] for key in ("count", "lastTimestamp", "message")}
             try:
                 await api.request("PATCH", f"{path}/{name}", patch, "application/strategic-merge-patch+json")
+                return
             except ApiError as error:
                 if error.status != 404:
                     raise
-                await api.request("POST", path, event)
-        else:
-            await api.request("POST", path, event)
-        sent[name] = None
-        if len(sent) > KEPT:
-            sent.popitem(last=False)
+        await api.request("POST", path, event)

@@ -8,6 +8,7 @@ from cri_api.v1 import api_pb2 as api
 from labs.kubelet import klog
 from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.cri import CriError
+from labs.kubelet.hostfs import reason_of
 from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.runtime_status import POD_UID
 from labs.kubelet.volumes import Volumes
@@ -53,7 +54,7 @@ class GarbageCollector:
         try:
             self._volumes.remove(uid)
         except OSError as error:
-            why = f"{error.filename}: {(error.strerror or '').lower()}"
+            why = f"{error.filename}: {reason_of(error)}"
             cause = f'orphaned pod "{uid}" found, but failed to rmdir() volume at path {why}'
             message = "There were many similar errors. Turn up verbosity to see them."
             klog.error("kubelet_volumes.go:263", message, cause, numErrs=1)

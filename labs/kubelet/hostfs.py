@@ -26,6 +26,11 @@ class _OpenHow(ctypes.Structure):
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def reason_of(error: OSError) -> str:
+    """What the system says was in the way, in Go's words: `no such file or directory`."""
+    return os.strerror(error.errno or 0).lower()
+
+
 class HostFs:
     """File operations below `root`. Paths are absolute, as they are written on the node."""
 

@@ -197,5 +197,5 @@ class Mirrors:
 
 
 def _version(obj: Mapping[str, Any]) -> int:
-    version = str(obj["metadata"].get("resourceVersion", "0"))
+    version = str(obj["metadata"].get("resourceVersion"))
     return int(version) if version.isdigit() else 0

@@ -215,9 +215,9 @@ class PodSyncer:
     def _of_the_api(self, pod: Pod) -> Json:
         """After a restart of the kubelet: what the API says; a mirror does not say that its pod is over."""
         status = dict(self._statuses.get(pod)) if self._statuses else {}
-        if not pod.is_static:
-            return status
-        return {key: value for key, value in status.items() if key not in ("phase", "reason", "message")}
+        if pod.is_static:
+            status.pop("phase", None)
+        return status
 
     def runs(self, pod: Pod) -> bool:
         """Whether a container of the pod ran when last looked at."""

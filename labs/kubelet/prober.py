@@ -181,7 +181,8 @@ async def http_get(action: HttpGet, container: Container, host: str, timeout: in
     except TimeoutError:
         why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
     except ssl.SSLError as error:
-        why = error.reason or str(error)
+        plain = error.reason == "WRONG_VERSION_NUMBER"
+        why = "http: server gave HTTP response to HTTPS client" if plain else str(error)
     except (asyncio.IncompleteReadError, ConnectionResetError, BrokenPipeError):
         why = "EOF"
     except OSError as error:

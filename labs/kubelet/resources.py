@@ -72,7 +72,7 @@ def container_resources(
 ) -> api.LinuxContainerResources:
     """The cgroup settings of one container."""
     requests, limits = container.resources.get("requests", {}), container.resources.get("limits", {})
-    cpu = requests.get("cpu", limits.get("cpu", "0"))
+    cpu = requests.get("cpu", "0")
     memory = _int64(quantity_value(limits.get("memory", "0")))
     resources = _limits(milli(cpu), milli(limits.get("cpu", "0")), memory, machine)
     resources.oom_score_adj = oom_score
@@ -92,9 +92,8 @@ def container_resources(
 def sandbox_resources(pod: Pod, machine: Machine) -> api.LinuxContainerResources:
     """The sum over the pod, for runtimes that size the sandbox by it."""
     requests, limits = pod_total(pod, "requests"), pod_total(pod, "limits")
-    cpu = requests.get("cpu", limits.get("cpu", Decimal()))
-    limit, memory = limits.get("cpu", Decimal()), limits.get("memory", Decimal())
-    return _limits(int(cpu * 1000), int(limit * 1000), _int64(memory), machine)
+    cpu, limit = (each.get("cpu", Decimal()) for each in (requests, limits))
+    return _limits(int(cpu * 1000), int(limit * 1000), _int64(limits.get("memory", Decimal())), machine)
 
 
 def _amounts(container: Container, kind: str) -> Amounts:

@@ -214,7 +214,7 @@ class PodRuntime:
         }
         self._logs.make_directory(pod, container)
         host = self._host
-        links = pod.object["spec"].get("enableServiceLinks", True)
+        links = pod.object["spec"]["enableServiceLinks"]
         if not pod.is_static and not host.services.synced:
             why = "services have not yet been read at least once, cannot construct envvars"
             raise StartError(container.name, "CreateContainerConfigError", why)

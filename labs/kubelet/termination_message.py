@@ -3,7 +3,7 @@
 import os
 
 from labs.kubelet.container_logs import LogOptions, tail_offset, text_of
-from labs.kubelet.hostfs import HostFs
+from labs.kubelet.hostfs import HostFs, reason_of
 from labs.kubelet.runtime_status import ContainerState
 
 MAX_MESSAGE = 4096
@@ -22,8 +22,7 @@ def termination_message(fs: HostFs, container: ContainerState) -> str:
         except FileNotFoundError:
             written = b""
         except OSError as error:
-            why = (error.strerror or "").lower()
-            return f"Error on reading termination log {path}: open {path}: {why}"
+            return f"Error on reading termination log {path}: open {path}: {reason_of(error)}"
         if written:
             return written.decode(errors="replace")
     return _end_of_log(fs, container.log_path) if wants_log else ""
@@ -40,7 +39,7 @@ def _end_of_log(fs: HostFs, path: str) -> str:
     try:
         number = fs.open(path, os.O_RDONLY)
     except OSError as error:
-        return f"Error on reading termination message from logs: {(error.strerror or '').lower()}"
+        return f"Error on reading termination message from logs: {reason_of(error)}"
     with os.fdopen(number, "rb") as file:
         file.seek(tail_offset(number, MAX_LOG_LINES))
         lines = (text_of(line.rstrip(b"\n"), LogOptions()) for line in file)

@@ -12,7 +12,7 @@ from datetime import datetime
 from labs.kubelet.api_objects import NONE, ObjectError, Objects
 from labs.kubelet.dns import domain_of, hostname_of
 from labs.kubelet.downward import expand
-from labs.kubelet.hostfs import HostFs
+from labs.kubelet.hostfs import HostFs, reason_of
 from labs.kubelet.payload import File, is_written, write_payload
 from labs.kubelet.pod.model import Container, Mount, Pod, Volume
 from labs.kubelet.pod.quantity import quantity_value
@@ -90,7 +90,7 @@ class Volumes:
                 except (VolumeError, ObjectError) as error:
                     failures.append(VolumeError(str(error), volume.name, plugin))
                 except OSError as error:
-                    why = f"{error.filename}: {(error.strerror or str(error)).lower()}"
+                    why = f"{error.filename}: {reason_of(error)}"
                     failures.append(VolumeError(why, volume.name, plugin))
         return failures
 
@@ -120,10 +120,8 @@ class Volumes:
             try:
                 self._fs.give_to_group(path, pod.security["fsGroup"], volume.kind != "emptyDir")
             except OSError as error:
-                why = (error.strerror or "").lower()
-                raise VolumeError(
-                    f"applyFSGroup failed for vol {volume.name}: lchown {path}: {why}"
-                ) from None
+                why = f"applyFSGroup failed for vol {volume.name}: lchown {path}: {reason_of(error)}"
+                raise VolumeError(why) from None
 
     def _write(self, path: str, files: Mapping[str, File], in_memory: bool) -> None:
         self._fs.makedirs(path, 0o777)
@@ -141,7 +139,7 @@ class Volumes:
             try:
                 self._fs.write_bytes(path, b"")
             except OSError as error:
-                raise VolumeError(f"open {path}: {(error.strerror or '').lower()}") from None
+                raise VolumeError(f"open {path}: {reason_of(error)}") from None
             return
         expected = {
             "Directory": ("dir", "directory"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cri_api.v1 import api_pb2 as api
 
+from labs.kubelet.services import Services
 from tests.kubelet.node import Node, api_pod, manifest, node
 from tests.kubelet.virtual_time import virtual
 
@@ -672,3 +673,28 @@ async def test_a_finished_pod_is_not_asked_whether_it_would_fit(tmp_path: Path) 
 
         assert phase(n, "done") == "Succeeded"
         assert "NodePorts" not in n.api.reasons("done")
+
+
+@virtual
+async def test_a_pod_waits_until_the_api_has_shown_the_services(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[Services] = []
+
+    def ignore(services: Services) -> None:
+        known.append(services)
+
+    monkeypatch.setattr(Services, "listed", ignore)
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest("static"))
+        n.api.user_creates(api_pod())
+        await n.runs("static")
+        await n.until(lambda: status_of(n).get("containerStatuses"))
+
+        (entry,) = status_of(n)["containerStatuses"]
+        why = "services have not yet been read at least once, cannot construct envvars"
+        assert entry["state"]["waiting"] == {"message": why, "reason": "CreateContainerConfigError"}
+        assert running(n) == []
+
+        known[0].synced = True
+        await runs(n)

@@ -4,7 +4,7 @@ import pytest
 
 from labs.kubelet.pod.decode import decode_pod_list, load_yaml
 from labs.kubelet.pod.errors import ParseError
-from tests.kubelet.test_manifests import refusal
+from tests.kubelet.test_manifests import PATH, refusal
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,10 @@ def test_fact_18_what_is_no_json_is_refused_in_gos_words(text: str, why: str) ->
 def test_fact_18_json_nested_without_end_is_refused() -> None:
     text = '{"a":' * 100_000
 
-    assert "json parse error: exceeded max depth" in refusal(text)
+    assert refusal(text) == (
+        f"{PATH}: couldn't parse as pod(couldn't get version/kind; json parse error: "
+        "exceeded max depth), please check config file"
+    )
 
 
 @pytest.mark.parametrize(

@@ -149,11 +149,11 @@ def test_every_port_of_a_service_is_told_and_the_first_is_the_service_s() -> Non
 
 def test_a_service_of_the_namespace_named_as_the_api_server_s_wins_over_it() -> None:
     services = Services()
-    services.on_event("ADDED", service("kubernetes", "own", "10.96.0.7", {"port": 1}))
+    services.on_event("ADDED", service("kubernetes", "a", "10.96.0.7", {"port": 1}))
     services.on_event("ADDED", KUBERNETES)
 
-    assert services.variables("own", links=True)["KUBERNETES_SERVICE_HOST"] == "10.96.0.7"
-    assert services.variables("own", links=False) == RECORDED
+    assert services.variables("a", links=True)["KUBERNETES_SERVICE_HOST"] == "10.96.0.7"
+    assert services.variables("a", links=False) == RECORDED
     assert services.variables("other", links=True) == RECORDED
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 import yaml
 
 from labs.kubelet.cri import CriError
+from labs.kubelet.event_correlation import Correlator
 from labs.kubelet.events import NORMAL, WARNING, EventRecorder
 from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod.model import Pod
 from tests.kubelet.memory_api import MemoryApi
-from tests.kubelet.node import clock, manifest, node
+from tests.kubelet.node import START, clock, manifest, node
 from tests.kubelet.virtual_time import virtual
 
 NAME = "web-node-1"
@@ -121,6 +123,20 @@ async def test_what_happens_again_raises_a_count_and_moves_the_last_time() -> No
 
 
 @virtual
+async def test_an_event_that_the_api_has_forgotten_is_made_again_with_its_count() -> None:
+    async with recorder() as (events, api):
+        events.pod(_web(), NORMAL, "Pulled", "Pulled it")
+        await asyncio.sleep(1)
+        (event,) = api.events(NAME)
+        del api.objects["events", "default", event["metadata"]["name"]]
+        events.pod(_web(), NORMAL, "Pulled", "Pulled it")
+        await asyncio.sleep(1)
+
+        assert told(api) == [("Pulled", 2, "Pulled it")]
+        assert [method for method, _, _ in api.requests] == ["POST", "PATCH", "POST"]
+
+
+@virtual
 async def test_two_events_of_one_moment_have_two_names() -> None:
     async with recorder() as (events, api):
         events.pod(_web(), NORMAL, "Created", "Container created")
@@ -179,6 +195,69 @@ async def test_after_25_events_of_a_type_a_pod_may_have_one_every_five_minutes()
             ("Unhealthy", 41, "Readiness probe failed: "),
             ("Killing", 1, "Stopping container main"),
         ]
+
+
+def test_of_a_burst_25_are_told_and_five_minutes_later_exactly_one_more() -> None:
+    correlator = Correlator()
+    later = START + timedelta(seconds=300)
+
+    assert [correlator.passes("web", START) for _ in range(26)] == [True] * 25 + [False]
+    assert correlator.passes("other", START)
+    assert not correlator.passes("web", later - timedelta(seconds=1))
+    assert [correlator.passes("web", later) for _ in range(2)] == [True, False]
+    much_later = START + timedelta(days=2)
+    assert [correlator.passes("web", much_later) for _ in range(26)] == [True] * 25 + [False]
+
+
+def test_ten_minutes_after_the_last_of_them_wordings_are_told_apart_again() -> None:
+    correlator = Correlator()
+
+    def combined(at: float, count: int) -> list[bool]:
+        when = START + timedelta(seconds=at)
+        return [correlator.combines("web", f"{at} {n}", when) for n in range(count)]
+
+    assert combined(0, 11) == [False] * 9 + [True] * 2
+    assert not correlator.combines("web", "0 8", START)
+    assert combined(600, 1) == [True]
+    assert combined(1201, 10) == [False] * 9 + [True]
+
+
+def test_only_the_latest_objects_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labs.kubelet.event_correlation.KEPT", 2)
+    correlator = Correlator()
+    for _ in range(25):
+        correlator.passes("first", START)
+        correlator.passes("second", START)
+
+    assert not correlator.passes("first", START)
+    correlator.passes("third", START)
+    assert not correlator.passes("first", START)
+    assert correlator.passes("second", START)
+
+
+@virtual
+async def test_of_events_that_are_forgotten_counting_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labs.kubelet.events.KEPT", 2)
+    async with recorder() as (events, api):
+        for reason in ("First", "Second", "First", "Third", "First", "Second"):
+            events.pod(_web(), NORMAL, reason, "Said")
+            await asyncio.sleep(1)
+
+        counted = [(reason, count) for reason, count, _ in told(api)]
+        assert counted == [("First", 3), ("Second", 1), ("Third", 1), ("Second", 1)]
+
+
+@virtual
+async def test_while_the_api_is_away_only_so_many_events_wait_and_later_ones_are_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("labs.kubelet.events.KEPT", 2)
+    async with recorder() as (events, api):
+        for reason in ("First", "Second", "Third"):
+            events.pod(_web(), NORMAL, reason, "Said")
+        await asyncio.sleep(1)
+
+        assert told(api) == [("First", 1, "Said"), ("Second", 1, "Said")]
 
 
 @virtual

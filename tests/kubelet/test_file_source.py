@@ -1,6 +1,7 @@
 """The manifests directory: facts 7-14 and 17."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -492,3 +493,19 @@ def test_a_file_on_which_decoding_breaks_is_told_as_a_panic_and_its_neighbours_s
     assert f'runtime.go:142] "Observed a panic" err="KeyError(\'spec\')" path="{path}"' in said
     why = f"{path}: KeyError('spec')"
     assert f'file.go:187] "Could not process manifest file" err="{why}" path="{path}"' in said
+
+
+def test_a_file_that_cannot_be_opened_is_told_in_gos_words(
+    tmp_path: Path, manifests: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: HostFs, path: str, limit: int = -1) -> bytes:
+        raise OSError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(HostFs, "read_bytes", refuse)
+    write(manifests, "web.yaml", "web")
+
+    assert scan(tmp_path) == []
+
+    path = "/manifests/web.yaml"
+    line = f'file.go:187] "Could not process manifest file" err="open {path}: permission denied"'
+    assert f'{line} path="{path}"' in capsys.readouterr().err

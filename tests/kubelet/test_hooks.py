@@ -1,12 +1,16 @@
 """postStart, preStop, last words, and images that cannot be had."""
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from labs.kubelet.hostfs import HostFs
+from labs.kubelet.lifecycle import HookError, run_hook
+from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.runtime_status import EPOCH, ContainerState, State
 from labs.kubelet.termination_message import termination_message
 from tests.kubelet.node import manifest, node
@@ -167,3 +171,18 @@ async def test_an_image_with_a_wrong_name_is_told_in_the_real_words(tmp_path: Pa
         await n.until(lambda: {"InspectFailed", "Failed"} <= n.api.reasons("web-node-1"))
         messages = {e["message"] for e in n.api.events("web-node-1")}
         assert "Error: InvalidImageName" in messages
+
+
+@virtual
+async def test_a_hook_of_a_kind_that_is_none_of_a_hook_s_cannot_be_run() -> None:
+    hook = {"postStart": {"tcpSocket": {"port": 80}}}
+    text = json.dumps(manifest(container={"lifecycle": hook})).encode()
+    pod = pod_from_file(text, "/m/web.yaml", "n")
+    (container,) = pod.containers
+    assert container.post_start is not None
+    nothing: Any = None
+
+    with pytest.raises(HookError, match=r"^Cannot run handler: invalid handler: ") as caught:
+        await run_hook(nothing, pod, container, "id", container.post_start, ("10.244.0.5",))
+
+    assert caught.value.cause == str(caught.value)

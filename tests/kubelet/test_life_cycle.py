@@ -259,6 +259,24 @@ async def test_fact_37_a_restarted_kubelet_adopts_what_runs(tmp_path: Path) -> N
 
 
 @virtual
+async def test_fact_37_that_a_mirror_says_its_pod_were_over_does_not_end_it(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest())
+        container = await n.runs()
+        await n.stop()
+        said = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+        n.api.user_edits("web-node-1", lambda mirror: mirror["status"].update(said))
+
+        await n.start()
+        await n.until(lambda: (n.mirror() or {})["status"]["phase"] == "Running")
+        await asyncio.sleep(30)
+
+        status = (n.mirror() or {})["status"]
+        assert not {"reason", "message"} & status.keys()
+        assert [c.id for c in n.running()] == [container.id]
+
+
+@virtual
 async def test_fact_37_a_manifest_removed_while_the_kubelet_was_down_is_cleaned_up(tmp_path: Path) -> None:
     async with node(tmp_path) as n:
         n.put("web.yaml", manifest())

@@ -117,6 +117,11 @@ def test_fact_20_all_findings_are_named_in_order() -> None:
                 ("projected: {sources: [{clusterTrustBundle: {path: p}}]}", "clustertrustbundles"),
             )
         ),
+        (
+            "{volumes: [{name: u, configMap: {name: c}}, {name: v, secret: {secretName: s}}], "
+            "containers: [{name: a, image: b}]}",
+            "secrets",
+        ),
         ("{containers: [{name: a, image: b, envFrom: [{prefix: x}, {secretRef: {name: s}}]}]}", "secrets"),
         (
             "{initContainers: [{name: i, image: b, env: [{name: X, value: x}, {name: Z, "

@@ -444,3 +444,22 @@ def test_what_a_probe_does_is_as_the_manifest_says(written: dict[str, Any], acti
 )
 def test_where_a_redirect_leads_to_no_port_the_schemes_own_is_dialled(url: str, port: int) -> None:
     assert _port_of(url) == port
+
+
+def test_a_server_that_speaks_no_tls_is_told_in_gos_words() -> None:
+    async def check() -> tuple[tuple[bool, str], int]:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            return await one(replace(get(port), scheme="HTTPS")), port
+
+    result, port = asyncio.run(check())
+
+    why = "http: server gave HTTP response to HTTPS client"
+    assert result == (False, f'Get "https://127.0.0.1:{port}/x": {why}')

@@ -196,12 +196,12 @@ def test_a_host_name_is_cut_where_a_kernel_cuts_it() -> None:
 
 
 def test_the_sandbox_has_what_the_pod_shares() -> None:
-    pod = pod_of(securityContext={"sysctls": [{"name": "net.a", "value": "1"}], "fsGroup": 5})
+    pod = pod_of(securityContext={"sysctls": [{"name": "net.a", "value": "1"}, {"name": "b"}], "fsGroup": 5})
 
     config = sandbox_config(pod, 2, "/logs", "/parent", api.DNSConfig(), MACHINE)
 
     assert (config.metadata.attempt, config.linux.cgroup_parent) == (2, "/parent")
-    assert dict(config.linux.sysctls) == {"net.a": "1"}
+    assert dict(config.linux.sysctls) == {"net.a": "1", "b": ""}
     assert list(config.linux.security_context.supplemental_groups) == [5]
 
 

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import socket
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -172,6 +173,7 @@ def test_a_projected_volume_has_its_downward_files(disk: Disk) -> None:
         ("FileOrCreate", "dir", "is not a file"),
         ("Directory", "dir", ""),
         ("File", "file", ""),
+        ("Socket", "socket", ""),
         ("", None, ""),
     ],
 )
@@ -180,6 +182,9 @@ def test_a_host_path_is_what_its_type_says(disk: Disk, kind: str, there: str | N
         disk.path("/there").touch()
     elif there == "dir":
         disk.path("/there").mkdir()
+    elif there == "socket":
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(disk.path("/there")))
     pod = pod_with({"hostPath": {"path": "/there", "type": kind}})
 
     if why:
@@ -188,6 +193,15 @@ def test_a_host_path_is_what_its_type_says(disk: Disk, kind: str, there: str | N
     else:
         disk.mount(pod)
         assert disk.path("/there").exists() == bool(kind)
+
+
+@pytest.mark.parametrize(("kind", "there"), [("CharDevice", "char"), ("BlockDevice", "block")])
+def test_a_device_is_a_device_of_its_kind(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch, kind: str, there: str
+) -> None:
+    monkeypatch.setattr(HostFs, "kind", lambda *_: there)
+
+    assert disk.volumes.prepare(pod_with({"hostPath": {"path": "/there", "type": kind}})) == []
 
 
 def test_a_group_owns_what_fs_group_says(disk: Disk) -> None:

@@ -27,7 +27,7 @@ PROJECTED = {
 
 
 def _containers(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for field in ("initContainers", "containers", "ephemeralContainers"):
+    for field in ("initContainers", "containers"):
         yield from spec.get(field, [])
 
 

@@ -48,9 +48,11 @@ class ApiSource:
         uid = obj["metadata"]["uid"]
         if kind == "DELETED":
             self._objects.pop(uid, None)
-            changed = self._pods.pop(uid, None) is not None
+            self._tell(uid, self._pods.pop(uid, None) is not None)
         else:
-            changed = self._take(uid, obj)
+            self._tell(uid, self._take(uid, obj))
+
+    def _tell(self, uid: str, changed: bool) -> None:
         if changed and self._complete:
             self._publish(list(self._pods.values()))
         self._shown(uid)
@@ -80,7 +82,7 @@ class ApiSource:
         uid = obj["metadata"]["uid"]
         before = self._objects.get(uid)
         if before is not None and _version(before) <= _version(obj):
-            self.on_event("MODIFIED", obj)
+            self._tell(uid, self._take(uid, obj))
 
 
 def _wish(obj: Mapping[str, Any]) -> tuple[object, ...]:
@@ -91,5 +93,5 @@ def _wish(obj: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _version(obj: Mapping[str, Any]) -> int:
-    version = str(obj["metadata"].get("resourceVersion", "0"))
+    version = str(obj["metadata"].get("resourceVersion"))
     return int(version) if version.isdigit() else 0

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from labs.kubelet import klog
-from labs.kubelet.hostfs import HostFs
+from labs.kubelet.hostfs import HostFs, reason_of
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import LATEST, MAX_SIZE, Version, pod_from_file
 from labs.kubelet.pod.model import Pod
@@ -207,5 +207,5 @@ class FileSource:
 def _go_error(error: Exception) -> str:
     """An error in Go's words: `open /x: no such file or directory`."""
     if isinstance(error, OSError) and error.filename:
-        return f"open {error.filename}: {(error.strerror or '').lower()}"
+        return f"open {error.filename}: {reason_of(error)}"
     return str(error)
