@@ -49,7 +49,7 @@ class Allocation:
             case Preemption(victims):
                 for victim in victims:
                     self._preempt(victim)
-                task = asyncio.create_task(self._admit_after(pod, victims), name=f"preempt for {pod.ref}")
+                task = asyncio.create_task(self._admit_after(pod, victims))
                 self._preempting.add(task)
                 task.add_done_callback(self._preempting.discard)
 

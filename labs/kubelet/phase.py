@@ -2,20 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from labs.kubelet.actions import restarts_after, sandbox_changed
+from labs.kubelet.events import timestamp
 from labs.kubelet.pod.model import Container, Pod
 from labs.kubelet.runtime_status import PodStatus, State
 
 Json = dict[str, Any]
 Entries = Mapping[str, Json]
-
-
-def timestamp(at: datetime) -> str:
-    """metav1.Time: whole seconds."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _ended(entry: Json) -> Json | None:

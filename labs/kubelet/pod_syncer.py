@@ -256,7 +256,7 @@ class PodSyncer:
         running = self._mirroring.get(pod.uid)
         if running is None or running.done():
             self._mirroring[pod.uid] = asyncio.create_task(
-                self._mirror(pod, self._mirrors, self._mirrors.seen(pod)), name=f"mirror {pod.ref}"
+                self._mirror(pod, self._mirrors, self._mirrors.seen(pod))
             )
 
     async def _replace_mirror(self, pod: Pod) -> None:

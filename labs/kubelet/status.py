@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from labs.kubelet.actions import should_restart
-from labs.kubelet.phase import Json, conditions_of, is_active, phase_of, timestamp
+from labs.kubelet.events import timestamp
+from labs.kubelet.phase import Json, conditions_of, is_active, phase_of
 from labs.kubelet.pod.model import TERMINAL_PHASES, Container, Pod
 from labs.kubelet.pod.quantity import add_quantities
 from labs.kubelet.runtime_status import ContainerState, PodStatus, State

@@ -151,6 +151,23 @@ async def test_fact_36_a_deadline_ends_the_pod_in_time_and_for_good(tmp_path: Pa
 
 
 @virtual
+async def test_fact_36_over_its_deadline_a_pod_is_not_said_to_be_over_while_it_runs(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", ignores_term=True)
+        n.put("web.yaml", manifest(activeDeadlineSeconds=30, terminationGracePeriodSeconds=20))
+        await n.runs()
+
+        await asyncio.sleep(40)
+        assert n.running()
+        assert (n.mirror() or {})["status"]["phase"] == "Running"
+        assert "reason" not in (n.mirror() or {})["status"]
+
+        took = await n.until(lambda: (n.mirror() or {})["status"]["phase"] == "Failed")
+        assert 5 < took < 15
+        assert not n.running()
+
+
+@virtual
 async def test_fact_40_the_kubelet_lists_its_pods_by_static_uid_while_the_api_is_down(tmp_path: Path) -> None:
     async with node(tmp_path, api_down=True) as n:
         n.put("web.yaml", manifest())

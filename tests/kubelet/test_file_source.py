@@ -376,6 +376,15 @@ async def test_fact_02_of_a_single_file_only_what_happens_to_it_counts(
 
 
 @virtual
+async def test_fact_02_a_single_file_may_lie_in_the_root(tmp_path: Path) -> None:
+    write(tmp_path, "web.yaml", "web")
+    async with watched(tmp_path, "/web.yaml", period=10_000) as it:
+        write(tmp_path, "web.yaml", "new")
+
+        assert await it.settled() == ["new", "web"]
+
+
+@virtual
 async def test_fact_07_the_path_is_scanned_at_once_and_then_in_its_period(
     tmp_path: Path, manifests: Path
 ) -> None:

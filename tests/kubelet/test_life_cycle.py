@@ -31,6 +31,16 @@ async def test_fact_27_the_old_pod_has_ended_before_the_new_one_starts(tmp_path:
 
 
 @virtual
+async def test_the_tasks_of_a_pod_bear_its_name(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest(container={"readinessProbe": {"exec": {"command": ["up"]}}}))
+        await n.runs()
+
+        names = {task.get_name() for task in asyncio.all_tasks()}
+        assert {"pod default/web-node-1", "probe default/web-node-1 readiness"} <= names
+
+
+@virtual
 async def test_fact_27_edits_during_the_grace_period_collapse_into_the_last(tmp_path: Path) -> None:
     async with node(tmp_path) as n:
         n.runtime.behave("main", ignores_term=True)

@@ -1,10 +1,13 @@
 """What a source's new list means: which pods are new, other than before, or gone."""
 
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from labs.kubelet.events import timestamp
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.pod_config import Changes, difference, rfc3339_nano
 from labs.kubelet.sources.api import pod_from_api
@@ -77,3 +80,21 @@ def test_times_are_told_as_go_tells_them(fraction: int, text: str) -> None:
     at = datetime(2026, 11, 23, 17, 55, 13, tzinfo=UTC) + timedelta(microseconds=fraction)
 
     assert rfc3339_nano(at) == f"2026-11-23T{text}"
+
+
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's own time is not the API's."""
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "JST-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_east")
+def test_moments_are_told_in_universal_time_wherever_the_machine_is() -> None:
+    at = datetime(2026, 11, 23, 18, 55, 13, 250_000, timezone(timedelta(hours=1)))
+
+    assert timestamp(at) == "2026-11-23T17:55:13Z"
+    assert rfc3339_nano(at) == "2026-11-23T17:55:13.25Z"
