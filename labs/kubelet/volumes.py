@@ -219,9 +219,7 @@ class Volumes:
             text = HOSTS_HEAD + HOSTS_TAIL + "".join(f"{ip}\t{names}\n" for ip in ips)
         if pod.host_aliases:
             text += "\n# Entries added by HostAliases.\n"
-            text += "".join(
-                "\t".join((a.get("ip", ""), *a.get("hostnames", ()))) + "\n" for a in pod.host_aliases
-            )
+            text += "".join("\t".join((a["ip"], *a.get("hostnames", ()))) + "\n" for a in pod.host_aliases)
         self._fs.write_bytes(path, text.encode())
         return path
 

@@ -627,6 +627,27 @@ async def test_fact_34_a_static_pod_preempts_a_pod_of_the_api(tmp_path: Path) ->
 
 
 @virtual
+async def test_a_kubelet_that_ends_leaves_no_task_behind(tmp_path: Path) -> None:
+    n, before = Node(tmp_path), asyncio.all_tasks()
+    await n.start()
+    assert n.kubelet is not None
+    request = half(n.kubelet.facts.cpus)
+    probed = {"readinessProbe": {"exec": {"command": ["up"]}}}
+    n.runtime.behave("main", ignores_term=True)
+    n.api.user_creates(api_pod("victim", terminationGracePeriodSeconds=70, **request))
+    n.put("probed.yaml", manifest("probed", container=probed))
+    await runs(n, "victim")
+    await n.runs("probed")
+    n.put("crit.yaml", manifest("crit", **request))
+    n.remove("probed.yaml")
+    await n.until(lambda: "Preempting" in n.api.reasons("victim"))
+
+    await n.stop()
+
+    assert asyncio.all_tasks() == before
+
+
+@virtual
 async def test_a_preempted_pod_stays_failed_and_can_be_deleted(tmp_path: Path) -> None:
     async with node(tmp_path) as n:
         assert n.kubelet is not None

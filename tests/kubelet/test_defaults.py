@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from labs.kubelet.pod.defaults import pull_policy_of
+from labs.kubelet.pod.defaults import pull_policy_of, set_defaults
 from labs.kubelet.pod.manifest import pod_from_file
 
 
@@ -210,6 +210,17 @@ def test_fact_20_references_have_a_version_or_a_divisor() -> None:
     assert projected["sources"] == [{"downwardAPI": {"items": filled}}]
     kept = {"resourceFieldRef": {**RESOURCE["resourceFieldRef"], "divisor": "1m"}}
     assert container_of(env=[{"name": "R", "valueFrom": kept}])["env"][0]["valueFrom"] == kept
+
+
+def test_fact_20_a_reference_keeps_the_version_it_names() -> None:
+    other = {"fieldRef": {"fieldPath": "metadata.name", "apiVersion": "v2"}}
+    none = {"fieldRef": {"fieldPath": "metadata.name", "apiVersion": ""}}
+    env = [{"name": "A", "valueFrom": other}, {"name": "B", "valueFrom": none}]
+    pod = {"spec": {"containers": [{"name": "a", "image": "b:1", "env": env}]}}
+
+    set_defaults(pod)
+
+    assert [variable["valueFrom"]["fieldRef"]["apiVersion"] for variable in env] == ["v2", "v1"]
 
 
 def test_fact_24_a_negative_grace_period_is_one_second() -> None:

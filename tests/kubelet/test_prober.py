@@ -16,6 +16,7 @@ from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod.model import Container, Exec, Grpc, HttpGet, TcpSocket
 from labs.kubelet.prober import Outcome, ProbeError, _port_of, probe, resolve_port
 from tests.kubelet.node import manifest
+from tests.kubelet.virtual_time import virtual
 
 CONTAINER = Container.of(
     {
@@ -381,6 +382,28 @@ def test_a_grpc_call_that_fails_is_told_in_gos_words(code: grpc.StatusCode, said
     assert asyncio.run(check()) == (False, said)
 
 
+def test_a_grpc_call_that_nobody_answers_is_given_up() -> None:
+    class Silent(grpc.GenericRpcHandler):
+        def service(self, details: Any) -> Any:
+            async def check(_: bytes, context: Any) -> bytes:
+                await asyncio.sleep(60)
+                return b""
+
+            return grpc.unary_unary_rpc_method_handler(check)
+
+    async def check() -> tuple[bool, str]:
+        server = grpc.aio.server(handlers=[Silent()])
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        nothing: Any = None
+        asked = probe(nothing, "id", CONTAINER, Grpc(port, ""), "127.0.0.1", 1)
+        result = await asyncio.wait_for(asked, 30)
+        await server.stop(None)
+        return result.good, result.output
+
+    assert asyncio.run(check()) == (False, "timeout: health rpc did not complete within 1s")
+
+
 def test_where_no_grpc_server_is_the_connection_is_waited_for() -> None:
     async def check(port: int) -> tuple[bool, str]:
         nothing: Any = None
@@ -463,3 +486,15 @@ def test_a_server_that_speaks_no_tls_is_told_in_gos_words() -> None:
 
     why = "http: server gave HTTP response to HTTPS client"
     assert result == (False, f'Get "https://127.0.0.1:{port}/x": {why}')
+
+
+@virtual
+async def test_a_connection_that_nobody_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unanswered(host: str, port: int, **_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio, "open_connection", unanswered)
+    loop = asyncio.get_running_loop()
+
+    assert await one(TcpSocket(81, "10.9.9.9")) == (False, "dial tcp 10.9.9.9:81: i/o timeout")
+    assert loop.time() == 2

@@ -242,7 +242,7 @@ def _field_ref(found: Findings, path: str, reference: dict[str, Any], supported:
 
 
 def _resource_ref(found: Findings, path: str, reference: dict[str, Any]) -> None:
-    resource = reference.get("resource", "")
+    resource = reference.get("resource")
     if not resource:
         found.required(f"{path}.resource")
     elif resource not in RESOURCES and not resource.startswith(HUGE_PAGES):
