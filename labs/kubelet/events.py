@@ -11,6 +11,8 @@ from labs.kubelet.event_correlation import COMBINED, Correlator
 from labs.kubelet.pod.model import Container, Pod
 
 KEPT = 1000
+#: Seconds until an event that did not reach the API is sent again (`sleepDuration`).
+RETRY = 10
 NORMAL, WARNING = "Normal", "Warning"
 
 
@@ -112,7 +114,7 @@ class EventRecorder:
                     await self._send(api, event)
                 except ApiError as error:
                     if error.status == 0:
-                        await asyncio.sleep(10)
+                        await asyncio.sleep(RETRY)
                         continue
                     klog.error(
                         "event.go:359",

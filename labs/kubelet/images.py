@@ -1,6 +1,7 @@
 """Whether a container's image is there, pulled if the policy says so (`images/image_manager.go`)."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,7 +47,7 @@ class ImageManager:
         self._cri = cri
         self._events = events
         self._backoff = backoff
-        self._turn = asyncio.Semaphore(100 if parallel else 1)
+        self._turn: AbstractAsyncContextManager[None] = nullcontext() if parallel else asyncio.Lock()
         self._failed_at: dict[str, tuple[float, str]] = {}
 
     async def ensure(self, pod: Pod, container: Container, sandbox: api.PodSandboxConfig) -> Image:

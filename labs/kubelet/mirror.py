@@ -20,6 +20,8 @@ from labs.kubelet.pod.identity import MIRROR_ANNOTATION
 from labs.kubelet.pod.model import Pod
 
 Json = dict[str, Any]
+#: How many deletions are remembered.
+TAKEN = 1000
 
 
 class Api(Protocol):
@@ -68,7 +70,7 @@ class Mirrors:
         self._changed = changed
         self._known: dict[str, Json] = {}
         #: UIDs of objects that were deleted here, lately.
-        self._taken: deque[str] = deque(maxlen=1000)
+        self._taken: deque[str] = deque(maxlen=TAKEN)
         self._locks: dict[str, asyncio.Lock] = {}
 
     def node_is(self, uid: str) -> None:

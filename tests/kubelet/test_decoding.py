@@ -159,3 +159,17 @@ def test_each_pod_of_a_list_is_one_with_the_fields_of_a_pod() -> None:
         {"apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": "one"}},
     ]
     assert decode_pod_list(b"kind: PodList\napiVersion: v1") == []
+
+
+@pytest.mark.parametrize(("items", "times", "refused"), [(2, 333, False), (7, 125, True)])
+def test_fact_18_more_than_a_thousand_nodes_may_not_come_by_aliases(
+    items: int, times: int, refused: bool
+) -> None:
+    text = f"[&a [{', '.join('x' * items)}]{', *a' * (times - 1)}]".encode()
+    assert 1 + times * (1 + items) == (1001 if refused else 1000)
+
+    if refused:
+        with pytest.raises(ParseError, match=r"^yaml: document contains excessive aliasing$"):
+            load_yaml(text)
+    else:
+        assert load_yaml(text) == [["x"] * items] * times

@@ -60,9 +60,13 @@ async def one(action: Any) -> tuple[bool, str]:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
+        ("199 Odd", (False, "HTTP probe failed with statuscode: 199")),
         ("200 OK", (True, "fine")),
+        ("299 Odd", (True, "fine")),
         ("300 Multiple Choices", (True, "Probe terminated redirects, Response body: fine")),
         ("302 Found", (True, "Probe terminated redirects, Response body: fine")),
+        ("399 Odd", (True, "Probe terminated redirects, Response body: fine")),
+        ("400 Bad Request", (False, "HTTP probe failed with statuscode: 400")),
         ("403 Forbidden", (False, "HTTP probe failed with statuscode: 403")),
         ("503 Service Unavailable", (False, "HTTP probe failed with statuscode: 503")),
     ],

@@ -32,6 +32,8 @@ EMPTY_LIST = (
     "Items:[]{}{{}}}}"
 )
 LISTS = {"PodList": "core.Pod", "List": "runtime.Object"}
+#: Whole numbers of more digits are floats at once: 64 bits hold none, and Python reads some thousand at most.
+YAML_DIGITS, JSON_DIGITS = 64, 1000
 
 
 class _GoLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -72,7 +74,7 @@ def _int(loader: Any, node: yaml.ScalarNode) -> int | float | str:
     if digits.startswith("0") and digits[1:2].isdigit():
         digits = "0o" + digits[1:]
     try:
-        if len(digits) > 64 and digits.isdigit():
+        if len(digits) > YAML_DIGITS and digits.isdigit():
             number: float = float(digits)
             return str(node.value) if number == float("inf") else sign * number
         value = sign * int(digits, 0)
@@ -186,7 +188,7 @@ def _check_nodes(root: yaml.Node | None, data: bytes) -> None:
         return total
 
     total = size(root) if root is not None else 0
-    if total > 1000 and total - len(sizes) > max(100, aliased_at_most(total) * total):
+    if total > 1000 and total - len(sizes) > aliased_at_most(total) * total:
         raise ParseError("yaml: document contains excessive aliasing")
 
 
@@ -297,7 +299,7 @@ def _no_constant(name: str) -> object:
 
 def _json_int(text: str) -> int | float:
     """A whole number; Python converts no more than some thousand digits."""
-    return int(text) if len(text) < 1000 else float(text)
+    return int(text) if len(text) < JSON_DIGITS else float(text)
 
 
 def _valid_text(value: object) -> object:
