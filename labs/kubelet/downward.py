@@ -94,7 +94,7 @@ def _all_of(container: Container, objects: Objects) -> dict[str, str]:
         for kind, whole, _, _ in _ORIGINS:
             if whole in source:
                 reference = Reference(kind, source[whole].get("name", ""))
-                content = objects.content(reference, source[whole].get("optional", False))
+                content = objects.content(reference, bool(source[whole].get("optional")))
                 prefix = source.get("prefix", "")
                 values |= {f"{prefix}{key}": _text(value) for key, value in content.items()}
     return values
@@ -105,7 +105,7 @@ def _one_of(pod: Pod, source: Mapping[str, Any], objects: Objects) -> str | None
     for kind, _, one, called in _ORIGINS:
         if one in source:
             selector = source[one]
-            optional, key = selector.get("optional", False), selector["key"]
+            optional, key = bool(selector.get("optional")), selector["key"]
             content = objects.content(Reference(kind, selector.get("name", "")), optional)
             if key in content:
                 return _text(content[key])

@@ -199,9 +199,9 @@ def _spread(found: Findings, spec: dict[str, Any]) -> None:
 def _tolerations(found: Findings, spec: dict[str, Any]) -> None:
     for i, toleration in enumerate(spec.get("tolerations", [])):
         path = f"spec.tolerations[{i}]"
-        key, operator = toleration.get("key", ""), toleration.get("operator", "")
+        operator = toleration.get("operator", "")
         value, effect = toleration.get("value", ""), toleration.get("effect", "")
-        if key:
+        if key := toleration.get("key"):
             check_key(found, f"{path}.key", key)
         elif operator != "Exists":
             why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
