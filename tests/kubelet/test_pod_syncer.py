@@ -104,3 +104,17 @@ async def test_while_the_network_is_not_ready_a_pod_waits_and_says_why(
 
         n.runtime.network_ready = True
         await n.runs()
+
+
+@virtual
+async def test_a_pod_that_waits_for_its_turn_is_pending(tmp_path: Path) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.behave("main", ignores_term=True)
+        n.put("web.yaml", manifest(terminationGracePeriodSeconds=20))
+        await n.runs()
+        n.put("web.yaml", manifest(container={"image": "busybox:1.37"}))
+        await asyncio.sleep(5)
+
+        assert n.kubelet is not None
+        (pod,) = [p for p in n.kubelet.pods() if p.containers[0].image == "busybox:1.37"]
+        assert n.kubelet.syncer.status_of(pod) == {"phase": "Pending"}
