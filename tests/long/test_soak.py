@@ -15,7 +15,7 @@ from cri_api.v1 import api_pb2 as cri
 from tests.bench.node import Node
 from tests.bench.processes import family, usage
 from tests.long.disorder import LABEL, Disorder
-from tests.long.traces import connections, program, programs, traces
+from tests.long.traces import connections, processes, program, traces
 from tests.long.waiting import until
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def test_two_thousand_random_operations_end_converged_and_leave_nothing(
         until(lambda: running(node), wanted, PATIENCE_SECONDS)
         until(lambda: mirrored(node), wanted, PATIENCE_SECONDS)
         in_the_directory(fresh_cluster, disorder.clear())
-        until(lambda: asdict(traces(node)), asdict(before), PATIENCE_SECONDS, hint=lambda: programs(node))
+        until(lambda: asdict(traces(node)), asdict(before), PATIENCE_SECONDS, hint=lambda: processes(node))
         assert connections(node) <= held + SPARE_CONNECTIONS
         settled[count] = weights(node)
         print(count, {name: round(weight, 1) for name, weight in settled[count].items()})

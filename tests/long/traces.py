@@ -73,6 +73,17 @@ def programs(node: Node) -> Counter[str]:
     return Counter(program(pid) for pid in family(node.supervisor))
 
 
+def processes(node: Node) -> list[str]:
+    """Each process with its parent and its command line, to tell where one that was left comes from."""
+    lines = []
+    for pid in sorted(family(node.supervisor)):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+            words = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+            lines.append(f"{pid} of {parent}: {words[:120]}")
+    return lines
+
+
 def _entries(directory: Path) -> int:
     return len(list(directory.iterdir())) if directory.is_dir() else 0
 
