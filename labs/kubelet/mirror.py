@@ -102,7 +102,7 @@ class Mirrors:
         if kind == "DELETED":
             self._forget(obj)
             return
-        if known is not None and _version(known) > _version(obj):
+        if known is not None and resource_version(known) > resource_version(obj):
             return
         self._known[name] = obj
         self._changed(name)
@@ -198,6 +198,7 @@ class Mirrors:
         }
 
 
-def _version(obj: Mapping[str, Any]) -> int:
-    version = str(obj["metadata"].get("resourceVersion"))
+def resource_version(obj: Mapping[str, Any]) -> int:
+    """Which of two states of an object is the later one; 0 where it says nothing."""
+    version = obj["metadata"].get("resourceVersion") or ""
     return int(version) if version.isdigit() else 0

@@ -10,6 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 from labs.kubelet import klog
+from labs.kubelet.mirror import resource_version
 from labs.kubelet.pod.defaults import set_defaults
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.model import Pod
@@ -60,7 +61,7 @@ class ApiSource:
     def _take(self, uid: str, obj: Json) -> bool:
         """Keep an object; whether it asks for something else than before."""
         before = self._objects.get(uid)
-        if before is not None and _version(before) > _version(obj):
+        if before is not None and resource_version(before) > resource_version(obj):
             return False
         self._objects[uid] = obj
         if before is not None and _wish(before) == _wish(obj):
@@ -81,7 +82,7 @@ class ApiSource:
         """The server's answer to a change of ours, unless the watch has told of something newer."""
         uid = obj["metadata"]["uid"]
         before = self._objects.get(uid)
-        if before is not None and _version(before) <= _version(obj):
+        if before is not None and resource_version(before) <= resource_version(obj):
             self._tell(uid, self._take(uid, obj))
 
 
@@ -90,8 +91,3 @@ def _wish(obj: Mapping[str, Any]) -> tuple[object, ...]:
     metadata = obj["metadata"]
     names = ("labels", "annotations", "deletionTimestamp", "deletionGracePeriodSeconds")
     return obj.get("spec"), *(metadata.get(name) for name in names)
-
-
-def _version(obj: Mapping[str, Any]) -> int:
-    version = str(obj["metadata"].get("resourceVersion"))
-    return int(version) if version.isdigit() else 0
