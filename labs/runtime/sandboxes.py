@@ -15,7 +15,7 @@ from labs.runtime.evidence import Evidence
 from labs.runtime.hostports import HostPorts
 from labs.runtime.images import ImageStore
 from labs.runtime.kernelfs import KernelFiles
-from labs.runtime.launcher import Command, Launcher, SetUpError
+from labs.runtime.launcher import Command, Launcher, SetUpError, only_child
 from labs.runtime.network import NetworkError, PodNetwork
 from labs.runtime.nodefs import NodeFiles
 from labs.runtime.processes import Processes
@@ -60,9 +60,14 @@ class Sandboxes:
         self.records.load()
         for sandbox in self.records:
             process = self._processes.find(sandbox.id)
-            if sandbox.ready and (process is None or not process.running):
+            if not sandbox.ready:
+                continue
+            if process is None or not process.running:
                 self._ended(sandbox)
-            elif sandbox.ready and sandbox.networked:
+            elif not sandbox.pid:  # the last runtime was killed while it started it
+                await self._end(sandbox.id, only_child(process.pid))
+                self._ended(sandbox)
+            elif sandbox.networked:
                 try:
                     await self._ports.open(sandbox)
                 except CriError as taken:  # by something else, while no runtime was there
@@ -73,7 +78,7 @@ class Sandboxes:
         try:
             await self._start(sandbox)
         except BaseException:
-            await self._processes.kill(sandbox.id)
+            await self._end(sandbox.id, sandbox.pid)
             await self._processes.forget(sandbox.id)
             self._ports.close(sandbox)
             self._kernel.release(sandbox)
@@ -158,8 +163,7 @@ class Sandboxes:
         Without a network configuration the last step fails, as a CNI plug-in would have to do it: the pod
         has ended, but keeps its address until there is a configuration again.
         """
-        await self._processes.kill(sandbox.id)
-        await self._processes.wait(sandbox.id)
+        await self._end(sandbox.id, sandbox.pid)
         if sandbox.ready:
             self._ended(sandbox)
         if sandbox.networked:
@@ -171,6 +175,11 @@ class Sandboxes:
                 ) from failure
             sandbox.networked = False
             self.records.save(sandbox)
+
+    async def _end(self, name: str, pid: int) -> None:
+        """Kill the pause process itself: one that has just begun would outlive its bubblewrap."""
+        await self._processes.kill(name, pid)
+        await self._processes.wait(name)
 
     async def remove(self, sandbox: Sandbox) -> None:
         """Forget a stopped sandbox."""

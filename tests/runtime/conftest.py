@@ -26,14 +26,16 @@ def fresh_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeNode
 
 
 def booted(
-    factory: pytest.TempPathFactory, before: Callable[[RuntimeNode], object] = lambda node: None
+    factory: pytest.TempPathFactory,
+    make: Callable[[Path], RuntimeNode] = RuntimeNode,
+    before: Callable[[RuntimeNode], object] = lambda node: None,
 ) -> Iterator[RuntimeNode]:
     """A node that is booted after `before`, and powered off at the end."""
     directory = factory.mktemp("node")
     for parent in [directory, *directory.parents]:  # as root a node's processes are another user
         if parent.stat().st_mode & 0o005 != 0o005:
             parent.chmod(parent.stat().st_mode | 0o055)
-    node = RuntimeNode(directory)
+    node = make(directory)
     before(node)
     try:
         yield node.boot()

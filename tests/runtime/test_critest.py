@@ -87,7 +87,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeNode]:
             definition = {"base": "busybox", "cmd": ["sleep", "100000"], **image}
             (directory / f"{number:02}.json").write_text(json.dumps(definition))
 
-    yield from booted(tmp_path_factory, add_images)
+    yield from booted(tmp_path_factory, before=add_images)
 
 
 @pytest.fixture

@@ -60,6 +60,17 @@ def test_a_new_runtime_commands_the_old_containers(fresh_node: RuntimeNode) -> N
     assert new != address
 
 
+def test_a_sandbox_whose_start_the_runtime_did_not_live_to_note_is_ended(fresh_node: RuntimeNode) -> None:
+    node = fresh_node
+    sandbox = node.sandbox()
+
+    node.kill_runtime(meanwhile=f'sed -i \'s/"pid": [0-9]*/"pid": 0/\' /cks/sandboxes/{sandbox}/state.json')
+
+    state = node.cri.PodSandboxStatus(cri.PodSandboxStatusRequest(pod_sandbox_id=sandbox)).status.state
+    assert state == cri.SANDBOX_NOTREADY
+    assert node.sh("pgrep -f '^sleep infinity' || true") == ""
+
+
 def test_after_a_reboot_containers_have_exited_for_unknown_reason(fresh_node: RuntimeNode) -> None:
     node = fresh_node
     sandbox = node.sandbox()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
 from cri_api.v1 import api_pb2 as cri
 
 from labs.runtime.images.build import static_busybox
+from tests.runtime.conftest import booted
 from tests.runtime.harness import RuntimeNode
 
 needs_busybox = pytest.mark.skipif(
@@ -139,6 +143,50 @@ def test_when_its_pause_process_is_killed_it_is_not_ready(node: RuntimeNode) -> 
     node.wait_record(event="SandboxStopped", id=sandbox)
 
     assert status(node, sandbox).state == cri.SANDBOX_NOTREADY
+
+
+class Unguarded(RuntimeNode):
+    """A node whose pause processes do not end with their bubblewrap, as in the first moments of their life."""
+
+    def project(self) -> Path:
+        copy = self.directory / "labs"
+        if not copy.exists():
+            shutil.copytree(super().project(), copy)
+            module = copy / "runtime/bubble.py"
+            module.write_text(module.read_text().replace('"--die-with-parent"', '"--new-session"'))
+        return copy
+
+
+@pytest.fixture
+def unguarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeNode]:
+    yield from booted(tmp_path_factory, Unguarded)
+
+
+def pauses(node: RuntimeNode) -> list[str]:
+    return node.sh("pgrep -f '^sleep infinity' || true").split()
+
+
+@pytest.mark.parametrize("host_network", [True, False])
+@pytest.mark.parametrize("pid", [cri.POD, cri.CONTAINER])
+def test_a_pause_process_that_has_only_begun_is_stopped_too(
+    unguarded: RuntimeNode, pid: int, host_network: bool
+) -> None:
+    sandbox = unguarded.sandbox("brief", pid=pid, host_network=host_network)
+    running = pauses(unguarded)
+
+    unguarded.cri.StopPodSandbox(cri.StopPodSandboxRequest(pod_sandbox_id=sandbox))
+
+    assert len(running) == 1
+    assert pauses(unguarded) == []
+
+
+def test_a_sandbox_that_cannot_be_connected_leaves_no_process(unguarded: RuntimeNode) -> None:
+    unguarded.sh("rm -r /etc/cni/net.d")
+
+    with pytest.raises(grpc.RpcError, match="failed to setup network"):
+        unguarded.sandbox("alone")
+
+    assert pauses(unguarded) == []
 
 
 def test_the_same_pod_and_attempt_is_refused(node: RuntimeNode) -> None:
