@@ -146,7 +146,7 @@ def test_when_its_pause_process_is_killed_it_is_not_ready(node: RuntimeNode) -> 
 
 
 class Unguarded(RuntimeNode):
-    """A node whose pause processes do not end with their bubblewrap, as in the first moments of their life."""
+    """A node whose pause processes do not end with their bubblewrap, as in their first moments."""
 
     def project(self) -> Path:
         copy = self.directory / "labs"
