@@ -5,12 +5,12 @@ was made in, so the cluster's pid 1 makes sockets and passes them out, and this 
 """
 
 import asyncio
-import errno
 import socket
 from collections.abc import Awaitable, Callable
 
+from labs.streaming.http import Connection, join
+
 API_PORT = 6443
-_CHUNK = 1 << 16
 
 #: Gives a TCP socket of the cluster's network that is not yet connected.
 SocketMaker = Callable[[], Awaitable[socket.socket]]
@@ -50,32 +50,11 @@ class Forwarder:
                 carrying.cancel()
 
     async def _carry(self, client: socket.socket) -> None:
-        with client:
-            try:
-                server = await self.connect()
-            except OSError:
-                return  # hanging up is how a forwarder says that nobody listens there
-            with server:
-                client.setblocking(False)
-                await asyncio.gather(_pump(client, server), _pump(server, client))
-
-
-async def _pump(source: socket.socket, target: socket.socket) -> None:
-    """Copy until `source` ends, then say so to `target`."""
-    loop = asyncio.get_running_loop()
-    try:
-        while data := await loop.sock_recv(source, _CHUNK):
-            await loop.sock_sendall(target, data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        # one side is gone: wake the other direction, which then ends, too
-        for end in (source, target):
-            _shut(end)
-
-
-def _shut(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError as error:
-        if error.errno != errno.ENOTCONN:
-            raise
+        client.setblocking(False)
+        try:
+            server = await self.connect()
+        except OSError:
+            client.close()  # hanging up is how a forwarder says that nobody listens there
+            return
+        ends = [Connection(*await asyncio.open_connection(sock=each)) for each in (client, server)]
+        await join(*ends)

@@ -20,16 +20,17 @@ APPLY, UPDATE = "Apply", "Update"
 UPDATERS_LIMIT = 10
 ANCIENT, BEFORE_APPLY = "ancient-changes", "before-first-apply"
 #: What every object has, and nobody manages.
-_UNMANAGED = (
-    *(("apiVersion",), ("kind",)),
-    *(
-        ("metadata", name)
+_UNMANAGED: FieldSet = {
+    "f:apiVersion": {},
+    "f:kind": {},
+    "f:metadata": {
+        f"f:{name}": {}
         for name in (
             *("name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields"),
             *("resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName"),
         )
-    ),
-)
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _compare(resource: Resource, old: Object, new: Object, subresource: str) -> 
 
 def _managed(resource: Resource, fields: FieldSet, subresource: str) -> FieldSet:
     """Without what nobody manages and what this subresource cannot write."""
-    rest = _sets.without_parts_of(fields, *_UNMANAGED)
+    rest = _sets.difference(fields, _UNMANAGED)
     if subresource == "status":
         allowed = ("f:status", "f:metadata")
         return {element: node for element, node in rest.items() if element in allowed}

@@ -82,24 +82,6 @@ def intersection(left: FieldSet, right: FieldSet) -> FieldSet:
     return result
 
 
-def without_parts_of(left: FieldSet, *paths: tuple[str, ...]) -> FieldSet:
-    """A set without the named fields and all below them."""
-    result = dict(left)
-    for field, *rest in paths:
-        element = f"f:{field}"
-        if element not in result:
-            continue
-        if not rest:
-            del result[element]
-            continue
-        node = without_parts_of(opened(result[element]), tuple(rest))
-        if node:
-            result[element] = closed(node)
-        else:
-            del result[element]
-    return result
-
-
 def paths(node: FieldSet, prefix: str = "") -> Iterator[str]:
     """The members as people read them: `.spec.containers[name="web"].image`, in order."""
     for element in sorted(node):

@@ -104,8 +104,6 @@ def compare(kind: Any, old: Object, new: Object) -> Comparison:
 
 def _compare(kind: Any, old: Any, new: Any) -> Comparison:
     result = Comparison()
-    if old is not _ABSENT and new is not _ABSENT and old == new:
-        return result
     if old is _ABSENT:
         result.added[ITSELF] = {}
     elif new is _ABSENT:
@@ -116,8 +114,9 @@ def _compare(kind: Any, old: Any, new: Any) -> Comparison:
         before = _items(kind, old) if isinstance(old, list) else {}
         after = _items(kind, new) if isinstance(new, list) else {}
         for element in dict.fromkeys((*before, *after)):
-            item = kind["list"]
-            result.below(element, _compare(item, before.get(element, _ABSENT), after.get(element, _ABSENT)))
+            was, now = before.get(element, _ABSENT), after.get(element, _ABSENT)
+            if was != now:
+                result.below(element, _compare(kind["list"], was, now))
     elif old is not _ABSENT and new is not _ABSENT:
         result.modified[ITSELF] = {}
     return result
@@ -134,7 +133,8 @@ def _compare_maps(kind: Any, old: Any, new: Any, result: Comparison) -> None:
         if old is not _ABSENT and new is not _ABSENT and _always_there(schema, name, part):
             empty: Any = [] if isinstance(part, dict) and "list" in part else {}
             was, now = (empty if value is _ABSENT or value is None else value for value in (was, now))
-        result.below(f"f:{name}", _compare(part, was, now))
+        if was != now:
+            result.below(f"f:{name}", _compare(part, was, now))
 
 
 def _always_there(schema: Object, name: str, part: Any) -> bool:
