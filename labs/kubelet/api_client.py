@@ -8,6 +8,7 @@ import asyncio
 import base64
 import importlib
 import json
+import socket
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from labs import dialerrors
 from labs.errors import LabsError
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.pod.decode import load_yaml
@@ -126,15 +128,20 @@ class ApiClient:
         """Go's words for a failed connection."""
         parts = urlsplit(self._server)
         verb = {"GET": "Get", "POST": "Post", "PUT": "Put", "PATCH": "Patch", "DELETE": "Delete"}[method]
-        inner = getattr(error, "os_error", error)
-        if isinstance(inner, ConnectionRefusedError):
-            why = f"dial tcp {parts.hostname}:{parts.port or 443}: connect: connection refused"
-        elif type(error).__name__ == "ConnectionTimeoutError":
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", error)
+        if type(error).__name__ == "ConnectionTimeoutError":
             why = "net/http: TLS handshake timeout"
         elif isinstance(error, asyncio.TimeoutError):
             why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
         elif type(error).__name__ == "ServerDisconnectedError":
             why = "EOF"
+        elif isinstance(inner, ssl.SSLError):
+            why = dialerrors.handshake(inner)
+        elif isinstance(inner, socket.gaierror):
+            why = dialerrors.lookup(host)
+        elif isinstance(inner, OSError):
+            why = dialerrors.dial(inner, host, port)
         else:
             why = str(error) or type(error).__name__
         return ApiError(0, f'{verb} "{self._server}{path}": {why}')

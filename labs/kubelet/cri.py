@@ -101,8 +101,9 @@ class Cri:
             str(api.CgroupDriver.Name(reply.linux.cgroup_driver)).lower() if reply.HasField("linux") else ""
         )
 
-    async def run_sandbox(self, config: api.PodSandboxConfig) -> str:
-        reply = await self._call(self._runtime.RunPodSandbox, api.RunPodSandboxRequest(config=config))
+    async def run_sandbox(self, config: api.PodSandboxConfig, handler: str = "") -> str:
+        request = api.RunPodSandboxRequest(config=config, runtime_handler=handler)
+        reply = await self._call(self._runtime.RunPodSandbox, request)
         return str(reply.pod_sandbox_id)
 
     async def stop_sandbox(self, sandbox: str) -> None:

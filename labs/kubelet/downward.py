@@ -80,6 +80,11 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(one, text)
 
 
+def references(text: str) -> set[str]:
+    """The variables that `expand` would put in."""
+    return {found[2] for found in _REFERENCE.finditer(text) if found[2]}
+
+
 #: How the API calls what variables are taken from: as a whole, one key of it, and in messages.
 _ORIGINS = (
     (CONFIG_MAP, "configMapRef", "configMapKeyRef", "ConfigMap"),

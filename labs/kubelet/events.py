@@ -3,11 +3,13 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from labs.kubelet import klog
 from labs.kubelet.event_correlation import COMBINED, Correlator
+from labs.kubelet.event_text import in_go
 from labs.kubelet.pod.model import Container, Pod
 
 KEPT = 1000
@@ -29,18 +31,30 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@dataclass(frozen=True)
+class _Happened:
+    """An event as it is to be sent, and when it happened for the first and for the last time."""
+
+    event: dict[str, Any]
+    first: datetime
+    last: datetime
+
+
 class EventRecorder:
     """Takes events at once and sends them in order; what happens again only raises a count."""
 
     def __init__(self, node_name: str, now: Callable[[], datetime]) -> None:
         self._node_name = node_name
         self._now = now
+        self._began = now()
         self._known: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
+        #: When each of these happened first.
+        self._first: dict[str, datetime] = {}
         #: Names end in a time; two events of one moment still need two names.
         self._stamp = 0
         self._correlator = Correlator()
         #: Each as it was when it happened: a later one may be kept from the API.
-        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(KEPT)
+        self._queue: asyncio.Queue[_Happened] = asyncio.Queue(KEPT)
 
     def pod(
         self, pod: Pod, kind: str, reason: str, message: str, container: Container | str | None = None
@@ -93,35 +107,36 @@ class EventRecorder:
                 "reportingInstance": self._node_name,
             }
             self._known[key] = event
+            self._first[event["metadata"]["name"]] = at
             if len(self._known) > KEPT:
-                self._known.popitem(last=False)
+                _, forgotten = self._known.popitem(last=False)
+                del self._first[forgotten["metadata"]["name"]]
         event["count"] += 1
         event["message"] = message
         event["lastTimestamp"] = timestamp(at)
         self._known.move_to_end(key)
         if self._correlator.passes(about, at) and not self._queue.full():
-            self._queue.put_nowait(dict(event))
+            first = self._first[event["metadata"]["name"]]
+            self._queue.put_nowait(_Happened(dict(event), first, at))
 
     async def run(self, api: EventApi, up: Callable[[], Any]) -> None:
         """Send for as long as the kubelet runs; `up` waits until the API has been reached."""
         from labs.kubelet.api_client import ApiError
 
         while True:
-            event = await self._queue.get()
+            happened = await self._queue.get()
             while True:
                 await up()
                 try:
-                    await self._send(api, event)
+                    await self._send(api, happened.event)
                 except ApiError as error:
+                    text = in_go(happened.event, happened.first, happened.last, self._began)
                     if error.status == 0:
+                        message = "Unable to write event (may retry after sleeping)"
+                        klog.error("event.go:368", message, error, event=text)
                         await asyncio.sleep(RETRY)
                         continue
-                    klog.error(
-                        "event.go:359",
-                        "Server rejected event (will not retry!)",
-                        error,
-                        event=event["metadata"]["name"],
-                    )
+                    klog.error("event.go:359", "Server rejected event (will not retry!)", error, event=text)
                 break
 
     async def _send(self, api: EventApi, event: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ from labs.kubelet.pod_workers import PodWorkers
 from labs.kubelet.probes import ProbeManager
 from labs.kubelet.reflector import Reflector
 from labs.kubelet.resources import Machine
+from labs.kubelet.runtime_class import RuntimeClasses
 from labs.kubelet.runtime_manager import Host, PodRuntime
 from labs.kubelet.services import Services
 from labs.kubelet.sources.api import ApiSource
@@ -116,7 +117,7 @@ class Kubelet:
         host = Host(
             given.node_name, ips, config.pod_logs_dir, Machine.read(fs, facts.memory_kib * 1024),
             self._resolver, ClusterDns(config.cluster_dns, config.cluster_domain), self._services,
-            objects, facts.amounts, config.seccomp_default,
+            objects, RuntimeClasses(limited), version.runtime_name, facts.amounts, config.seccomp_default,
         )  # fmt: skip
         crashes = Backoff(CRASH_BACKOFF, config.max_container_restart_period, lambda: now().timestamp())
         cgroups = Cgroups(fs, config.cgroup_root, config.cgroup_driver)
@@ -336,11 +337,15 @@ class Kubelet:
             for pod in self._pods.values():
                 self.syncer.mirror(pod)
         klog.info("apiserver.go:51", "Watching apiserver")
-        watch_node = Reflector(client, "/api/v1/nodes", f"metadata.name={self.node_name}", self._node_event)
+        watch_node = Reflector(
+            client, "/api/v1/nodes", "Node", f"metadata.name={self.node_name}", self._node_event
+        )
         own = f"spec.nodeName={self.node_name}"
-        watch_pods = Reflector(client, "/api/v1/pods", own, self._pod_event, self._api_pods.listed)
+        watch_pods = Reflector(client, "/api/v1/pods", "Pod", own, self._pod_event, self._api_pods.listed)
         services = self._services
-        watch_services = Reflector(client, "/api/v1/services", "", services.on_event, services.listed)
+        watch_services = Reflector(
+            client, "/api/v1/services", "Service", "", services.on_event, services.listed
+        )
         uid = node["metadata"]["uid"] if config.register_node else ""
         lease = NodeLease(heartbeat, self.node_name, uid, config.node_lease_duration_seconds, now)
         async with asyncio.TaskGroup() as tasks:

@@ -3,7 +3,7 @@
 import asyncio
 
 from labs.kubelet.klog import quote
-from labs.kubelet.pod.model import Action, Container, Exec, HttpGet, Pod, Sleep
+from labs.kubelet.pod.model import Action, Container, Exec, HttpGet, Pod, Sleep, TcpSocket
 from labs.kubelet.prober import Execer, HttpFailure, ProbeError, execute, http_get
 
 #: Seconds; only the connection of an HTTP hook has a limit of its own.
@@ -31,8 +31,8 @@ async def run_hook(
             case Exec(command):
                 await _execute(runtime, container_id, command)
             case _:
-                why = f"Cannot run handler: invalid handler: {hook}"
-                raise HookError(why, why)
+                why = f"invalid handler: {_in_go(hook)}"
+                raise HookError(f"Cannot run handler: {why}", why)
     except (HttpFailure, ProbeError, _CommandError) as error:
         kind, what = ("HTTP", hook.path) if isinstance(hook, HttpGet) else ("Exec", _shown(hook))
         output = f", message: {quote(error.output)}" if isinstance(error, _CommandError) else ""
@@ -53,6 +53,16 @@ async def _execute(runtime: Execer, container_id: str, command: tuple[str, ...])
     code, output, errors = await execute(runtime, container_id, command, 0)
     if code:
         raise _CommandError(f"command '{' '.join(command)}' exited with {code}: {errors}", output + errors)
+
+
+def _in_go(hook: Action) -> str:
+    """As Go prints the `LifecycleHandler` of a kind that hooks do not have."""
+    socket = "nil"
+    if isinstance(hook, TcpSocket):
+        number, name = (hook.port, "") if isinstance(hook.port, int) else (0, hook.port)
+        port = f"{{{int(bool(name))} {number} {name}}}"
+        socket = f"&TCPSocketAction{{Port:{port},Host:{hook.host},}}"
+    return f"&LifecycleHandler{{Exec:nil,HTTPGet:nil,TCPSocket:{socket},Sleep:nil,}}"
 
 
 def _shown(hook: Action) -> str:

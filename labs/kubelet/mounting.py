@@ -14,7 +14,7 @@ from labs.kubelet.events import WARNING, EventRecorder
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.runtime_manager import go_duration
 from labs.kubelet.sync_errors import SyncError
-from labs.kubelet.volumes import VolumeError, Volumes
+from labs.kubelet.volumes import VolumeError, Volumes, mounted, unique_name
 
 PATIENCE = 123.0
 FIRST_RETRY, LAST_RETRY = 0.5, 122.0
@@ -33,9 +33,12 @@ class Mounter:
         self._began = now()
         #: UID -> how long the last failure waits, and until when on the loop's clock
         self._waits: dict[str, tuple[float, float]] = {}
+        #: UIDs of the pods whose volumes have been told of.
+        self._told: set[str] = set()
 
     async def mount(self, pod: Pod) -> None:
         """Set up every volume that is mounted. Raises SyncError after PATIENCE seconds."""
+        self._tell(pod)
         loop = asyncio.get_running_loop()
         end = loop.time() + PATIENCE
         while True:
@@ -55,22 +58,35 @@ class Mounter:
                 return
             self._waits[pod.uid] = (delay, loop.time() + delay)
 
+    def _tell(self, pod: Pod) -> None:
+        if pod.uid in self._told:
+            return
+        self._told.add(pod.uid)
+        for volume in mounted(pod):
+            unique = unique_name(pod, volume)
+            klog.info(
+                "reconciler_common.go:251",
+                "operationExecutor.VerifyControllerAttachedVolume started for volume "
+                f'"{volume.name}" (UniqueName: "{unique}") pod "{pod.name}" (UID: "{pod.uid}") ',
+                pod=pod.ref,
+            )
+
     def _failed(self, pod: Pod, error: VolumeError, delay: float) -> None:
         what = f'MountVolume.SetUp failed for volume "{error.volume}"'
-        unique = f"{error.plugin}/{pod.uid}-{error.volume}"
         at = self._now() + timedelta(seconds=delay)
         clock = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}000 +0000 UTC"
         mono = (at - self._began).total_seconds()
         klog.plain(
             "E",
             "nestedpendingoperations.go:348",
-            f'Operation for "{{volumeName:{unique} podName:{pod.uid} nodeName:}}" failed. No retries '
+            f'Operation for "{{volumeName:{error.unique} podName:{pod.uid} nodeName:}}" failed. No retries '
             f"permitted until {clock} m=+{mono:.9f} (durationBeforeRetry {go_duration(delay)}). Error: "
-            f'{what} (UniqueName: "{unique}") pod "{pod.name}" (UID: "{pod.uid}") : {error}',
+            f'{what} (UniqueName: "{error.unique}") pod "{pod.name}" (UID: "{pod.uid}") : {error}',
         )
         self._events.pod(pod, WARNING, "FailedMount", f"{what} : {error}")
 
     def forget(self, uid: str) -> None:
         """A pod is gone."""
         self._waits.pop(uid, None)
+        self._told.discard(uid)
         self._objects.forget(uid)

@@ -4,8 +4,6 @@ What cannot be tried at all (no such port, no such container) is an error and sa
 """
 
 import asyncio
-import errno
-import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from cri_api.v1 import api_pb2 as api
 
+from labs import dialerrors
 from labs.kubelet.cri import CriError
 from labs.kubelet.pod.model import Action, Container, Exec, Grpc, HttpGet, TcpSocket
 
@@ -26,13 +25,6 @@ MAX_BODY = 10 * 1024
 MAX_REDIRECTS = 10
 REDIRECTS = (301, 302, 303, 307, 308)
 USER_AGENT = "kube-probe/1.36"
-#: Go's words for what connect(2) says.
-_DIAL = {
-    errno.ECONNREFUSED: "connect: connection refused",
-    errno.ENETUNREACH: "connect: network is unreachable",
-    errno.EHOSTUNREACH: "connect: no route to host",
-    errno.ETIMEDOUT: "connect: connection timed out",
-}
 
 
 class Execer(Protocol):
@@ -121,11 +113,6 @@ def _port(port: int | str, container: Container) -> int:
         raise ProbeError(str(error)) from None
 
 
-def _dial_error(error: OSError, address: str) -> str:
-    why = _DIAL.get(error.errno or 0) or os.strerror(error.errno).lower() if error.errno else str(error)
-    return f"dial tcp {address}: {why}"
-
-
 async def _tcp(host: str, port: int | str, container: Container, timeout: int) -> Result:
     number = _port(port, container)
     address = f"{host}:{number}"
@@ -135,7 +122,7 @@ async def _tcp(host: str, port: int | str, container: Container, timeout: int) -
     except TimeoutError:
         return Result(Outcome.FAILURE, f"dial tcp {address}: i/o timeout")
     except OSError as error:
-        return Result(Outcome.FAILURE, _dial_error(error, address))
+        return Result(Outcome.FAILURE, dialerrors.dial(error, host, number))
     writer.close()
     return Result(Outcome.SUCCESS)
 
@@ -181,12 +168,11 @@ async def http_get(action: HttpGet, container: Container, host: str, timeout: in
     except TimeoutError:
         why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
     except ssl.SSLError as error:
-        plain = error.reason == "WRONG_VERSION_NUMBER"
-        why = "http: server gave HTTP response to HTTPS client" if plain else str(error)
+        why = dialerrors.handshake(error)
     except (asyncio.IncompleteReadError, ConnectionResetError, BrokenPipeError):
         why = "EOF"
     except OSError as error:
-        why = _dial_error(error, f"{urlsplit(url).hostname}:{_port_of(url)}")
+        why = dialerrors.dial(error, urlsplit(url).hostname or "", _port_of(url))
     else:
         why = "stopped after 10 redirects"
     raise HttpFailure(f'Get "{url}": {why}') from None

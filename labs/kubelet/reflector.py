@@ -1,7 +1,7 @@
 """List, then watch, then again: a local copy of a few objects (`client-go/tools/cache/reflector.go`).
 
-Reconnects quietly while the API server is away. The handler hears of every object in a list as `ADDED` and of
-every object missing from it as `DELETED`.
+Reconnects quietly while nothing listens where the API server should be. The handler hears of every object in
+a list as `ADDED` and of every object missing from it as `DELETED`.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from labs.kubelet import klog
 from labs.kubelet.api_client import ApiError
 
 FIRST_RETRY, LAST_RETRY = 0.2, 5.0
@@ -31,11 +32,13 @@ class Reflector:
         self,
         api: WatchApi,
         path: str,
+        kind: str,
         field_selector: str,
         handler: Handler,
         listed: Callable[[], None] = lambda: None,
     ) -> None:
         self._api = api
+        self._kind = kind
         self._query = f"{path}?fieldSelector={quote(field_selector)}"
         self._handler = handler
         #: Called when the handler has heard of everything there is.
@@ -47,12 +50,24 @@ class Reflector:
         delay = FIRST_RETRY
         while True:
             try:
-                version = await self._list()
+                version = await self._listed_to()
                 delay = FIRST_RETRY
                 await self._watch(version)
             except ApiError:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, LAST_RETRY)
+
+    async def _listed_to(self) -> str:
+        try:
+            return await self._list()
+        except ApiError as error:
+            if error.status or not str(error).endswith("connect: connection refused"):
+                klog.error(
+                    "reflector.go:227", "Failed to watch", f"failed to list *v1.{self._kind}: {error}",
+                    logger="UnhandledError", reflector="k8s.io/client-go/informers/factory.go:177",
+                    type=f"*v1.{self._kind}",
+                )  # fmt: skip
+            raise
 
     async def _list(self) -> str:
         answer = await self._api.request("GET", self._query)

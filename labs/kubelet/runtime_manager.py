@@ -28,6 +28,7 @@ from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.pod.model import Container, Pod
 from labs.kubelet.pod.qos import oom_score_adjust
 from labs.kubelet.resources import Machine
+from labs.kubelet.runtime_class import NoRuntimeClassError, RuntimeClasses
 from labs.kubelet.runtime_status import ContainerState, PodStatus, Reader, State, sandbox_state
 from labs.kubelet.services import Services
 from labs.kubelet.sync_errors import BackoffError, SandboxError, StartError, SyncError
@@ -38,7 +39,7 @@ from labs.kubelet.volumes import VolumeError, Volumes
 class Runtime(Reader, Protocol):
     """What running pods needs of the runtime; `Cri` is one."""
 
-    async def run_sandbox(self, config: api.PodSandboxConfig) -> str: ...
+    async def run_sandbox(self, config: api.PodSandboxConfig, handler: str = "") -> str: ...
     async def stop_sandbox(self, sandbox: str) -> None: ...
     async def remove_sandbox(self, sandbox: str) -> None: ...
     async def create_container(
@@ -64,6 +65,9 @@ class Host:
     cluster_dns: ClusterDns
     services: Services
     objects: ApiObjects
+    runtime_classes: RuntimeClasses
+    #: As in the ids of containers: `containerd`.
+    runtime: str
     #: What the node has for pods.
     allocatable: Mapping[str, str]
     seccomp_default: bool = False
@@ -141,17 +145,26 @@ class PodRuntime:
     async def _create_sandbox(self, pod: Pod, config: api.PodSandboxConfig) -> tuple[str, tuple[str, ...]]:
         self._logs.make_directory(pod)
         try:
-            sandbox = await self._cri.run_sandbox(config)
+            handler = await self._host.runtime_classes.handler(pod.runtime_class)
+        except NoRuntimeClassError as error:
+            klog.error(
+                "kuberuntime_sandbox.go:43", "Failed to generate sandbox config for pod", error, pod=pod.ref
+            )
+            raise self._no_sandbox(pod, "generate sandbox config", "1614", error) from None
+        try:
+            sandbox = await self._cri.run_sandbox(config, handler)
             state = sandbox_state(await self._cri.sandbox_status(sandbox))
         except CriError as error:
             klog.error("remote_runtime.go:168", "RunPodSandbox from runtime service failed", error)
             klog.error("kuberuntime_sandbox.go:71", "Failed to create sandbox for pod", error, pod=pod.ref)
-            klog.error("kuberuntime_manager.go:1586", "CreatePodSandbox for pod failed", error, pod=pod.ref)
-            message = f"Failed to create pod sandbox: {error}"
-            self._events.pod(pod, WARNING, "FailedCreatePodSandBox", message)
-            described = f"Failed to create sandbox for pod {klog.quote(pod.described)}: {error}"
-            raise SandboxError(pod.described, described) from None
+            raise self._no_sandbox(pod, "create sandbox", "1586", error) from None
         return sandbox, state.ips
+
+    def _no_sandbox(self, pod: Pod, what: str, line: str, error: Exception) -> SandboxError:
+        klog.error(f"kuberuntime_manager.go:{line}", "CreatePodSandbox for pod failed", error, pod=pod.ref)
+        self._events.pod(pod, WARNING, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+        described = f"Failed to {what} for pod {klog.quote(pod.described)}: {error}"
+        return SandboxError(pod.described, described)
 
     def _check_backoff(self, pod: Pod, container: Container, status: PodStatus) -> None:
         """Raise BackoffError while a crashed container has to wait; else count this try (`doBackOff`)."""
@@ -188,9 +201,10 @@ class PodRuntime:
             short = error.reason if "Image" in error.reason else error.message
             if error.reason != "PostStartHookError":
                 self._events.pod(pod, WARNING, "Failed", f"Error: {short}", container)
-            what = f"{error.reason}: {error.message}"
-            text = f"container {container.name} start failed in pod {pod.described}: {what}"
-            klog.error("kuberuntime_manager.go:1727", "Unhandled Error", text, logger="UnhandledError")
+            if error.reason != "ImagePullBackOff":
+                what = f"{error.reason}: {error.message}"
+                text = f"container {container.name} start failed in pod {pod.described}: {what}"
+                klog.error("kuberuntime_manager.go:1727", "Unhandled Error", text, logger="UnhandledError")
             raise
 
     async def _start_container(
@@ -264,7 +278,7 @@ class PodRuntime:
         except HookError as error:
             klog.error(
                 "kuberuntime_container.go:328", "Failed to execute PostStartHook", error.cause, pod=pod.ref,
-                podUID=pod.uid, containerName=container.name, containerID=created,
+                podUID=pod.uid, containerName=container.name, containerID=f"{self._host.runtime}://{created}",
             )  # fmt: skip
             self._events.pod(pod, WARNING, "FailedPostStartHook", "PostStartHook failed", container)
             grace = pod.grace_period

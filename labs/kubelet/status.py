@@ -229,9 +229,7 @@ def generate(pod: Pod, status: PodStatus, inputs: Inputs) -> Json:
         result["initContainerStatuses"] = list(init.values())
     if ips:
         result["podIP"], result["podIPs"] = ips[0], [{"ip": ip} for ip in ips]
-    if any("containerID" in e for e in (*entries.values(), *init.values())):
-        result |= _pod_resources(pod)
-    return dict(sorted(result.items()))
+    return dict(sorted((result | _pod_resources(pod)).items()))
 
 
 def still_running(status: Json, shown: Mapping[str, Any]) -> Json:
@@ -270,7 +268,11 @@ def _concluded(entry: Json) -> Json:
 def _pod_resources(pod: Pod) -> Json:
     """`resources` and `allocatedResources` of the whole pod."""
 
+    own = pod.object["spec"].get("resources", {})
+
     def total(kind: str) -> dict[str, str]:
+        if own:  # the pod as a whole says what it may have
+            return dict(own.get(kind, {}))
         sums: dict[str, Any] = {}
         for container in pod.containers:
             for name, amount in container.resources.get(kind, {}).items():

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from labs.kubelet.api_objects import NONE, ObjectError, Objects
 from labs.kubelet.dns import domain_of, hostname_of
-from labs.kubelet.downward import expand
+from labs.kubelet.downward import expand, references
 from labs.kubelet.hostfs import HostFs, reason_of
 from labs.kubelet.payload import File, is_written, write_payload
 from labs.kubelet.pod.model import Container, Mount, Pod, Volume
@@ -36,10 +36,21 @@ WRITTEN = ("configMap", "secret", "projected", "downwardAPI")
 class VolumeError(Exception):
     """A volume cannot be set up; the pod waits."""
 
-    def __init__(self, why: str, volume: str = "", plugin: str = "") -> None:
+    def __init__(self, why: str, volume: str = "", unique: str = "") -> None:
         super().__init__(why)
         self.volume = volume
-        self.plugin = plugin
+        self.unique = unique
+
+
+def mounted(pod: Pod) -> list[Volume]:
+    """The volumes that a container mounts: only these are set up."""
+    names = {m.name for c in pod.all_containers for m in c.mounts}
+    return [volume for volume in pod.volumes if volume.name in names]
+
+
+def unique_name(pod: Pod, volume: Volume) -> str:
+    """What the journal calls a pod's volume."""
+    return f"kubernetes.io/{PLUGINS.get(volume.kind, volume.kind)}/{pod.uid}-{volume.name}"
 
 
 @dataclass(frozen=True)
@@ -80,18 +91,16 @@ class Volumes:
         self._fs.makedirs(base, 0o750)
         for name in ("volumes", "plugins", "containers"):
             self._fs.makedirs(f"{base}/{name}", 0o750)
-        mounted = {m.name for c in pod.all_containers for m in c.mounts}
         failures = []
-        for volume in pod.volumes:
-            if volume.name in mounted:
-                plugin = f"kubernetes.io/{PLUGINS.get(volume.kind, volume.kind)}"
-                try:
-                    self._set_up(pod, volume, objects)
-                except (VolumeError, ObjectError) as error:
-                    failures.append(VolumeError(str(error), volume.name, plugin))
-                except OSError as error:
-                    why = f"{error.filename}: {reason_of(error)}"
-                    failures.append(VolumeError(why, volume.name, plugin))
+        for volume in mounted(pod):
+            unique = unique_name(pod, volume)
+            try:
+                self._set_up(pod, volume, objects)
+            except (VolumeError, ObjectError) as error:
+                failures.append(VolumeError(str(error), volume.name, unique))
+            except OSError as error:
+                why = f"{error.filename}: {reason_of(error)}"
+                failures.append(VolumeError(why, volume.name, unique))
         return failures
 
     def is_filled(self, pod: Pod, name: str) -> bool:
@@ -181,9 +190,10 @@ class Volumes:
         path = self.path_of(pod, volume)
         inside = mount.sub_path
         if mount.sub_path_expr:
+            missing = sorted(name for name in references(mount.sub_path_expr) if not env.get(name))
+            if missing:
+                raise VolumeError(f"missing value for {', '.join(missing)}")
             inside = expand(mount.sub_path_expr, env)
-            if "$(" in inside:
-                raise VolumeError(f"couldn't find variable of {mount.sub_path_expr} in environment")
         if inside:
             path = self._below(path, inside)
         where = mount.path if mount.path.startswith("/") else f"/{mount.path}"

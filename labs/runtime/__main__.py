@@ -70,7 +70,9 @@ async def serve(address: str, places: Places) -> None:
     launcher = Launcher(monitor, processes, places.bwrap)
     files = NodeFiles(places.node)
     images = ImageStore(
-        places.state / "images", read_catalogue(SOURCE, places.state / "catalogue", places.variables)
+        places.state / "images",
+        read_catalogue(SOURCE, places.state / "catalogue", places.variables),
+        lambda: files.read("/etc/resolv.conf").decode(errors="replace"),
     )
     network = PodNetwork(files, places.state / "last-address")
     kernel = KernelFiles(monitor, processes, network, places.state)

@@ -82,7 +82,6 @@ class Assembly:
                 raise InvalidArgumentError(
                     f'mount "{mount.container_path}": read-only recursively must be read-only and private'
                 )
-        capabilities.granted(self._security)
 
     @functools.cached_property
     def user(self) -> User:

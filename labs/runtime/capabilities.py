@@ -3,7 +3,6 @@
 from typing import Any
 
 from labs.runtime.bubble import DEFAULT_CAPABILITIES
-from labs.runtime.errors import InvalidArgumentError
 
 #: linux/capability.h, in its order, up to the newest that bubblewrap's libcap knows.
 ALL = (
@@ -18,8 +17,9 @@ ALL = (
 def granted(security: Any) -> list[str]:
     """By a LinuxContainerSecurityContext: the default set, or all if privileged, with what it adds and drops.
 
-    "Privileged" is all power over what belongs to the pod, and none over the node: the kernel checks its
-    capabilities against the pod's own user namespace. There are no devices to give.
+    Names that the kernel does not know mean nothing, as to runc. "Privileged" is all power over what belongs
+    to the pod, and none over the node: the kernel checks its capabilities against the pod's own user
+    namespace. There are no devices to give.
     """
     wanted = security.capabilities
     base = list(ALL) if security.privileged else list(DEFAULT_CAPABILITIES)
@@ -28,10 +28,6 @@ def granted(security: Any) -> list[str]:
         base = list(ALL)
     if "ALL" in drop:
         base = []
-    add = [name for name in add if name != "ALL"]
-    unknown = [name for name in (*add, *drop) if name not in (*ALL, "ALL")]
-    if unknown:
-        raise InvalidArgumentError(f'unknown capability "CAP_{unknown[0]}"')
     return [name for name in ALL if (name in base or name in add) and name not in drop]
 
 

@@ -68,10 +68,7 @@ class Sandboxes:
                 await self._end(sandbox.id, only_child(process.pid))
                 self._ended(sandbox)
             elif sandbox.networked:
-                try:
-                    await self._ports.open(sandbox)
-                except CriError as taken:  # by something else, while no runtime was there
-                    log.warning("%s", taken)
+                await self._open_ports(sandbox)
 
     async def start(self, sandbox: Sandbox) -> None:
         """Start a new sandbox; one that fails is forgotten."""
@@ -155,7 +152,14 @@ class Sandboxes:
         sandbox.networked = True
         await self._network.attach(configuration, sandbox.id, sandbox.pid, sandbox.ip)
         if configuration.portmap:
+            await self._open_ports(sandbox)
+
+    async def _open_ports(self, sandbox: Sandbox) -> None:
+        """A port that a program of the node has stays its own, as where a real node rewrites packets."""
+        try:
             await self._ports.open(sandbox)
+        except CriError as taken:
+            log.warning("%s", taken)
 
     async def stop(self, sandbox: Sandbox) -> None:
         """End the pause process, and with it the namespaces. Containers are stopped before.

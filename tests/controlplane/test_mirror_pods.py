@@ -87,6 +87,24 @@ def test_a_priority_class_that_is_missing_refuses_the_mirror(
     )
 
 
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"runtimeClassName": "kata"}, 'RuntimeClass "kata" not found'),
+        (
+            {"overhead": {"cpu": "1m"}},
+            "Pod Overhead set without corresponding RuntimeClass defined Overhead",
+        ),
+    ],
+)
+def test_a_runtime_class_that_is_missing_refuses_the_mirror(
+    plane: Plane, namespace: str, node_uid: str, spec: dict[str, Any], why: str
+) -> None:
+    answer = _create(plane, mirror("web", node_uid, namespace, **spec), expect=403)
+
+    assert answer["message"] == f'pods "{NAME}" is forbidden: pod rejected: {why}'
+
+
 def test_critical_pods_get_their_priority(plane: Plane, namespace: str, node_uid: str) -> None:
     critical = mirror(
         "etcd", node_uid, namespace, priorityClassName="system-node-critical", priority=2000001000

@@ -110,7 +110,7 @@ class MemoryRuntime:
         ready = api.RuntimeCondition(type="RuntimeReady", status=True)
         return api.StatusResponse(status=api.RuntimeStatus(conditions=[ready, network]))
 
-    async def run_sandbox(self, config: api.PodSandboxConfig) -> str:
+    async def run_sandbox(self, config: api.PodSandboxConfig, handler: str = "") -> str:
         self._check("RunPodSandbox", config.metadata.name)
         sandbox = secrets.token_hex(32)
         host = config.linux.security_context.namespace_options.network == api.NODE

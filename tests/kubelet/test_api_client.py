@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from labs import dialerrors
 from labs.controlplane.http import Request, Response, serve
 from labs.kubelet import api_client
 from labs.kubelet.api_client import ApiClient, ApiError, HeartbeatClient, Kubeconfig
@@ -101,6 +102,68 @@ def test_all_else_takes_as_long_as_the_server_takes(certificates: Path) -> None:
         return f"{failed.value.status} {failed.value}"
 
     assert meeting(certificates, slow, ask) == "504 Timeout: request did not complete"
+
+
+def failure(certificates: Path, server: str, authority: bytes | None = None) -> str:
+    """What the client says of a server that it cannot reach."""
+    names = ("ca.crt", "admin.crt", "admin.key")
+    known, certificate, key = ((certificates / name).read_bytes() for name in names)
+
+    async def scenario() -> str:
+        client = ApiClient(Kubeconfig(server, authority or known, certificate, key))
+        try:
+            return await complaint(client.request("GET", "/x"))
+        finally:
+            await client.close()
+
+    said = asyncio.run(asyncio.wait_for(scenario(), 60))
+    assert said.startswith(f'Get "{server}/x": ')
+    return said.removeprefix(f'Get "{server}/x": ')
+
+
+def test_a_port_where_nobody_listens_is_told_in_gos_words(certificates: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+
+        why = failure(certificates, f"https://127.0.0.1:{port}")
+
+    assert why == f"dial tcp 127.0.0.1:{port}: connect: connection refused"
+
+
+def test_a_name_that_nobody_knows_is_told_in_gos_words(certificates: Path) -> None:
+    assert failure(certificates, "https://api.invalid:6443") == dialerrors.lookup("api.invalid")
+
+
+def test_an_authority_of_another_cluster_is_told_in_gos_words(certificates: Path) -> None:
+    other = (certificates / "etcd/ca.crt").read_bytes()
+
+    async def ask(client: ApiClient) -> str:
+        server = client._server
+        return await asyncio.to_thread(failure, certificates, server, other)
+
+    async def answer(_: Request) -> Response:
+        return Response(200)
+
+    why = meeting(certificates, answer, ask)
+
+    assert why == "tls: failed to verify certificate: x509: certificate signed by unknown authority"
+
+
+def test_a_server_that_speaks_no_tls_is_told_in_gos_words(certificates: Path) -> None:
+    async def answer(_: Request) -> Response:
+        return Response(200)
+
+    async def scenario() -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = await serve(answer, listener, context=None)
+        try:
+            url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+            return await asyncio.to_thread(failure, certificates, url)
+        finally:
+            await server.close(0)
+
+    assert asyncio.run(scenario()) == "http: server gave HTTP response to HTTPS client"
 
 
 def test_a_server_that_shakes_no_hands_is_told_in_gos_words(

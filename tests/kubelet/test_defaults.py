@@ -175,6 +175,39 @@ def test_fact_20_a_limit_is_a_request_where_there_is_none(
 
 
 @pytest.mark.parametrize(
+    ("own", "asked", "requests"),
+    [
+        ({"limits": {"cpu": "1"}}, [{}], {"cpu": "1"}),
+        ({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}}, [{}],
+         {"cpu": "500m", "memory": "1Gi"}),
+        ({"limits": {"cpu": "1"}}, [{"cpu": "100m"}, {"cpu": "50m", "memory": "1Mi"}],
+         {"cpu": "150m", "memory": "1Mi"}),
+        ({"limits": {"cpu": "1"}}, [{"ephemeral-storage": "1Gi"}], {"cpu": "1"}),
+    ],
+)  # fmt: skip
+def test_fact_20_a_pods_own_requests_are_its_containers_or_else_its_limits(
+    own: dict[str, Any], asked: list[dict[str, str]], requests: dict[str, str]
+) -> None:
+    containers = [
+        {"name": f"c{i}", "image": "b:1", "resources": {"requests": each} if each else {}}
+        for i, each in enumerate(asked)
+    ]
+    pod: dict[str, Any] = {"spec": {"containers": containers, "resources": own}}
+
+    set_defaults(pod)
+
+    assert pod["spec"]["resources"] == {**own, "requests": requests}
+
+
+def test_fact_20_a_pod_without_limits_of_its_own_asks_for_nothing() -> None:
+    pod: dict[str, Any] = {"spec": {"containers": [{"name": "c", "image": "b:1"}], "resources": {}}}
+
+    set_defaults(pod)
+
+    assert pod["spec"]["resources"] == {}
+
+
+@pytest.mark.parametrize(
     ("source", "filled"),
     [
         ({}, {"emptyDir": {}}),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import yaml
 
 from labs.kubelet.cri import CriError
 from labs.kubelet.event_correlation import Correlator
+from labs.kubelet.event_text import in_go
 from labs.kubelet.events import NORMAL, WARNING, EventRecorder
 from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod.model import Pod
@@ -280,7 +281,7 @@ async def test_a_sandbox_that_cannot_be_made_is_told_and_tried_again(
 ) -> None:
     async with node(tmp_path) as n:
 
-        async def fails(_: object) -> str:
+        async def fails(*_: object) -> str:
             raise CriError("Unknown", "no room")
 
         with monkeypatch.context() as broken:
@@ -297,3 +298,33 @@ async def test_a_sandbox_that_cannot_be_made_is_told_and_tried_again(
             'err="failed to \\"CreatePodSandbox\\" for \\"web-node-1_default(u-1)\\" with '
             f'CreatePodSandboxError: \\"{described}'
         ) in capsys.readouterr().err
+
+
+def test_an_event_that_was_not_written_is_told_whole() -> None:
+    event = {
+        "metadata": {"name": "web-node-1.18ec9f31b90b187b", "namespace": "nowhere"},
+        "involvedObject": {
+            "apiVersion": "v1", "kind": "Pod", "name": "web-node-1", "namespace": "nowhere", "uid": "u-1",
+            "fieldPath": "spec.containers{main}",
+        },
+        "reason": "Created",
+        "message": "Container created",
+        "source": {"component": "kubelet", "host": "node-1"},
+        "count": 2,
+        "type": "Normal",
+        "reportingComponent": "kubelet",
+        "reportingInstance": "node-1",
+    }  # fmt: skip
+    began = datetime(2026, 11, 29, 20, 47, 38, 46559, UTC)
+    first, last = began + timedelta(seconds=129.274151), began + timedelta(seconds=130)
+
+    assert in_go(event, first, last, began) == (
+        "&Event{ObjectMeta:{web-node-1.18ec9f31b90b187b  nowhere    0 0001-01-01 00:00:00 +0000 UTC <nil> "
+        "<nil> map[] map[] [] [] []},InvolvedObject:ObjectReference{Kind:Pod,Namespace:nowhere,"
+        "Name:web-node-1,UID:u-1,APIVersion:v1,ResourceVersion:,FieldPath:spec.containers{main},},Reason:Created,"
+        "Message:Container created,Source:EventSource{Component:kubelet,Host:node-1,},"
+        "FirstTimestamp:2026-11-29 20:49:47.320710000 +0000 UTC m=+129.274151000,"
+        "LastTimestamp:2026-11-29 20:49:48.046559000 +0000 UTC m=+130.000000000,Count:2,Type:Normal,"
+        "EventTime:0001-01-01 00:00:00 +0000 UTC,Series:nil,Action:,Related:nil,"
+        "ReportingController:kubelet,ReportingInstance:node-1,}"
+    )

@@ -64,6 +64,19 @@ def test_a_pods_class_is_of_all_its_containers(
 
 
 @pytest.mark.parametrize(
+    ("own", "qos"),
+    [
+        ({"limits": {"cpu": "200m"}}, "Burstable"),
+        ({"requests": {"cpu": "200m"}}, "Burstable"),
+        (FULL, "Guaranteed"),
+        ({"limits": {"cpu": "1", "memory": "1Gi"}}, "Guaranteed"),
+    ],
+)
+def test_a_pod_that_has_resources_as_a_whole_is_of_their_class(own: Resources, qos: str) -> None:
+    assert qos_class(pod_of({}, resources=own)) == qos
+
+
+@pytest.mark.parametrize(
     ("resources", "score"),
     [
         ({}, 1000),

@@ -107,7 +107,8 @@ def test_a_pod_of_which_nothing_is_there_yet_is_being_created() -> None:
         "state": {"waiting": {"reason": "ContainerCreating"}},
     }
     assert found["phase"] == "Pending"
-    assert not {"podIP", "podIPs", "resources", "initContainerStatuses"} & set(found)
+    assert found["resources"] == {}
+    assert not {"podIP", "podIPs", "initContainerStatuses"} & set(found)
 
 
 def test_containers_wait_for_init_containers() -> None:
@@ -422,6 +423,14 @@ def test_a_pods_resources_are_summed_over_its_containers() -> None:
     requests = {"cpu": "1500m", "memory": "1Gi"}
     assert found["resources"] == {"limits": {"memory": "1Gi"}, "requests": requests}
     assert found["allocatedResources"] == requests
+
+
+def test_a_pod_that_has_resources_as_a_whole_shows_these() -> None:
+    found = made(pod_of(resources={"limits": {"cpu": "200m"}}), container())
+
+    assert found["resources"] == {"limits": {"cpu": "200m"}, "requests": {"cpu": "200m"}}
+    assert found["allocatedResources"] == {"cpu": "200m"}
+    assert first(found)["resources"] == {}
 
 
 def test_a_container_that_has_been_made_and_not_started_waits() -> None:

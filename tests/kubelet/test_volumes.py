@@ -281,6 +281,10 @@ async def test_after_two_minutes_the_sync_gives_up_and_begins_anew(
         why = "unmounted volumes=[v], unattached volumes=[], failed to process volumes=[]"
         assert f'"Error syncing pod, skipping" err="{why}: context deadline exceeded"' in said
         assert "durationBeforeRetry 500ms" in said
+        uid = n.mirror()["metadata"]["annotations"]["kubernetes.io/config.hash"]  # type: ignore[index]
+        volume = f'volume \\"v\\" (UniqueName: \\"kubernetes.io/host-path/{uid}-v\\")'
+        began = f'started for {volume} pod \\"web-node-1\\" (UID: \\"{uid}\\") " pod="default/web-node-1"'
+        assert said.count(f'"operationExecutor.VerifyControllerAttachedVolume {began}') == 1
         assert "durationBeforeRetry 1m4s" in said
 
 
@@ -409,7 +413,11 @@ def test_a_volume_that_cannot_be_set_up_is_named_with_its_plugin(
 
     (failure,) = disk.volumes.prepare(pod)
 
-    assert (str(failure), failure.volume, failure.plugin) == (why, "v", f"kubernetes.io/{plugin}")
+    assert (str(failure), failure.volume, failure.unique) == (
+        why,
+        "v",
+        f"kubernetes.io/{plugin}/{pod.uid}-v",
+    )
     assert not disk.volumes.is_filled(pod, "v")
 
 
@@ -456,7 +464,9 @@ def test_a_group_may_write_what_the_kubelet_does_not(
 @pytest.mark.parametrize(
     ("mount", "why"),
     [
-        ({"subPathExpr": "$(DIR)/x"}, "couldn't find variable of $(DIR)/x in environment"),
+        ({"subPathExpr": "$(DIR)/x"}, "missing value for DIR"),
+        ({"subPathExpr": "$(Z)/$(A)/$(TOP)/$(Z)"}, "missing value for A, Z"),
+        ({"subPathExpr": "a/$(NONE)"}, "missing value for NONE"),
         ({"subPathExpr": "$(TOP)/x"}, "error SubPath `/top/x` must not be an absolute path"),
         ({"subPathExpr": "a/$(UP)"}, "unable to provision SubPath `a/..`: must not contain '..'"),
     ],
@@ -465,7 +475,7 @@ def test_a_sub_path_of_variables_has_to_lead_into_its_volume(
     disk: Disk, mount: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(VolumeError) as refused:
-        disk.mount(pod_with({"emptyDir": {}}, mount), {"TOP": "/top", "UP": ".."})
+        disk.mount(pod_with({"emptyDir": {}}, mount), {"TOP": "/top", "UP": "..", "NONE": ""})
 
     assert str(refused.value) == why
 

@@ -198,7 +198,8 @@ def test_its_capabilities_are_containerds_defaults_with_additions_and_drops(node
         return int(node.log_of(container).split()[-1], 16)
 
     net_admin, chown = 1 << 12, 1 << 0
-    changed = cri.Capability(add_capabilities=["NET_ADMIN"], drop_capabilities=["CHOWN"])
+    unknown = "NONE_SUCH"  # means nothing
+    changed = cri.Capability(add_capabilities=["NET_ADMIN", unknown], drop_capabilities=["CHOWN", unknown])
 
     assert capabilities("caps") == 0xA80425FB
     assert capabilities("caps-changed", capabilities=changed) == 0xA80425FB & ~chown | net_admin

@@ -40,6 +40,13 @@ def test_what_cannot_be_a_name_is_refused(name: str) -> None:
         normalize(name)
 
 
+def test_a_name_with_capitals_is_told_what_is_wrong_with_it() -> None:
+    with pytest.raises(InvalidArgumentError, match=r": repository name must be lowercase$"):
+        normalize("UPPER/case:1")
+    with pytest.raises(InvalidArgumentError, match=r": invalid reference format$"):
+        normalize("UPPER/a b:1")
+
+
 def test_the_place_of_a_manifest_is_the_registrys() -> None:
     assert manifest_url("docker.io/library/busybox:1") == (
         "https://registry-1.docker.io/v2/library/busybox/manifests/1"

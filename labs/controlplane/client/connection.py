@@ -7,7 +7,6 @@ read to the end.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +15,7 @@ from typing import Any
 
 import h11
 
-from labs.controlplane import dialerrors
+from labs import dialerrors
 
 _READ = 1 << 16
 
@@ -166,8 +165,5 @@ class Pool:
         except socket.gaierror as error:
             raise Failure(dialerrors.lookup(self._host)) from error
         except OSError as error:
-            why = errno.errorcode.get(error.errno or 0, "")
-            words = {"ECONNREFUSED": "connection refused", "EHOSTUNREACH": "no route to host"}
-            reason = words.get(why, (error.strerror or str(error)).lower())
-            raise Failure(f"dial tcp {self._host}:{self._port}: connect: {reason}") from error
+            raise Failure(dialerrors.dial(error, self._host, self._port)) from error
         return _Connection(reader, writer)

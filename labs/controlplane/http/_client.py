@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from labs.controlplane import dialerrors
+from labs import dialerrors
 
 #: What aiohttp would add on its own: etcd's gateway warns of an Accept header with every request.
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -107,7 +106,6 @@ class Client:
         return URL(f"{scheme}://{host}:{self.port}{target}", encoded=True)
 
     def _failure(self, error: Exception) -> ConnectionFailed:
-        dialing = f"dial tcp {self.host}:{self.port}"
         match error:
             case aiohttp.ConnectionTimeoutError():
                 return ConnectionFailed("context deadline exceeded", sent=False)
@@ -116,8 +114,6 @@ class Client:
                 return ConnectionFailed(why, sent=False)
             case aiohttp.ClientConnectorDNSError():
                 return ConnectionFailed(dialerrors.lookup(self.host), sent=False)
-            case aiohttp.ClientConnectorError(os_error=OSError(errno=errno.ECONNREFUSED)):
-                return ConnectionFailed(f"{dialing}: connect: connection refused", sent=False)
             case aiohttp.ClientConnectorError():
-                return ConnectionFailed(f"{dialing}: {error.os_error}", sent=False)
+                return ConnectionFailed(dialerrors.dial(error.os_error, self.host, self.port), sent=False)
         return ConnectionFailed("error reading server preface: EOF", sent=True)

@@ -5,6 +5,10 @@ Works on the decoded object in place; `set_defaults` is the only entry.
 
 from typing import Any
 
+from labs.kubelet.pod.quantity import add_quantities
+
+#: What a pod may have limits of as a whole, besides huge pages.
+POD_LEVEL = ("cpu", "memory")
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
@@ -83,6 +87,19 @@ def _volume(volume: dict[str, Any]) -> None:
             _references(item)
 
 
+def _pod_requests(spec: dict[str, Any]) -> None:
+    """What a pod with limits of its own asks for: what its containers do, else all that it may have."""
+    own = spec.get("resources", {})
+    if not own.get("limits"):
+        return
+    asked: dict[str, Any] = {}
+    for container in spec.get("containers", []):
+        for name, amount in container["resources"].get("requests", {}).items():
+            asked[name] = add_quantities(asked[name], amount) if name in asked else amount
+    known = {name: amount for name, amount in asked.items() if name in POD_LEVEL}
+    own["requests"] = {**own["limits"], **known, **own.get("requests", {})}
+
+
 def set_defaults(pod: dict[str, Any]) -> None:
     """Fill what the API fills when a Pod is decoded."""
     spec = pod.setdefault("spec", {})
@@ -90,6 +107,7 @@ def set_defaults(pod: dict[str, Any]) -> None:
     host_network = bool(spec.get("hostNetwork"))
     for container in [*spec.get("initContainers", []), *spec.get("containers", [])]:
         _container(container, host_network)
+    _pod_requests(spec)
     for volume in spec.get("volumes", []):
         _volume(volume)
     spec["restartPolicy"] = spec.get("restartPolicy") or "Always"

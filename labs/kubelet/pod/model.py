@@ -284,6 +284,11 @@ class Pod:
         return self.is_static or (self.priority or 0) >= CRITICAL_PRIORITY
 
     @property
+    def runtime_class(self) -> str:
+        """Empty for the runtime's own choice."""
+        return str(self.object["spec"].get("runtimeClassName") or "")
+
+    @property
     def priority(self) -> int | None:
         value: int | None = self.object["spec"].get("priority")
         return value

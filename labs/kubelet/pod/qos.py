@@ -8,9 +8,10 @@ _COUNTED = ("cpu", "memory")
 
 def qos_class(pod: Pod) -> str:
     """`Guaranteed`, `Burstable` or `BestEffort`."""
-    containers = (*pod.init_containers, *pod.containers)
-    requests = [{k: c.resources.get("requests", {}).get(k) for k in _COUNTED} for c in containers]
-    limits = [{k: c.resources.get("limits", {}).get(k) for k in _COUNTED} for c in containers]
+    own = pod.object["spec"].get("resources")
+    counted = [own] if own else [c.resources for c in (*pod.init_containers, *pod.containers)]
+    requests = [{k: each.get("requests", {}).get(k) for k in _COUNTED} for each in counted]
+    limits = [{k: each.get("limits", {}).get(k) for k in _COUNTED} for each in counted]
     if not any(v for each in (*requests, *limits) for v in each.values()):
         return "BestEffort"
     if all(lim[k] and lim[k] == req[k] for req, lim in zip(requests, limits, strict=True) for k in _COUNTED):

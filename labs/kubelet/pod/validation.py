@@ -403,6 +403,8 @@ def _containers(found: Findings, spec: dict[str, Any], volumes: set[str]) -> Non
             taken.add(key)
     if spec.get("ephemeralContainers"):
         found.forbidden("spec.ephemeralContainers", "cannot be set on create")
+    if spec.get("schedulingGates"):  # static pods have a node
+        found.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared")
 
 
 def validate(pod: dict[str, Any]) -> None:

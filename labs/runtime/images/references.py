@@ -19,7 +19,10 @@ def normalize(reference: str) -> str:
     """The full name of what a short one means; `InvalidArgumentError` for what cannot be a name."""
     match = _REFERENCE.fullmatch(reference)
     if match is None:
-        raise InvalidArgumentError(f'failed to parse image reference "{reference}": invalid reference format')
+        why = "invalid reference format"
+        if _REFERENCE.fullmatch(reference.lower()):
+            why += ": repository name must be lowercase"
+        raise InvalidArgumentError(f'failed to parse image reference "{reference}": {why}')
     name, tag, digest = match["name"], match["tag"], match["digest"]
     first, _, rest = name.partition("/")
     if not rest:

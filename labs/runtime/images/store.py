@@ -5,8 +5,10 @@ name brings a removed image back, pulling another fails as on a node that reache
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+from labs import dialerrors
 from labs.runtime.errors import CriError, InvalidArgumentError, NotFoundError
 from labs.runtime.images import build
 from labs.runtime.images.definition import Image, Mount
@@ -14,15 +16,17 @@ from labs.runtime.images.references import manifest_url, normalize
 
 _UNREACHABLE = (
     'failed to pull and unpack image "{name}": failed to resolve reference "{name}": failed to do request: '
-    'Head "{url}": dial tcp: lookup {host}: no such host'
+    'Head "{url}": {why}'
 )
 
 
 class ImageStore:
     """Images by name and id, their files below `directory`."""
 
-    def __init__(self, directory: Path, catalogue: list[Image]) -> None:
+    def __init__(self, directory: Path, catalogue: list[Image], resolv_conf: Callable[[], str]) -> None:
+        """`resolv_conf` reads the node's: which server was asked for a registry is in the error."""
         self.directory = directory
+        self._resolv_conf = resolv_conf
         self._catalogue = catalogue
         self._sizes: dict[str, int] = {}
         directory.mkdir(parents=True, exist_ok=True)
@@ -69,7 +73,9 @@ class ImageStore:
                 self._set_removed(self._removed - {image.id})
                 return image
         url = manifest_url(name)
-        raise CriError(_UNREACHABLE.format(name=name, url=url, host=url.split("/")[2].partition(":")[0]))
+        host = url.split("/")[2].partition(":")[0]
+        why = dialerrors.lookup(host, self._resolv_conf())
+        raise CriError(_UNREACHABLE.format(name=name, url=url, why=why))
 
     def remove(self, reference: str) -> None:
         """Forget an image; its files stay for the containers that use them. Unknown ones are no error."""

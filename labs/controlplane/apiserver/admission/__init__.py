@@ -1,5 +1,5 @@
 """What happens to an object between a permitted request and validation, plug-in by plug-in:
-NamespaceLifecycle, ServiceAccount, NodeRestriction, Priority, DefaultTolerationSeconds."""
+NamespaceLifecycle, ServiceAccount, NodeRestriction, Priority, DefaultTolerationSeconds, RuntimeClass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..context import Context
 from ..resources import Resource, core
 from ..storage import Storage
 from ..watching import Hub
-from . import _service_account
+from . import _runtime_class, _service_account
 from ._lookups import Lookups
 from ._node_restriction import MIRROR, NodeRestriction
 
@@ -50,6 +50,10 @@ class Admission:
                 await self._node_restriction.create_pod(node, obj)
             await self._priority(obj)
             _tolerate_short_outages(obj)
+            wanted = obj["spec"].get("runtimeClassName")
+            _runtime_class.admit(
+                obj, await self.lookups.get(f"/registry/runtimeclasses/{wanted}") if wanted else None
+            )
         elif resource.plural == "nodes" and node:
             self._node_restriction.create_node(node, obj)
         elif resource.plural == "leases" and node:

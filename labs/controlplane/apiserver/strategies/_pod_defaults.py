@@ -110,8 +110,9 @@ def qos_class(spec: Object) -> str:
     requests: dict[str, Any] = {}
     limits: dict[str, Any] = {}
     guaranteed = True
-    for container in (spec.get("containers") or []) + (spec.get("initContainers") or []):
-        resources = container.get("resources") or {}
+    own = spec.get("resources")
+    containers = (spec.get("containers") or []) + (spec.get("initContainers") or [])
+    for resources in [own] if own else [container.get("resources") or {} for container in containers]:
         limited = set()
         for target, name in ((requests, "requests"), (limits, "limits")):
             for resource, text in (resources.get(name) or {}).items():
