@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labs.controlplane.flagvalues import duration
-from labs.controlplane.goyaml import YAMLError, load
+from labs.golang.goyaml import YAMLError, load
 
 #: type -> field -> type of its value; `[]T` is a list, `duration` Go's text, `any` is not looked into.
 Fields = Mapping[str, Mapping[str, str]]

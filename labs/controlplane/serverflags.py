@@ -6,9 +6,10 @@ Follows `k8s.io/component-base` (`featuregate`, `logs/api/v1`, `metrics`, `compa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from . import pem
+from labs.golang import pem
+
 from .flags import Flags
 from .flagvalues import boolean
 
@@ -18,12 +19,6 @@ _OLDEST, _NEWEST = 33, 36
 
 class ServerFlagError(Exception):
     """A flag has a value that the component does not start with; the message is the real one's."""
-
-
-def aggregate(faults: Iterable[str]) -> str:
-    """Several errors as one; the same one is said once (`utilerrors.NewAggregate`)."""
-    different = list(dict.fromkeys(faults))
-    return different[0] if len(different) == 1 else f"[{', '.join(different)}]"
 
 
 def logging_faults(flags: Flags) -> Iterator[str]:

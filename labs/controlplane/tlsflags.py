@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ssl
 
-from . import pem
+from labs.golang import pem
+
 from .flags import Flags
 from .serverflags import ServerFlagError
 

@@ -5,32 +5,20 @@ that the server has answered. aiohttp is imported on the first call, after the s
 """
 
 import asyncio
-import base64
 import importlib
 import json
 import socket
 import ssl
-import tempfile
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urlsplit
 
-from labs import dialerrors
-from labs.errors import LabsError
-from labs.kubelet.hostfs import HostFs
-from labs.kubelet.pod.decode import load_yaml
-from labs.kubelet.pod.errors import ParseError
+from labs.golang import dialerrors
+from labs.golang.kubeconfig import RestConfig
 
 USER_AGENT = "kubelet/v1.36.2 (linux/amd64) kubernetes/8e16b12"
 JSON = "application/json"
 #: Go's default transport gives a handshake this long.
 HANDSHAKE_SECONDS = 10
-
-
-class KubeconfigError(LabsError):
-    """The kubeconfig cannot be used."""
 
 
 class ApiError(Exception):
@@ -42,61 +30,13 @@ class ApiError(Exception):
         super().__init__(message)
 
 
-@dataclass(frozen=True)
-class Kubeconfig:
-    """The current context of a kubeconfig file, PEM texts loaded."""
-
-    server: str
-    ca: bytes
-    certificate: bytes
-    key: bytes
-
-    @classmethod
-    def load(cls, fs: HostFs, path: str) -> "Kubeconfig":
-        """Raises KubeconfigError."""
-        try:
-            document: Any = load_yaml(fs.read_bytes(path))
-            context = _named(document["contexts"], document["current-context"])["context"]
-            cluster = _named(document["clusters"], context["cluster"])["cluster"]
-            user = _named(document["users"], context["user"])["user"]
-            return cls(
-                cluster["server"].rstrip("/"),
-                _pem(fs, cluster, "certificate-authority"),
-                _pem(fs, user, "client-certificate"),
-                _pem(fs, user, "client-key"),
-            )
-        except (OSError, ParseError, KeyError, TypeError, ValueError, StopIteration) as error:
-            raise KubeconfigError(
-                f"unable to build a client from {path}: {error!r}; restore the kubeconfig"
-            ) from None
-
-    def context(self) -> ssl.SSLContext:
-        """TLS towards the server. Raises ssl.SSLError for texts that are no PEM."""
-        context = ssl.create_default_context(cadata=self.ca.decode())
-        with tempfile.TemporaryDirectory() as folder:
-            both = Path(folder) / "client.pem"
-            both.touch(0o600)
-            both.write_bytes(self.certificate + b"\n" + self.key)
-            context.load_cert_chain(both)
-        return context
-
-
-def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    return next(i for i in items if i["name"] == name)
-
-
-def _pem(fs: HostFs, section: Mapping[str, str], name: str) -> bytes:
-    if f"{name}-data" in section:
-        return base64.b64decode(section[f"{name}-data"])
-    return fs.read_bytes(section[name])
-
-
 class ApiClient:
     """Requests and watches. Every method raises ApiError."""
 
-    def __init__(self, kubeconfig: Kubeconfig) -> None:
-        self._server = kubeconfig.server
-        self._kubeconfig = kubeconfig
+    def __init__(self, config: RestConfig, tls: ssl.SSLContext | None) -> None:
+        self._server = config.server
+        self._host, self._port, self._token = config.host, config.port, config.token
+        self._tls = tls
         self._session: Any = None
         self._starting = asyncio.Lock()
         self._up = asyncio.Event()
@@ -109,12 +49,10 @@ class ApiClient:
         async with self._starting:
             if self._session is None:
                 aiohttp = await asyncio.to_thread(importlib.import_module, "aiohttp")
-                connector = aiohttp.TCPConnector(
-                    ssl=self._kubeconfig.context(), limit=0, keepalive_timeout=60
-                )
+                token = {"Authorization": f"Bearer {self._token}"} if self._token else {}
                 self._session = aiohttp.ClientSession(
-                    connector=connector,
-                    headers={"User-Agent": USER_AGENT, "Accept": JSON},
+                    connector=aiohttp.TCPConnector(ssl=self._tls or False, limit=0, keepalive_timeout=60),
+                    headers={"User-Agent": USER_AGENT, "Accept": JSON, **token},
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=HANDSHAKE_SECONDS),
                     auto_decompress=True,
                 )
@@ -126,9 +64,7 @@ class ApiClient:
 
     def _unreachable(self, method: str, path: str, error: Exception) -> ApiError:
         """Go's words for a failed connection."""
-        parts = urlsplit(self._server)
         verb = {"GET": "Get", "POST": "Post", "PUT": "Put", "PATCH": "Patch", "DELETE": "Delete"}[method]
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", error)
         if type(error).__name__ == "ConnectionTimeoutError":
             why = "net/http: TLS handshake timeout"
@@ -139,9 +75,9 @@ class ApiClient:
         elif isinstance(inner, ssl.SSLError):
             why = dialerrors.handshake(inner)
         elif isinstance(inner, socket.gaierror):
-            why = dialerrors.lookup(host)
+            why = dialerrors.lookup(self._host)
         elif isinstance(inner, OSError):
-            why = dialerrors.dial(inner, host, port)
+            why = dialerrors.dial(inner, self._host, self._port)
         else:
             why = str(error) or type(error).__name__
         return ApiError(0, f'{verb} "{self._server}{path}": {why}')

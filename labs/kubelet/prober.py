@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from cri_api.v1 import api_pb2 as api
 
-from labs import dialerrors
+from labs.golang import dialerrors
 from labs.kubelet.cri import CriError
 from labs.kubelet.pod.model import Action, Container, Exec, Grpc, HttpGet, TcpSocket
 

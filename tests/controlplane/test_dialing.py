@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from labs import dialerrors
 from labs.controlplane.client.connection import Failure, Pool
 from labs.controlplane.http import Client, ConnectionFailed
+from labs.golang import dialerrors
 
 from .plane import Plane
 

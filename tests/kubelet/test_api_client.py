@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from labs import dialerrors
 from labs.controlplane.http import Request, Response, serve
+from labs.golang import dialerrors
+from labs.golang.kubeconfig import RestConfig
 from labs.kubelet import api_client
-from labs.kubelet.api_client import ApiClient, ApiError, HeartbeatClient, Kubeconfig
+from labs.kubelet.api_client import ApiClient, ApiError, HeartbeatClient
 from tests.controlplane import pki
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n"
@@ -32,7 +33,11 @@ def client_of(certificates: Path, listener: socket.socket) -> ApiClient:
         (certificates / name).read_bytes() for name in ("ca.crt", "admin.crt", "admin.key")
     )
     server = f"https://localhost:{listener.getsockname()[1]}"
-    return ApiClient(Kubeconfig(server, authority, certificate, key))
+    return client_for(RestConfig(server, authority, certificate, key))
+
+
+def client_for(config: RestConfig) -> ApiClient:
+    return ApiClient(config, config.tls(pytest.fail))
 
 
 def meeting(
@@ -110,7 +115,7 @@ def failure(certificates: Path, server: str, authority: bytes | None = None) -> 
     known, certificate, key = ((certificates / name).read_bytes() for name in names)
 
     async def scenario() -> str:
-        client = ApiClient(Kubeconfig(server, authority or known, certificate, key))
+        client = client_for(RestConfig(server, authority or known, certificate, key))
         try:
             return await complaint(client.request("GET", "/x"))
         finally:

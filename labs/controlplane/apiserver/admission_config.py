@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from labs.controlplane import goyaml, pem
 from labs.controlplane.configfile import ConfigError, Format, compact, unknown_fields
-from labs.controlplane.serverflags import aggregate
+from labs.golang import goyaml, pem
+from labs.golang.errors import aggregate
 
 from .options import Fatal, InvalidOptions
 

@@ -11,17 +11,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from labs.controlplane import pem
 from labs.controlplane.flags import Flags
 from labs.controlplane.flagvalues import port_range
 from labs.controlplane.serverflags import (
     ServerFlagError,
-    aggregate,
     check_gates,
     logging_faults,
     metrics_faults,
     version_faults,
 )
+from labs.golang import pem
+from labs.golang.errors import aggregate
 
 from .options import ADMISSION_PLUGINS, InvalidOptions, Options
 

@@ -11,7 +11,7 @@ import math
 import re
 from typing import Any
 
-from labs.controlplane import goyaml
+from labs.golang import goyaml
 
 #: Go's JSON takes 10000 levels, Python's stack a few hundred in code that calls itself; real objects have 20.
 MAX_DEPTH = 150

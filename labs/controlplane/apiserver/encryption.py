@@ -10,10 +10,10 @@ import binascii
 from collections.abc import Iterable
 from typing import Any
 
-from labs.controlplane import pem
 from labs.controlplane.configfile import ConfigError, Format, compact, invalid, unknown_fields
 from labs.controlplane.flagvalues import duration
-from labs.controlplane.serverflags import aggregate
+from labs.golang import pem
+from labs.golang.errors import aggregate
 
 from .options import InvalidOptions
 

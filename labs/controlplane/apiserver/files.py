@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labs.controlplane import goyaml, pem
+from labs.golang import goyaml, pem
 
 from . import encryption, runtime_config
 from .authentication import TokenFileError, token_file

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from labs.controlplane.http import Response
+from labs.golang.errors import aggregate
 
 from . import codec, meta, schema, status
-from .authentication import Authenticator, TokenError, aggregate
+from .authentication import Authenticator, TokenError
 from .authorization import Modes, compacted
 from .context import Context, Target, User
 

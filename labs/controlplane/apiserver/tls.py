@@ -6,9 +6,9 @@ import ssl
 from contextlib import suppress
 from pathlib import Path
 
-from labs.controlplane import pem
 from labs.controlplane.serverflags import ServerFlagError
 from labs.controlplane.tlsflags import check_named_pairs, restrict_tls
+from labs.golang import pem
 from labs.tls import request_client_certificate
 
 from .options import InvalidOptions, Options

@@ -3,8 +3,9 @@
 Objects are the API's own dicts. What an informer's store has is shared: copy before you change it.
 """
 
+from labs.golang.kubeconfig import KubeconfigError, RestConfig, load
+
 from .informer import Handler, Informer, Informers
-from .kubeconfig import KubeconfigError, RestConfig, load
 from .leaderelection import Election, LeaderElector
 from .rest import (
     APPLY_PATCH,

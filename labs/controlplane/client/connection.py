@@ -15,7 +15,7 @@ from typing import Any
 
 import h11
 
-from labs import dialerrors
+from labs.golang import dialerrors
 
 _READ = 1 << 16
 

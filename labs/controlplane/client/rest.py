@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
+from labs.controlplane import klog
+from labs.golang.kubeconfig import KubeconfigError, RestConfig
+
 from .connection import Failure, Pool
-from .kubeconfig import RestConfig
 
 Object = dict[str, Any]
 JSON = "application/json"
@@ -73,6 +75,11 @@ class Tokens(Protocol):
         """The API server does not take this one."""
 
 
+def _not_loaded(error: KubeconfigError) -> None:
+    logger = "tls-transport-cache.UnhandledError"
+    klog.error("cert_rotation.go:172", "Loading client cert failed", err=error, logger=logger)
+
+
 class Client:
     """One user's requests to the API server; every method raises `ApiError`."""
 
@@ -86,7 +93,7 @@ class Client:
     ) -> None:
         self.config = config
         self.user_agent = user_agent
-        self._pool = pool or Pool(config.host, config.port, config.tls())
+        self._pool = pool or Pool(config.host, config.port, config.tls(_not_loaded))
         self._tokens = tokens
 
     def named(self, suffix: str, tokens: Tokens | None = None) -> Client:

@@ -12,13 +12,13 @@ from labs.controlplane.client import KubeconfigError
 from labs.controlplane.flags import FlagError, Flags, FlagSet, HelpWanted
 from labs.controlplane.serverflags import (
     ServerFlagError,
-    aggregate,
     check_gates,
     logging_faults,
     metrics_faults,
     version_faults,
 )
 from labs.controlplane.version import GIT_VERSION
+from labs.golang.errors import aggregate
 
 from .serving import StartError
 

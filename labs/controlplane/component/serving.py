@@ -19,11 +19,12 @@ from urllib.parse import parse_qs, unquote
 import h11
 
 from labs import tls
-from labs.controlplane import klog, pem
+from labs.controlplane import klog
 from labs.controlplane.flags import Flags
 from labs.controlplane.listening import ListenError, joined, listen
 from labs.controlplane.serverflags import ServerFlagError
 from labs.controlplane.tlsflags import check_named_pairs, restrict_tls
+from labs.golang import pem
 
 _READ = 1 << 16
 TEXT = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}

@@ -9,8 +9,8 @@ import ipaddress
 import ssl
 from collections.abc import Callable, Sequence
 
-from labs.controlplane import pem
 from labs.controlplane.flags import Flags
+from labs.golang import pem
 
 from .context import BuildError
 from .nodes.ipam import Network, mask_sizes

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from labs import dialerrors
+from labs.golang import dialerrors
 
 #: What aiohttp would add on its own: etcd's gateway warns of an Accept header with every request.
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")

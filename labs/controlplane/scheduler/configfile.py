@@ -12,7 +12,7 @@ from typing import Any
 from labs.controlplane.component import StartError
 from labs.controlplane.configfile import ConfigError, Format, invalid, unknown_fields
 from labs.controlplane.flagvalues import duration
-from labs.controlplane.goyaml import repeated_keys
+from labs.golang.goyaml import repeated_keys
 
 from .plugins.registry import POINTS
 

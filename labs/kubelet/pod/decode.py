@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
+from labs.golang.yaml_depth import EXCEEDED, too_deep
 from labs.kubelet.pod.errors import ParseError
 from labs.kubelet.pod.schema import conform, json_kind
-from labs.yaml_depth import EXCEEDED, too_deep
 
 SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
 NOT_REGISTERED = f'no kind "{{}}" is registered for version "{{}}" in scheme "{SCHEME}"'

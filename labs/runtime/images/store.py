@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from labs import dialerrors
+from labs.golang import dialerrors
 from labs.runtime.errors import CriError, InvalidArgumentError, NotFoundError
 from labs.runtime.images import build
 from labs.runtime.images.definition import Image, Mount

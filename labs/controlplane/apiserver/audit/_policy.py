@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from labs.controlplane import klog, pem
+from labs.controlplane import klog
 from labs.controlplane.configfile import ConfigError, Format, invalid, unknown_fields
-from labs.controlplane.serverflags import aggregate
+from labs.golang import pem
+from labs.golang.errors import aggregate
 
 from ..context import Target, User
 from ..options import InvalidOptions

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from labs.controlplane import klog
 from labs.controlplane.http import Request
+from labs.golang.errors import aggregate
 
 from .. import status
 from ..context import User
@@ -34,7 +34,6 @@ __all__ = [
     "TokenError",
     "TokenFileError",
     "TokenOwner",
-    "aggregate",
     "token_file",
 ]
 
@@ -128,8 +127,3 @@ def _bearer(request: Request) -> str:
 
 def _authenticated(user: User) -> User:
     return user if AUTHENTICATED in user.groups else replace(user, groups=(*user.groups, AUTHENTICATED))
-
-
-def aggregate(errors: Sequence[str]) -> str:
-    """Several errors as Go prints them together."""
-    return errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"

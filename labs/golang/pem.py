@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 
@@ -17,10 +18,15 @@ def read(path: str) -> bytes:
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 - an empty Path is the current directory
             return stream.read()
-    except IsADirectoryError:
-        raise PEMError(f"read {path}: is a directory") from None
     except OSError as error:
-        raise PEMError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+        raise PEMError(unreadable(path, error)) from None
+
+
+def unreadable(path: str, error: OSError) -> str:
+    """What Go's `os.ReadFile` says of a file that cannot be read."""
+    if isinstance(error, IsADirectoryError):
+        return f"read {path}: is a directory"
+    return f"open {path}: {os.strerror(error.errno or 0).lower()}"
 
 
 def blocks(data: bytes) -> list[str]:

@@ -15,7 +15,7 @@ def load(data: bytes, *, timestamps: bool = True) -> Any:
     """The first document, its `timestamps` as such or as the text they are. Raises `YAMLError`."""
     import yaml  # costs time that a server without a policy need not spend
 
-    from labs import yaml_depth
+    from labs.golang import yaml_depth
 
     try:
         loader = _loader(timestamps)(data.decode())

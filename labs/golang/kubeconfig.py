@@ -7,14 +7,14 @@ import binascii
 import os
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from labs.controlplane import goyaml, klog, pem
-from labs.controlplane.serverflags import aggregate
+from labs.golang import goyaml, pem
+from labs.golang.errors import aggregate
 
 EMPTY = (
     "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment "
@@ -31,12 +31,16 @@ _FIELDS: dict[str, tuple[type, str]] = {
 }
 
 
+#: Gives a file's content, or raises OSError.
+Read = Callable[[str], bytes]
+
+
 class _FileError(Exception):
     """The file is no kubeconfig."""
 
 
 class KubeconfigError(Exception):
-    """The kubeconfig cannot be used; the message is the one the component ends with."""
+    """The kubeconfig cannot be used; the message is client-go's."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,11 @@ class RestConfig:
         address = urlsplit(self.server)
         return address.port or (443 if address.scheme == "https" else 80)
 
-    def tls(self) -> ssl.SSLContext | None:
-        """The context for a connection, None for plain HTTP. Raises `KubeconfigError`."""
+    def tls(self, complain: Callable[[KubeconfigError], object]) -> ssl.SSLContext | None:
+        """The context for a connection, None for plain HTTP. Raises `KubeconfigError`.
+
+        A pair in files that is none ends nobody: the files may be mended. `complain` hears of it.
+        """
         if urlsplit(self.server).scheme != "https":
             return None
         try:
@@ -80,20 +87,23 @@ class RestConfig:
             except KubeconfigError as error:
                 if not self.in_files:
                     raise
-                logger = "tls-transport-cache.UnhandledError"
-                klog.error("cert_rotation.go:172", "Loading client cert failed", err=error, logger=logger)
+                complain(error)
         return context
 
 
-def load(path: str) -> RestConfig:
-    """The current context of the kubeconfig at `path`. Raises `KubeconfigError`."""
+def _content(path: str) -> bytes:
+    return Path(path).read_bytes()
+
+
+def load(path: str, read: Read = _content) -> RestConfig:
+    """The current context of the kubeconfig at `path`; `read` has the files. Raises `KubeconfigError`."""
     try:
-        Path(path).stat()
-    except OSError as error:
+        return _current(_document(read(path)), Path(path).parent, read)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise KubeconfigError(f"stat {path}: {(error.strerror or '').lower()}") from None
-    try:
-        return _current(_document(pem.read(path)), Path(path).parent)
-    except (pem.PEMError, goyaml.YAMLError, _FileError) as error:
+    except OSError as error:
+        raise KubeconfigError(f'error loading config file "{path}": {pem.unreadable(path, error)}') from None
+    except (goyaml.YAMLError, _FileError) as error:
         raise KubeconfigError(f'error loading config file "{path}": {error}') from None
 
 
@@ -126,7 +136,7 @@ def _json_kind(value: object) -> str:
     return kinds.get(type(value), "number")
 
 
-def _current(document: dict[str, Any], directory: Path) -> RestConfig:
+def _current(document: dict[str, Any], directory: Path, read: Read) -> RestConfig:
     name = document.get("current-context")
     if not name:
         raise KubeconfigError(EMPTY)
@@ -143,18 +153,18 @@ def _current(document: dict[str, Any], directory: Path) -> RestConfig:
     server = str(cluster.get("server") or "").rstrip("/")
     if not server:
         faults.append(f'no server found for cluster "{context.get("cluster", "")}"')
-    certificate = _pem(user, "client-certificate", owner, directory, faults)
-    key = _pem(user, "client-key", owner, directory, faults)
+    certificate = _pem(user, "client-certificate", owner, directory, read, faults)
+    key = _pem(user, "client-key", owner, directory, read, faults)
     faults += _method_faults(user, owner)
-    authority = _pem(cluster, "certificate-authority", context.get("cluster", ""), directory, faults)
+    authority = _pem(cluster, "certificate-authority", context.get("cluster", ""), directory, read, faults)
     if faults:
         raise KubeconfigError(f"invalid configuration: {aggregate(faults)}")
     token = str(user.get("token") or "")
     if path := user.get("tokenFile"):
         try:
-            token = pem.read(path).decode().strip()
-        except pem.PEMError as error:
-            raise KubeconfigError(str(error)) from None
+            token = read(path).decode().strip()
+        except OSError as error:
+            raise KubeconfigError(pem.unreadable(path, error)) from None
     insecure = bool(cluster.get("insecure-skip-tls-verify"))
     if insecure and authority:
         raise KubeconfigError("specifying a root certificates file with the insecure flag is not allowed")
@@ -198,7 +208,9 @@ def _named(document: dict[str, Any], key: str, part: str, name: str) -> dict[str
     return None if found is None else found.get(part) or {}
 
 
-def _pem(section: dict[str, Any], name: str, owner: str, directory: Path, faults: list[str]) -> bytes:
+def _pem(
+    section: dict[str, Any], name: str, owner: str, directory: Path, read: Read, faults: list[str]
+) -> bytes:
     """A certificate or key, in the kubeconfig or in a file beside it; what is wrong goes to `faults`."""
     if data := section.get(f"{name}-data"):
         try:
@@ -209,13 +221,12 @@ def _pem(section: dict[str, Any], name: str, owner: str, directory: Path, faults
             raise _FileError(f"illegal base64 data at input byte {at}") from None
     if not section.get(name):
         return b""
-    path = directory / str(section[name])
+    path = str(directory / str(section[name]))
     try:
-        return path.read_bytes()
+        return read(path)
     except OSError as error:
         what = name.replace("client-certificate", "client-cert")
-        why = f"open {path}: {(error.strerror or '').lower()}"
-        faults.append(f"unable to read {what} {path} for {owner} due to {why}")
+        faults.append(f"unable to read {what} {path} for {owner} due to {pem.unreadable(path, error)}")
         return b""
 
 
