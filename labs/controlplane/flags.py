@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .flagvalues import READERS, boolean, comma_separated, duration, integer, quoted
+from labs.golang.duration import duration, quoted
+
+from .flagvalues import READERS, boolean, comma_separated, integer
 
 #: `  -v, --v Level     text`, `      --leader-elect     text`, `--version version[=true]`.
 _FLAG = re.compile(

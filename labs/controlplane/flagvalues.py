@@ -6,15 +6,11 @@ Every reader raises `ValueError` with the real words.
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Mapping
 
-_NANOSECONDS = {
-    "ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9,
-    "h": 3600 * 10**9,
-}  # fmt: skip
-_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]*)")
+from labs.golang.duration import duration, quoted
+
 _BOOLEANS = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True)
 _BOOLEANS |= dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False)
 _INTEGER = re.compile(
@@ -24,33 +20,6 @@ _FLOAT = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?
 _QUANTITY = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?P<suffix>[eEinumkKMGTP]*[-+]?\d*)")
 _SUFFIX = re.compile(r"[numkMGTPE]?|[KMGTPE]i|[eE][-+]?\d+")
 _QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-
-
-def quoted(text: str) -> str:
-    """As Go's %q."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def duration(text: str) -> float:
-    """Seconds of a Go duration such as `1m30s`."""
-    sign, rest = (-1, text[1:]) if text[:1] == "-" else (1, text.removeprefix("+"))
-    if rest == "0":
-        return 0.0
-    amount, position = 0.0, 0
-    while position < len(rest):
-        part = _DURATION_PART.match(rest, position)
-        if part is None:
-            raise ValueError(f"time: invalid duration {quoted(text)}")
-        number, unit = part.groups()
-        if not unit:
-            raise ValueError(f"time: missing unit in duration {quoted(text)}")
-        if unit not in _NANOSECONDS:
-            raise ValueError(f"time: unknown unit {quoted(unit)} in duration {quoted(text)}")
-        amount += float(number) * _NANOSECONDS[unit]
-        position = part.end()
-    if not rest or amount >= 1 << 63:
-        raise ValueError(f"time: invalid duration {quoted(text)}")
-    return sign * amount / 1e9
 
 
 def boolean(text: str) -> bool:

@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from labs.errors import LabsError
-from labs.kubelet import klog
+from labs.kubelet import bootstrap, klog, startup
 from labs.kubelet.config import ConfigError, KubeletConfig
 from labs.kubelet.flags import config_fields, parse
 from labs.kubelet.hostfs import HostFs, reason_of
 
 if TYPE_CHECKING:
-    from labs.kubelet.api_client import ApiClient
     from labs.kubelet.cri import Cri
 
 VERSION = "v1.36.2"
@@ -51,7 +50,13 @@ async def run(config: KubeletConfig, fs: HostFs) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    client = _api_client(fs, config.kubeconfig) if config.kubeconfig else None
+    client = None
+    if config.kubeconfig:
+        from labs.kubelet.api_client import ApiClient
+
+        paths = config.kubeconfig, config.bootstrap_kubeconfig
+        client = ApiClient(*bootstrap.load(*paths, fs.read_bytes, datetime.now(UTC)))
+    startup.check(config, fs.read_bytes)
     metrics = KubeletMetrics()
     endpoint, patience = config.container_runtime_endpoint, config.runtime_request_timeout
     cri = Cri(endpoint, patience, metrics.runtime_operation)
@@ -90,30 +95,6 @@ async def run(config: KubeletConfig, fs: HostFs) -> None:
     await cri.close()
     for task in done - {stopping}:
         task.result()
-
-
-def _api_client(fs: HostFs, path: str) -> "ApiClient":
-    """The API server of a kubeconfig, and who this kubelet is there. Raises ConfigError."""
-    from labs.golang import kubeconfig
-    from labs.kubelet.api_client import ApiClient
-
-    try:
-        config = kubeconfig.load(path, fs.read_bytes)
-    except kubeconfig.KubeconfigError as error:
-        raise ConfigError(f"failed to run Kubelet: invalid kubeconfig: {error}") from None
-    try:
-        return ApiClient(config, config.tls(_not_loaded))
-    except kubeconfig.KubeconfigError as error:
-        raise ConfigError(f"failed to run Kubelet: failed to initialize kubelet client: {error}") from None
-
-
-def _not_loaded(error: Exception) -> None:
-    klog.error(
-        "cert_rotation.go:172",
-        "Loading client cert failed",
-        error,
-        logger="tls-transport-cache.UnhandledError",
-    )
 
 
 async def _cgroup_driver(cri: "Cri", config: KubeletConfig) -> str:

@@ -1,37 +1,29 @@
 """The kubelet's configuration: flags over the KubeletConfiguration file over the defaults.
 
-Defaults are `pkg/kubelet/apis/config/v1beta1/defaults.go`'s. Strict where the real one is: a file of another
-kind or version, an unknown field or a bad duration is refused at start.
+Defaults are `pkg/kubelet/apis/config/v1beta1/defaults.go`'s. A file of another kind or version, or with a
+value that its field cannot have, is refused at start; a field that nobody knows is told, and left out.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Self
 
 from labs.errors import LabsError
+from labs.golang.configfile import ConfigError as FileError
+from labs.golang.configfile import unknown_fields
+from labs.golang.duration import duration
+from labs.golang.errors import aggregate
+from labs.golang.goyaml import repeated_keys
+from labs.kubelet import klog
 from labs.kubelet.access import Rules
-from labs.kubelet.pod.decode import load_yaml
+from labs.kubelet.config_file import FORMAT, PATHS, faults
 from labs.kubelet.pod.errors import ParseError
 from labs.kubelet.pod.quantity import quantity_value
-
-API_VERSION, KIND = "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 
 
 class ConfigError(LabsError):
     """The configuration file cannot be used; the kubelet exits."""
-
-
-def duration(text: object) -> float:
-    """Seconds of a Go duration such as `20s` or `1m30s`. Raises ConfigError."""
-    if text in (0, "0"):
-        return 0.0
-    parts = _PART.findall(text) if isinstance(text, str) else []
-    if not parts or "".join(a + b for a, b in parts) != text:
-        raise ConfigError(f'time: invalid duration "{text}": write it like 20s or 1m30s')
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 @dataclass(frozen=True)
@@ -61,6 +53,8 @@ class KubeletConfig:
     enable_system_log_handler: bool = True
     tls_cert_file: str = ""
     tls_private_key_file: str = ""
+    tls_cipher_suites: tuple[str, ...] = ()
+    tls_min_version: str = ""
     client_ca_file: str = ""
     anonymous_auth: bool = False
     webhook_auth: bool = True
@@ -100,6 +94,7 @@ class KubeletConfig:
     kubernetes_version: tuple[int, int] = (1, 36)
     root_dir: str = "/var/lib/kubelet"
     kubeconfig: str = ""
+    bootstrap_kubeconfig: str = ""
     hostname_override: str = ""
     node_ip: str = ""
     node_labels: Mapping[str, str] = field(default_factory=dict)
@@ -117,26 +112,20 @@ class KubeletConfig:
     def from_file(cls, data: bytes, path: str) -> Self:
         """The settings of a KubeletConfiguration file. Raises ConfigError."""
         try:
-            document = load_yaml(data)
-        except ParseError as error:
-            raise ConfigError(_failed(path, str(error))) from None
-        if not isinstance(document, dict):
-            raise ConfigError(_failed(path, "Object 'Kind' is missing in 'null'"))
-        if not document.get("kind"):
-            raise ConfigError(_failed(path, "Object 'Kind' is missing"))
-        if (document.get("apiVersion"), document["kind"]) != (API_VERSION, KIND):
-            raise ConfigError(
-                _failed(
-                    path,
-                    f'no kind "{document["kind"]}" is registered for version "{document.get("apiVersion")}"',
-                )
-            )
+            document, unknown = FORMAT.decode(data)
+        except FileError as error:
+            raise ConfigError(_failed(path, f"failed to decode: {error}")) from None
+        if ignored := _ignored(data, unknown):
+            klog.info("codec.go:102", "Using lenient decoding as strict decoding failed", err=ignored)
+        if found := [*faults(document)]:
+            why = f"{aggregate(found)}, path: &TypeMeta{{Kind:,APIVersion:,}}"
+            raise ConfigError(f"failed to validate kubelet configuration, error: {why}")
+        config = cls(**_settings(document, Path(path).parent), document=document)
         try:
-            config = cls(**_settings(document), document=document)
             quantity_value(config.container_log_max_size)
-            return config
-        except (ConfigError, ParseError) as error:
-            raise ConfigError(_failed(path, str(error))) from None
+        except ParseError as error:
+            raise ConfigError(f"failed to run Kubelet: {error}") from None
+        return config
 
     @property
     def rules(self) -> Rules:
@@ -160,33 +149,6 @@ def _failed(path: str, why: str) -> str:
     return f"failed to load kubelet config file, {twice}, error {why}"
 
 
-#: Fields of the file that this kubelet accepts and has no use for.
-IGNORED = frozenset(
-    """
-    apiVersion authentication authorization cgroupsPerQOS
-    configMapAndSecretChangeDetectionStrategy containerLogMaxWorkers contentType cpuCFSQuota cpuCFSQuotaPeriod
-    cpuManagerPolicy cpuManagerPolicyOptions cpuManagerReconcilePeriod crashLoopBackOff
-    enableControllerAttachDetach enableDebugFlagsHandler
-    enableProfilingHandler enableSystemLogQuery
-    enforceNodeAllocatable evictionHard evictionMaxPodGracePeriod
-    evictionMinimumReclaim evictionPressureTransitionPeriod evictionSoft evictionSoftGracePeriod
-    failCgroupV1 failSwapOn featureGates hairpinMode imageGCHighThresholdPercent
-    imageGCLowThresholdPercent imageMaximumGCAge imageMinimumGCAge
-    imagePullCredentialsVerificationPolicy iptablesDropBit iptablesMasqueradeBit
-    kernelMemcgNotification kind kubeletCgroups kubeReserved
-    kubeReservedCgroup localStorageCapacityIsolation logging makeIPTablesUtilChains maxOpenFiles
-    maxParallelImagePulls memoryManagerPolicy memoryReservationPolicy memorySwap
-    memoryThrottlingFactor mergeDefaultEvictionSettings nodeStatusMaxImages oomScoreAdj podCIDR
-    podPidsLimit podsPerCore protectKernelDefaults providerID registerNodeWithTaints
-    registryBurst registryPullQPS reservedMemory reservedSystemCPUs
-    rotateCertificates serverTLSBootstrap showHiddenMetricsForVersion shutdownGracePeriod
-    shutdownGracePeriodCriticalPods streamingConnectionIdleTimeout systemCgroups
-    systemReserved systemReservedCgroup tlsCipherSuites tlsMinVersion topologyManagerPolicy
-    topologyManagerPolicyOptions topologyManagerScope tracing volumePluginDir volumeStatsAggPeriod
-    """.split()  # noqa: SIM905 - as a list literal it would be a page
-)
-
-
 def camel_case(name: str) -> str:
     """A setting's name in the file."""
     special = {
@@ -201,49 +163,53 @@ def camel_case(name: str) -> str:
     return special.get(name, head + "".join(word.capitalize() for word in rest))
 
 
-def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
+def _ignored(data: bytes, unknown: Sequence[str]) -> str:
+    """What the strict decoder has against a file that is read all the same."""
+    if twice := repeated_keys(data):
+        return "\n  ".join(["strict decoding error: yaml: unmarshal errors:", *twice])
+    return unknown_fields(unknown) if unknown else ""
+
+
+def _settings(document: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """Those that are given; a zero means the default where Go's defaults cannot tell it from nothing."""
     known = {camel_case(f.name): f for f in fields(KubeletConfig)[:_FLAG_FIELDS_FROM]}
-    settings: dict[str, Any] = {}
-    for key, value in document.items():
-        if key in known:
-            settings[known[key].name] = _typed(key, known[key].type, value)
-        elif key not in IGNORED:
-            raise ConfigError(f'strict decoding error: unknown field "{key}"')
-    authentication = document.get("authentication") or {}
-    settings["client_ca_file"] = (authentication.get("x509") or {}).get("clientCAFile", "")
-    settings["anonymous_auth"] = bool((authentication.get("anonymous") or {}).get("enabled", False))
-    review = authentication.get("webhook") or {}
-    settings["webhook_auth"] = bool(review.get("enabled", True))
-    authorization = document.get("authorization") or {}
+    settings: dict[str, Any] = {
+        known[key].name: _typed(known[key].type, value) for key, value in document.items() if key in known
+    }
+    authentication = document.get("authentication", {})
+    settings["client_ca_file"] = authentication.get("x509", {}).get("clientCAFile", "")
+    settings["anonymous_auth"] = authentication.get("anonymous", {}).get("enabled", False)
+    review = authentication.get("webhook", {})
+    settings["webhook_auth"] = review.get("enabled", True)
+    authorization = document.get("authorization", {})
     settings["authorization_mode"] = authorization.get("mode") or "Webhook"
-    asked = authorization.get("webhook") or {}
+    asked = authorization.get("webhook", {})
     for name, given in (
         ("token_ttl", review.get("cacheTTL")),
         ("authorized_ttl", asked.get("cacheAuthorizedTTL")),
         ("unauthorized_ttl", asked.get("cacheUnauthorizedTTL")),
+        (
+            "max_container_restart_period",
+            document.get("crashLoopBackOff", {}).get("maxContainerRestartPeriod"),
+        ),
     ):
-        settings[name] = duration(given or 0) or None
-    restart = (document.get("crashLoopBackOff") or {}).get("maxContainerRestartPeriod")
-    if restart:
-        settings["max_container_restart_period"] = duration(restart)
+        settings[name] = duration(given or "0") or None
+    for name in ("client_ca_file", *(f.name for key, f in known.items() if key in PATHS)):
+        if settings.get(name):
+            settings[name] = str(directory / settings[name])
     return {k: v for k, v in settings.items() if v is not None}
 
 
 _FLAG_FIELDS_FROM = [f.name for f in fields(KubeletConfig)].index("kubernetes_version")
 
 
-def _typed(key: str, kind: object, value: Any) -> Any:
+def _typed(kind: object, value: Any) -> Any:
     if kind is float:
-        seconds = duration(value)
-        return seconds or None
-    if kind is str and isinstance(value, str):
+        return duration(value) or None
+    if kind is str:
         return value or None
-    if kind is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if kind is bool and isinstance(value, bool):
-        return value
-    if kind in (tuple[str, ...], tuple[Mapping[str, str], ...]) and isinstance(value, list):
+    if isinstance(value, list):
         return tuple(value)
-    if key == "staticPodURLHeader" and isinstance(value, dict):
-        return {name: tuple(values or ()) for name, values in value.items()}
-    raise ConfigError(f"json: cannot unmarshal {value!r} into Go struct field KubeletConfiguration.{key}")
+    if isinstance(value, dict):  # the headers of the static pods' URL
+        return {name: tuple(values) for name, values in value.items()}
+    return value

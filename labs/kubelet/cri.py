@@ -5,6 +5,8 @@
 
 import asyncio
 import math
+import os
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -12,6 +14,8 @@ from typing import Any
 import grpc
 from cri_api.v1 import api_pb2 as api
 from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
+
+from labs.kubelet.klog import quote
 
 _CODES = {
     "OK": "OK", "CANCELLED": "Canceled", "UNKNOWN": "Unknown", "INVALID_ARGUMENT": "InvalidArgument",
@@ -36,10 +40,6 @@ class CriError(Exception):
         return self.code == "NotFound"
 
 
-def _error(error: grpc.aio.AioRpcError) -> CriError:
-    return CriError(_CODES[error.code().name], error.details() or "")
-
-
 class Cri:
     """One connection to the runtime's socket. Every method raises CriError."""
 
@@ -52,7 +52,8 @@ class Cri:
         """`observe` is told of each call: the request, how many seconds it took, whether it failed."""
         options = [("grpc.max_receive_message_length", 16 << 20), ("grpc.enable_http_proxy", 0)]
         options += [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 1000)]
-        self._channel = grpc.aio.insecure_channel(endpoint, options=options)
+        self._socket = endpoint.removeprefix("unix://")
+        self._channel = grpc.aio.insecure_channel(f"unix://{self._socket}", options=options)
         self._runtime = RuntimeServiceStub(self._channel)
         self._images = ImageServiceStub(self._channel)
         self._timeout = timeout
@@ -60,6 +61,26 @@ class Cri:
 
     async def close(self) -> None:
         await self._channel.close(None)
+
+    def _error(self, error: grpc.aio.AioRpcError) -> CriError:
+        """Of a runtime that cannot be reached, with Go's reason."""
+        code, details = _CODES[error.code().name], error.details() or ""
+        if code == "Unavailable":
+            details = self._unreachable() or "error reading from server: EOF"
+        return CriError(code, details)
+
+    def _unreachable(self) -> str:
+        """Why nobody can be reached now; empty when somebody can."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            try:
+                probe.connect(self._socket)
+            except BlockingIOError:  # somebody listens, and is busy
+                return ""
+            except OSError as failure:
+                why = f"dial unix {self._socket}: connect: {os.strerror(failure.errno or 0).lower()}"
+                return f"connection error: desc = {quote(f'transport: Error while dialing: {why}')}"
+        return ""
 
     async def _call(self, method: Any, request: Any, timeout: float | None = None) -> Any:
         """One call; infinity is no time limit, None the usual one."""
@@ -70,7 +91,7 @@ class Cri:
             failed = False
             return reply
         except grpc.aio.AioRpcError as error:
-            raise _error(error) from None
+            raise self._error(error) from None
         finally:
             self._observe(request, time.monotonic() - began, failed)
 
@@ -82,7 +103,9 @@ class Cri:
                 request, timeout=timeout, wait_for_ready=True
             )
         except grpc.aio.AioRpcError as error:
-            raise _error(error) from None
+            if details := self._unreachable():
+                raise CriError("Unavailable", details) from None
+            raise self._error(error) from None
         return reply
 
     async def status(self) -> api.StatusResponse:
@@ -212,7 +235,7 @@ class Cri:
             async for event in stream:
                 yield event
         except grpc.aio.AioRpcError as error:
-            raise _error(error) from None
+            raise self._error(error) from None
         except asyncio.CancelledError:
             stream.cancel()
             raise

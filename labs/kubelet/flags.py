@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from labs.errors import UsageError
-from labs.kubelet.config import duration
+from labs.golang.duration import duration
 
 LONG = (
     'The kubelet is the primary "node agent" that runs on each\nnode. It can register the node with the apiserver using '
@@ -64,7 +64,7 @@ def _list(text: str) -> tuple[str, ...]:
 FLAGS: dict[str, tuple[str | None, Any, str, str]] = {
     "config": (None, str, "The Kubelet will load its initial configuration from this file.", ""),
     "kubeconfig": ("kubeconfig", str, "Path to a kubeconfig file, specifying how to connect to the API server. Omitting --kubeconfig enables standalone mode.", ""),
-    "bootstrap-kubeconfig": (None, str, "Path to a kubeconfig file that will be used to get client certificate for kubelet.", ""),
+    "bootstrap-kubeconfig": ("bootstrap_kubeconfig", str, "Path to a kubeconfig file that will be used to get client certificate for kubelet.", ""),
     "hostname-override": ("hostname_override", str, "If non-empty, will use this string as identification instead of the actual hostname.", ""),
     "node-ip": ("node_ip", str, "IP address (or comma-separated dual-stack IP addresses) of the node.", ""),
     "node-labels": ("node_labels", _labels, "Labels to add when registering the node in the cluster. Labels must be key=value pairs separated by ','.", ""),

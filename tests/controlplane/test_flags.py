@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from labs.controlplane import apiserver, controllermanager, scheduler
 from labs.controlplane.apiserver import options
 from labs.controlplane.flags import FlagError, FlagSet, HelpWanted
-from labs.controlplane.flagvalues import comma_separated, duration, port_range
+from labs.controlplane.flagvalues import comma_separated, port_range
+from labs.golang.duration import duration
 
 SCHEDULER = FlagSet.of("kube-scheduler", Path(scheduler.__file__).with_name("usage.txt"))
 MANAGER = FlagSet.of("kube-controller-manager", Path(controllermanager.__file__).with_name("usage.txt"))

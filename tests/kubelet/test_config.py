@@ -1,9 +1,10 @@
 """Flags and the KubeletConfiguration file."""
 
 import pytest
+import yaml
 
 from labs.errors import UsageError
-from labs.kubelet.config import ConfigError, KubeletConfig, duration
+from labs.kubelet.config import ConfigError, KubeletConfig
 from labs.kubelet.flags import config_fields, parse
 
 HEAD = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
@@ -11,19 +12,6 @@ HEAD = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
 
 def read(text: str) -> KubeletConfig:
     return KubeletConfig.from_file((HEAD + text).encode(), "/var/lib/kubelet/config.yaml")
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("20s", 20), ("1m0s", 60), ("1m30s", 90), ("100ms", 0.1), ("1h", 3600), ("0", 0)]
-)
-def test_durations_are_gos(text: str, seconds: float) -> None:
-    assert duration(text) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("text", ["20", "s", "1d", "", "1m x"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="invalid duration"):
-        duration(text)
 
 
 def test_fact_03_the_defaults_are_the_real_ones() -> None:
@@ -59,27 +47,132 @@ def test_settings_are_taken_from_the_file() -> None:
     assert config.register_with_taints == ({"key": "k", "effect": "NoSchedule"},)
 
 
+SCHEME = "k8s.io/kubernetes/pkg/kubelet/apis/config/scheme/scheme.go:33"
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         (
             "apiVersion: kubelet.config.k8s.io/v1\nkind: KubeletConfiguration\n",
-            'for version "kubelet.config.k8s.io/v1"',
+            'no kind "KubeletConfiguration" is registered for version "kubelet.config.k8s.io/v1" in scheme '
+            f'"{SCHEME}"',
         ),
-        ("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: Kubelet\n", 'no kind "Kubelet" is registered'),
-        ("", "Object 'Kind' is missing in 'null'"),
-        (HEAD + "staticPodPaht: /x\n", 'unknown field "staticPodPaht"'),
-        (HEAD + "fileCheckFrequency: soon\n", 'invalid duration "soon"'),
-        (HEAD + "port: [1]\n", "KubeletConfiguration.port"),
-        (HEAD + "a: b: c\n", "mapping values are not allowed"),
+        (
+            "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfig\n",
+            f'no kind "KubeletConfig" is registered for version "kubelet.config.k8s.io/v1beta1" in scheme '
+            f'"{SCHEME}"',
+        ),
+        ("{}", "Object 'Kind' is missing in '{}'"),
+        (HEAD + "fileCheckFrequency: often\n", 'time: invalid duration "often"'),
+        (HEAD + "fileCheckFrequency: '20'\n", 'time: missing unit in duration "20"'),
+        (
+            HEAD + "fileCheckFrequency: 20\n",
+            "json: cannot unmarshal number into Go struct field KubeletConfiguration.fileCheckFrequency of "
+            "type string",
+        ),
+        (
+            HEAD + "readOnlyPort: many\n",
+            "json: cannot unmarshal string into Go struct field KubeletConfiguration.readOnlyPort of type "
+            "int32",
+        ),
+        (
+            HEAD + "failSwapOn: perhaps\n",
+            "json: cannot unmarshal string into Go struct field KubeletConfiguration.failSwapOn of type bool",
+        ),
+        (
+            HEAD + "featureGates: {NoSuchGate: maybe}\n",
+            "json: cannot unmarshal string into Go struct field KubeletConfiguration.featureGates of type "
+            "bool",
+        ),
+        (HEAD + "a: b: c\n", "yaml: line 3: mapping values are not allowed in this context"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_path_and_the_reason(text: str, why: str) -> None:
+def test_a_file_that_cannot_be_decoded_is_refused_in_the_real_words(text: str, why: str) -> None:
     with pytest.raises(ConfigError) as caught:
         KubeletConfig.from_file(text.encode(), "/c.yaml")
 
-    assert str(caught.value).startswith("failed to load kubelet config file, path: /c.yaml, error: ")
-    assert why in str(caught.value)
+    assert str(caught.value) == (
+        "failed to load kubelet config file, path: /c.yaml, error: failed to load Kubelet config file "
+        f"/c.yaml, error failed to decode: {why}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("maxPods: -1", "maxPods (--max-pods) -1 must not be a negative number"),
+        ("healthzPort: -5", "healthzPort (--healthz-port) -5 must be between 1 and 65535, inclusive"),
+        ("oomScoreAdj: 1001", "oomScoreAdj (--oom-score-adj) 1001 must be between -1000 and 1000, inclusive"),
+        (
+            "nodeStatusMaxImages: -2",
+            "nodeStatusMaxImages (--node-status-max-images) -2 must be -1 or greater",
+        ),
+        ("nodeLeaseDurationSeconds: -1", "nodeLeaseDurationSeconds must be greater than 0"),
+        (
+            "{imageGCHighThresholdPercent: 70, imageGCLowThresholdPercent: 80}",
+            "imageGCLowThresholdPercent (--image-gc-low-threshold) 80 must be less than "
+            "imageGCHighThresholdPercent (--image-gc-high-threshold) 70",
+        ),
+        (
+            "hairpinMode: loop",
+            'option "loop" specified for hairpinMode (--hairpin-mode). Valid options are "none", '
+            '"hairpin-veth" or "promiscuous-bridge"',
+        ),
+    ],
+)
+def test_what_no_kubelet_works_with_is_refused_in_the_real_words(text: str, why: str) -> None:
+    fields = yaml.safe_load(text)
+
+    with pytest.raises(ConfigError) as caught:
+        read(yaml.safe_dump(fields))
+
+    assert str(caught.value) == (
+        f"failed to validate kubelet configuration, error: invalid configuration: {why}, "
+        "path: &TypeMeta{Kind:,APIVersion:,}"
+    )
+
+
+def test_several_faults_are_told_together() -> None:
+    with pytest.raises(ConfigError, match=r"\[invalid configuration: maxPods .*, invalid .* port .*\]"):
+        read("maxPods: -1\nport: 65536\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("staticPodPaht: /x\n", r"strict decoding error: unknown field \"staticPodPaht\""),
+        (
+            "a: 1\nauthentication: {x: 1}\n",
+            r"strict decoding error: unknown field \"a\", unknown field \"authentication.x\"",
+        ),
+    ],
+)
+def test_a_field_that_nobody_knows_is_told_and_left_out(
+    text: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert read(text) == read("")
+
+    said = f'codec.go:102] "Using lenient decoding as strict decoding failed" err="{why}"\n'
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_of_a_field_that_is_there_twice_the_last_one_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    config = read("staticPodPath: /a\nstaticPodPath: /b\n")
+
+    assert config.static_pod_path == "/b"
+    assert (
+        'strict decoding error: yaml: unmarshal errors:\n\t  line 4: key "staticPodPath" already set in map'
+    ) in capsys.readouterr().err
+
+
+def test_paths_are_meant_from_the_files_directory_on() -> None:
+    config = read(
+        "staticPodPath: manifests\nresolvConf: /etc/r.conf\nauthentication: {x509: {clientCAFile: ca.crt}}\n"
+    )
+
+    assert config.static_pod_path == "/var/lib/kubelet/manifests"
+    assert (config.resolv_conf, config.client_ca_file) == ("/etc/r.conf", "/var/lib/kubelet/ca.crt")
 
 
 def test_flags_win_over_the_file() -> None:

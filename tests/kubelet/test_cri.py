@@ -1,6 +1,7 @@
 """The kubelet's side of CRI, against a real gRPC server on a real socket."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -162,3 +163,47 @@ def test_the_kubelet_waits_for_a_runtime_that_comes_up_later(tmp_path: Path) -> 
         return str(version.runtime_name)
 
     assert asyncio.run(check()) == "containerd"
+
+
+@pytest.mark.parametrize("scheme", ["unix://", ""])
+def test_a_runtime_that_is_not_there_is_told_in_gos_words(tmp_path: Path, scheme: str) -> None:
+    path = tmp_path / "cri.sock"
+
+    async def complaints() -> list[str]:
+        cri = Cri(f"{scheme}{path}")
+        said = []
+        for ask in (lambda: cri.wait_until_up(0.1), cri.status):
+            with pytest.raises(CriError) as failed:
+                await ask()
+            said.append(str(failed.value))
+        await cri.close()
+        return said
+
+    def gone(why: str) -> str:
+        dialing = f"transport: Error while dialing: dial unix {path}: connect: {why}"
+        return f'rpc error: code = Unavailable desc = connection error: desc = "{dialing}"'
+
+    assert asyncio.run(complaints()) == [gone("no such file or directory")] * 2
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(path))
+        assert asyncio.run(complaints()) == [gone("connection refused")] * 2
+
+
+def test_a_runtime_that_dies_in_mid_call_is_told_in_gos_words(tmp_path: Path) -> None:
+    class Dying(Served):
+        async def Version(self, request: Any, context: Any) -> Any:  # noqa: N802
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+
+    async def complaint() -> str:
+        server = grpc.aio.server()
+        add_RuntimeServiceServicer_to_server(Dying(MemoryRuntime(lambda: START)), server)
+        server.add_insecure_port(f"unix://{tmp_path}/cri.sock")
+        await server.start()
+        cri = Cri(f"unix://{tmp_path}/cri.sock")
+        with pytest.raises(CriError) as failed:
+            await cri.wait_until_up(20)
+        await cri.close()
+        await server.stop(None)
+        return str(failed.value)
+
+    assert asyncio.run(complaint()) == ("rpc error: code = Unavailable desc = error reading from server: EOF")

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from labs.controlplane.configfile import ConfigError, Format, compact, unknown_fields
 from labs.golang import goyaml, pem
+from labs.golang.configfile import ConfigError, Format, compact, unknown_fields
 from labs.golang.errors import aggregate
 
 from .options import Fatal, InvalidOptions

@@ -10,9 +10,9 @@ import binascii
 from collections.abc import Iterable
 from typing import Any
 
-from labs.controlplane.configfile import ConfigError, Format, compact, invalid, unknown_fields
-from labs.controlplane.flagvalues import duration
 from labs.golang import pem
+from labs.golang.configfile import ConfigError, Format, compact, invalid, unknown_fields
+from labs.golang.duration import duration
 from labs.golang.errors import aggregate
 
 from .options import InvalidOptions

@@ -8,7 +8,7 @@ from typing import Any
 from labs.controlplane.client import Election
 from labs.controlplane.component import StartError
 from labs.controlplane.flags import Flags
-from labs.controlplane.flagvalues import duration
+from labs.golang.duration import duration
 
 from . import configfile
 from .plugins import FILTERS, registry

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from labs.controlplane.component import StartError
-from labs.controlplane.configfile import ConfigError, Format, invalid, unknown_fields
-from labs.controlplane.flagvalues import duration
+from labs.golang.configfile import ConfigError, Format, invalid, unknown_fields
+from labs.golang.duration import duration
 from labs.golang.goyaml import repeated_keys
 
 from .plugins.registry import POINTS

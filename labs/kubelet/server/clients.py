@@ -6,6 +6,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from labs import tls
+from labs.golang.tlsoptions import restrict
 from labs.kubelet.access import User
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.serving_cert import serving_certificate
@@ -38,6 +39,7 @@ def server_context(kubelet: "Kubelet", fs: HostFs) -> ssl.SSLContext:
         context.load_cert_chain(pair)
     finally:
         shutil.rmtree(pair.parent)
+    restrict(context, config.tls_cipher_suites, config.tls_min_version)
     if config.client_ca_file:
         context.load_verify_locations(cadata=fs.read_text(config.client_ca_file))
         tls.request_client_certificate(context)

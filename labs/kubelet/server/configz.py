@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from labs.kubelet.config import API_VERSION, KIND, ConfigError, KubeletConfig, camel_case, duration
+from labs.golang.duration import duration
+from labs.kubelet.config import KubeletConfig, camel_case
+from labs.kubelet.config_file import API_VERSION, KIND
 from labs.kubelet.runtime_manager import go_duration
 from labs.kubelet.server.web import JSON, Response
 
@@ -136,7 +138,7 @@ def _from_file(given: Any, default: Any) -> Any:
     if isinstance(default, str) and default[:1].isdigit():
         try:
             seconds = duration(given)
-        except ConfigError:
+        except ValueError:
             return given
         return go_duration(seconds) if seconds else default
     if given == 0 and isinstance(default, str):

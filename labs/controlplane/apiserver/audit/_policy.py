@@ -14,8 +14,8 @@ from enum import IntEnum
 from typing import Any
 
 from labs.controlplane import klog
-from labs.controlplane.configfile import ConfigError, Format, invalid, unknown_fields
 from labs.golang import pem
+from labs.golang.configfile import ConfigError, Format, invalid, unknown_fields
 from labs.golang.errors import aggregate
 
 from ..context import Target, User

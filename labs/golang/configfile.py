@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labs.controlplane.flagvalues import duration
+from labs.golang.duration import duration
 from labs.golang.goyaml import YAMLError, load
 
-#: type -> field -> type of its value; `[]T` is a list, `duration` Go's text, `any` is not looked into.
+#: type -> field -> type of its value; `[]T` is a list, `map[string]T` a map, `duration` Go's text, and `any`
+#: is not looked into.
 Fields = Mapping[str, Mapping[str, str]]
 
 _PLAIN: dict[str, tuple[type, ...]] = {
@@ -24,6 +25,7 @@ _PLAIN: dict[str, tuple[type, ...]] = {
     "int32": (int,),
     "int64": (int,),
     "float32": (int, float),
+    "float64": (int, float),
     "time.Duration": (int,),
 }
 
@@ -83,6 +85,9 @@ class Format:
         if expected.startswith("[]") and isinstance(value, list):
             inner = expected[2:]
             return [self._conform(v, inner, owner, f"{path}[{i}]", unknown) for i, v in enumerate(value)]
+        if expected.startswith("map[string]") and isinstance(value, dict):
+            inner = expected.removeprefix("map[string]")
+            return {key: self._conform(value[key], inner, owner, path, unknown) for key in sorted(value)}
         if expected in self.fields and isinstance(value, dict):
             fields = self.fields[expected]
             below = {key: f"{path}.{key}".lstrip(".") for key in value}
@@ -100,7 +105,7 @@ class Format:
         if expected == "duration" and isinstance(value, str):
             return _duration(value)
         plain = re.sub(r"\[\d+\]", "", path)
-        item = expected.removeprefix("[]")
+        item = expected.rpartition("]")[2]
         named = (
             "string" if item == "duration" else self.go.get(plain.rpartition(".")[2], self.go.get(item, item))
         )
