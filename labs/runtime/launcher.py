@@ -27,6 +27,8 @@ from labs.runtime.monitor import FIRST_FD, Monitor
 from labs.runtime.processes import Processes
 from labs.runtime.users import ROOT, User, nested_map
 
+FAILED = "bubblewrap could not set up the sandbox"
+
 
 class SetUpError(CriError):
     """bubblewrap could not build the sandbox."""
@@ -111,12 +113,15 @@ class Launcher:
             pid = await _child(info)
             if "pid" in command.join:  # it was told as that namespace numbers it
                 pid = only_child(bubblewrap)
-            if command.own_users:
-                _give_users(pid)
-                _send(ready)
-            _send(ready)
+            try:
+                if command.own_users:
+                    _give_users(pid)
+                    ready.send(b".")
+                ready.send(b".")
+            except OSError as gone:  # it has failed already
+                raise SetUpError(FAILED) from gone
             if not await self._runs(name, ready):
-                raise SetUpError("bubblewrap could not set up the sandbox")
+                raise SetUpError(FAILED)
             return pid
         finally:
             os.close(info)
@@ -180,8 +185,3 @@ def _give_users(pid: int) -> None:
             os.write(fd, nested_map(kind).encode())
         finally:
             os.close(fd)
-
-
-def _send(ready: socket.socket) -> None:
-    with suppress(BrokenPipeError):  # it has failed already, which is found out by reading
-        ready.send(b".")
