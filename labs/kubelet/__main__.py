@@ -14,6 +14,7 @@ from labs.kubelet import bootstrap, klog, startup
 from labs.kubelet.config import ConfigError, KubeletConfig
 from labs.kubelet.flags import config_fields, parse
 from labs.kubelet.hostfs import HostFs, reason_of
+from labs.kubelet.server import CannotListen
 
 if TYPE_CHECKING:
     from labs.kubelet.cri import Cri
@@ -120,6 +121,8 @@ def main() -> int:
     except LabsError as error:
         klog.error("run.go:72", "command failed", str(error))
         return error.status
+    except CannotListen:
+        return 1
     return 0
 
 

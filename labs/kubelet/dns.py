@@ -11,6 +11,10 @@ MAX_SERVERS, MAX_SEARCHES, MAX_SEARCH_LINE, MAX_SEARCH = 3, 32, 2048, 253
 MAX_HOSTNAME = 63
 
 
+class NoResolverError(Exception):
+    """The node's resolv.conf cannot be read."""
+
+
 @dataclass(frozen=True)
 class Resolver:
     """Settings of one resolv.conf."""

@@ -3,11 +3,11 @@
 # ruff: noqa: E501 - a flag is one line of the table
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from labs.errors import UsageError
-from labs.golang.duration import duration
+from labs.errors import LabsError
+from labs.golang.duration import duration, quoted
 
 LONG = (
     'The kubelet is the primary "node agent" that runs on each\nnode. It can register the node with the apiserver using '
@@ -23,6 +23,13 @@ IN_CONFIG = (
 REMOVED = "will be removed in a future release. Image garbage collector will get sandbox image information from CRI."
 
 
+class FlagError(LabsError):
+    """The command line is no kubelet's."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"failed to parse kubelet flag: {why}")
+
+
 def _labels(text: str) -> dict[str, str]:
     return dict(p.partition("=")[::2] for p in text.split(",") if p)
 
@@ -30,7 +37,9 @@ def _labels(text: str) -> dict[str, str]:
 def _taints(text: str) -> tuple[dict[str, str], ...]:
     taints = []
     for each in filter(None, text.split(",")):
-        head, _, effect = each.rpartition(":")
+        head, colon, effect = each.rpartition(":")
+        if not colon:
+            raise ValueError(f"invalid taint spec: {each}")
         key, _, value = head.partition("=")
         taints.append({"key": key, "effect": effect, **({"value": value} if value else {})})
     return tuple(taints)
@@ -52,8 +61,19 @@ def _version(text: str) -> tuple[int, int]:
 
 def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0", "t", "f"):
-        raise ValueError(text)
+        raise ValueError(f"strconv.ParseBool: parsing {quoted(text)}: invalid syntax")
     return text.lower() in ("true", "1", "t")
+
+
+def _integer(text: str, function: str = "ParseInt") -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"strconv.{function}: parsing {quoted(text)}: invalid syntax") from None
+
+
+def _verbosity(text: str) -> int:
+    return _integer(text, "ParseUint")
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -81,9 +101,9 @@ FLAGS: dict[str, tuple[str | None, Any, str, str]] = {
     "sync-frequency": ("sync_frequency", duration, "Max period between synchronizing running containers and config.", IN_CONFIG),
     "node-status-update-frequency": ("node_status_update_frequency", duration, "Specifies how often kubelet posts node status to master.", IN_CONFIG),
     "address": ("address", str, "The IP address for the Kubelet to serve on.", IN_CONFIG),
-    "port": ("port", int, "The port for the Kubelet to serve on.", IN_CONFIG),
-    "read-only-port": ("read_only_port", int, "The read-only port for the Kubelet to serve on with no authentication/authorization (set to 0 to disable).", IN_CONFIG),
-    "healthz-port": ("healthz_port", int, "The port of the localhost healthz endpoint (set to 0 to disable).", IN_CONFIG),
+    "port": ("port", _integer, "The port for the Kubelet to serve on.", IN_CONFIG),
+    "read-only-port": ("read_only_port", _integer, "The read-only port for the Kubelet to serve on with no authentication/authorization (set to 0 to disable).", IN_CONFIG),
+    "healthz-port": ("healthz_port", _integer, "The port of the localhost healthz endpoint (set to 0 to disable).", IN_CONFIG),
     "healthz-bind-address": ("healthz_bind_address", str, "The IP address for the healthz server to serve on.", IN_CONFIG),
     "client-ca-file": ("client_ca_file", str, "If set, any request presenting a client certificate signed by one of the authorities in the client-ca-file is authenticated.", IN_CONFIG),
     "tls-cert-file": ("tls_cert_file", str, "File containing x509 Certificate used for serving HTTPS.", IN_CONFIG),
@@ -96,7 +116,7 @@ FLAGS: dict[str, tuple[str | None, Any, str, str]] = {
     "authorization-mode": ("authorization_mode", str, "Authorization mode for Kubelet server. Valid options are AlwaysAllow or Webhook.", IN_CONFIG),
     "cluster-dns": ("cluster_dns", _list, "Comma-separated list of DNS server IP address.", IN_CONFIG),
     "cluster-domain": ("cluster_domain", str, "Domain for this cluster.", IN_CONFIG),
-    "max-pods": ("max_pods", int, "Number of Pods that can run on this Kubelet.", IN_CONFIG),
+    "max-pods": ("max_pods", _integer, "Number of Pods that can run on this Kubelet.", IN_CONFIG),
     "register-node": ("register_node", _boolean, "Register the node with the apiserver. If --kubeconfig is not provided, this flag is irrelevant.", IN_CONFIG),
     "cgroup-driver": ("cgroup_driver", str, "Driver that the kubelet uses to manipulate cgroups on the host.", IN_CONFIG),
     "cgroup-root": ("cgroup_root", str, "Optional root cgroup to use for pods.", IN_CONFIG),
@@ -106,14 +126,14 @@ FLAGS: dict[str, tuple[str | None, Any, str, str]] = {
     "cloud-provider": (None, str, "The provider for cloud services.", ""),
     "provider-id": (None, str, "Unique identifier for identifying the node in a machine database.", IN_CONFIG),
     "kubernetes-version": ("kubernetes_version", _version, "Treat manifests as the kubelet of this version does, for instance v1.33.", ""),
-    "v": (None, int, "number for the log level verbosity", ""),
+    "v": (None, _verbosity, "number for the log level verbosity", ""),
 }  # fmt: skip
 
 
 def parse(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Settings by flag name (None where not given), and the warnings of deprecated flags that were.
 
-    Raises UsageError for what no kubelet knows. `--help` prints and exits 0.
+    Raises FlagError for what no kubelet knows. `--help` prints and exits 0.
     """
     parser = argparse.ArgumentParser(
         "kubelet", "kubelet [flags]", LONG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
@@ -124,15 +144,16 @@ def parse(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
         note = f" (DEPRECATED: {deprecation})" if deprecation else ""
         names = ["-v", "--v"] if name == "v" else [f"--{name}"]
         parser.add_argument(
-            *names, dest=name, type=kind, help=(text + note).replace("%", "%%"), metavar=_metavar(kind),
+            *names, dest=name, type=_read(kind), help=(text + note).replace("%", "%%"), metavar=_metavar(kind),
             nargs="?" if kind is _boolean else None, const=True if kind is _boolean else None,
         )  # fmt: skip
     try:
         given, unknown = parser.parse_known_args(list(argv))
     except argparse.ArgumentError as error:
-        raise UsageError(f"Error: {error}; see kubelet --help") from None
+        raise FlagError(_fault(error)) from None
     if unknown:
-        raise UsageError(f"Error: unknown flag: {unknown[0]}; see kubelet --help")
+        flag = unknown[0].partition("=")[0]
+        raise FlagError(f"unknown flag: {flag}" if flag.startswith("-") else f"unknown command {flag}")
     settings = vars(given)
     warnings = [
         f"Flag --{name} has been deprecated, {FLAGS[name][3]}"
@@ -142,9 +163,31 @@ def parse(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     return settings, warnings
 
 
+def _read(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The reader of a value, whose words argparse keeps."""
+
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text}\0{error}") from None
+
+    return read
+
+
+def _fault(error: argparse.ArgumentError) -> str:
+    """As pflag words it."""
+    flag = (error.argument_name or "").replace("/", ", ")
+    text, found, why = error.message.partition("\0")
+    if not found:
+        return f"flag needs an argument: {flag}"
+    return f'invalid argument {quoted(text)} for "{flag}" flag: {why}'
+
+
 def _metavar(kind: object) -> str:
     names: dict[object, str] = {
-        int: "int",
+        _integer: "int",
+        _verbosity: "Level",
         duration: "duration",
         _boolean: "bool",
         _list: "strings",

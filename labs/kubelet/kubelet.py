@@ -21,11 +21,11 @@ from labs.kubelet.backoff import Backoff
 from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.config import KubeletConfig
 from labs.kubelet.cri import Cri, CriError
-from labs.kubelet.dns import ClusterDns, Resolver
+from labs.kubelet.dns import ClusterDns, NoResolverError, Resolver
 from labs.kubelet.events import EventRecorder
 from labs.kubelet.flowcontrol import RateLimited
 from labs.kubelet.garbage import GarbageCollector
-from labs.kubelet.hostfs import HostFs
+from labs.kubelet.hostfs import HostFs, reason_of
 from labs.kubelet.images import ImageManager
 from labs.kubelet.lease import NodeLease
 from labs.kubelet.log_rotation import LogRotation
@@ -239,12 +239,14 @@ class Kubelet:
             self._statuses.push(uid)
 
     def _resolver(self) -> Resolver:
-        """The node's own; a node without one gives its pods none."""
+        """The node's own. Raises NoResolverError."""
+        path = self.config.resolv_conf
         try:
-            return Resolver.parse(self._fs.read_text(self.config.resolv_conf))
+            return Resolver.parse(self._fs.read_text(path))
         except OSError as error:
-            klog.error("dns.go:290", "Could not open resolv conf file.", error)
-            return Resolver()
+            why = f"open {path}: {reason_of(error)}"
+            klog.error("dns.go:285", "Could not open resolv conf file.", why)
+            raise NoResolverError(why) from None
 
     async def _update_runtime_status(self) -> None:
         try:

@@ -19,7 +19,7 @@ from labs.kubelet.backoff import Backoff
 from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.cri import CriError
 from labs.kubelet.cri_config import ConfigError, container_config, sandbox_config, verify_non_root
-from labs.kubelet.dns import ClusterDns, Resolver, pod_dns
+from labs.kubelet.dns import ClusterDns, NoResolverError, Resolver, pod_dns
 from labs.kubelet.downward import environment
 from labs.kubelet.events import NORMAL, WARNING, EventRecorder
 from labs.kubelet.images import ImageManager
@@ -136,7 +136,14 @@ class PodRuntime:
 
     def _sandbox_config(self, pod: Pod, attempt: int) -> api.PodSandboxConfig:
         host = self._host
-        dns, warnings = pod_dns(pod, host.resolver(), host.cluster_dns)
+        try:
+            dns, warnings = pod_dns(pod, host.resolver(), host.cluster_dns)
+        except NoResolverError as error:
+            what = "GeneratePodSandboxConfig for pod"
+            klog.error("kuberuntime_manager.go:1670", f"{what} failed", error, pod=pod.ref)
+            raise SyncError(
+                f"failed to SyncPod: {what} {klog.quote(pod.described)} failed: {error}"
+            ) from None
         for warning in warnings:
             self._events.pod(pod, WARNING, "DNSConfigForming", warning)
         parent = self._cgroups.parent_of(pod)

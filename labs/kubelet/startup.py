@@ -3,6 +3,7 @@
 import ssl
 
 from labs.golang import pem
+from labs.golang.duration import quoted
 from labs.golang.kubeconfig import Read
 from labs.golang.tlsoptions import restrict
 from labs.kubelet.config import ConfigError, KubeletConfig
@@ -18,6 +19,10 @@ _SERVING = (
 
 def check(config: KubeletConfig, read: Read) -> None:
     """Raises ConfigError in the real words; `read` has the files."""
+    form = (config.document.get("logging") or {}).get("format") or "text"
+    if form not in ("text", "json"):
+        why = f"logging.format: Invalid value: {quoted(str(form))}: Unsupported log format"
+        raise ConfigError(f"initialize logging: {why}")
     try:
         restrict(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), config.tls_cipher_suites, config.tls_min_version)
     except ValueError as error:

@@ -69,6 +69,7 @@ class Node:
         for folder in (MANIFESTS, "/var/lib/kubelet", "/var/log/pods", "/tmp"):
             (root / folder[1:]).mkdir(parents=True)
         (root / "etc/hosts").write_text("127.0.0.1\tlocalhost\n")
+        (root / "etc/resolv.conf").touch()
 
     async def start(self, **settings: Any) -> None:
         """Start a kubelet."""

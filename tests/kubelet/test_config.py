@@ -3,9 +3,8 @@
 import pytest
 import yaml
 
-from labs.errors import UsageError
 from labs.kubelet.config import ConfigError, KubeletConfig
-from labs.kubelet.flags import config_fields, parse
+from labs.kubelet.flags import FlagError, config_fields, parse
 
 HEAD = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
 
@@ -199,9 +198,40 @@ def test_deprecated_flags_warn_in_the_real_words() -> None:
     ]
 
 
-def test_unknown_flags_are_refused_with_the_way_out() -> None:
-    with pytest.raises(UsageError, match="unknown flag: --no-such; see kubelet --help"):
-        parse(["--no-such"])
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (["--no-such-flag=1"], "unknown flag: --no-such-flag"),
+        (["run"], "unknown command run"),
+        (["--config"], "flag needs an argument: --config"),
+        (
+            ["--max-pods=many"],
+            'invalid argument "many" for "--max-pods" flag: strconv.ParseInt: parsing "many": invalid syntax',
+        ),
+        (
+            ["--v=many"],
+            'invalid argument "many" for "-v, --v" flag: strconv.ParseUint: parsing "many": invalid syntax',
+        ),
+        (
+            ["--register-with-taints=nonsense"],
+            'invalid argument "nonsense" for "--register-with-taints" flag: invalid taint spec: nonsense',
+        ),
+        (
+            ["--fail-swap-on=perhaps"],
+            'invalid argument "perhaps" for "--fail-swap-on" flag: strconv.ParseBool: parsing "perhaps": '
+            "invalid syntax",
+        ),
+        (
+            ["--sync-frequency=5"],
+            'invalid argument "5" for "--sync-frequency" flag: time: missing unit in duration "5"',
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_refused_in_the_real_words(argv: list[str], why: str) -> None:
+    with pytest.raises(FlagError) as refused:
+        parse(argv)
+
+    assert (str(refused.value), refused.value.status) == (f"failed to parse kubelet flag: {why}", 1)
 
 
 def test_help_is_a_kubelets(capsys: pytest.CaptureFixture[str]) -> None:

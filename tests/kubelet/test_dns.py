@@ -1,6 +1,8 @@
 """What resolv.conf of a pod is made of (`pkg/kubelet/network/dns`)."""
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,8 @@ import pytest
 from labs.kubelet.dns import ClusterDns, Resolver, domain_of, hostname_of, pod_dns
 from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod.model import Pod
-from tests.kubelet.node import manifest
+from tests.kubelet.node import manifest, node
+from tests.kubelet.virtual_time import virtual
 
 NODE = Resolver(("1.1.1.1",), ("lan",), ("edns0",))
 CLUSTER = ClusterDns(("10.96.0.10",), "cluster.local")
@@ -131,3 +134,21 @@ def test_a_pod_has_the_host_name_and_the_domain_it_asks_for() -> None:
 
     assert (hostname_of(pod), domain_of(pod, "c.local")) == ("fancy", "sub.default.svc.c.local")
     assert domain_of(pod_of(), "c.local") == ""
+
+
+@virtual
+async def test_a_node_without_a_resolv_conf_starts_no_pod_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with node(tmp_path, resolv_conf="/etc/nope.conf") as n:
+        n.put("web.yaml", manifest(metadata={"uid": "u-1"}))
+        await asyncio.sleep(5)
+
+        why = "open /etc/nope.conf: no such file or directory"
+        said = capsys.readouterr().err
+        assert f'dns.go:285] "Could not open resolv conf file." err="{why}"' in said
+        told = f'"GeneratePodSandboxConfig for pod failed" err="{why}" pod="default/web-node-1"'
+        assert f"kuberuntime_manager.go:1670] {told}" in said
+        pod = '\\"web-node-1_default(u-1)\\"'
+        assert f'err="failed to SyncPod: GeneratePodSandboxConfig for pod {pod} failed: {why}"' in said
+        assert n.running() == []

@@ -27,6 +27,10 @@ def check(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
+        (
+            "logging: {format: xml}\n",
+            'initialize logging: logging.format: Invalid value: "xml": Unsupported log format',
+        ),
         ("tlsMinVersion: VersionTLS14\n", f'{DEPENDENCIES}unknown tls version "VersionTLS14"'),
         (
             "tlsCipherSuites: [NO_SUCH]\n",

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from labs.errors import UsageError
 from labs.kubelet.config import KubeletConfig
-from labs.kubelet.flags import config_fields, parse
+from labs.kubelet.flags import FlagError, config_fields, parse
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import pod_from_file
@@ -102,5 +101,5 @@ def test_the_version_is_a_flag() -> None:
     settings, _ = parse(["--kubernetes-version=v1.33.4"])
 
     assert KubeletConfig().with_flags(config_fields(settings)).kubernetes_version == (1, 33)
-    with pytest.raises(UsageError):
+    with pytest.raises(FlagError):
         parse(["--kubernetes-version=new"])

@@ -14,6 +14,8 @@ Reading order:
 """
 
 import asyncio
+import os
+import ssl
 from typing import TYPE_CHECKING
 
 from labs.kubelet import klog
@@ -26,28 +28,63 @@ if TYPE_CHECKING:
 AFTER_START = 1.0
 
 
+#: Seconds until the port for health, which nothing else waits for, is tried again.
+RETRY = 5.0
+
+
+class CannotListen(Exception):
+    """A port is taken, as the journal says: the kubelet ends."""
+
+
 async def serve(kubelet: "Kubelet", fs: HostFs) -> None:
-    """Serve until cancelled."""
+    """Serve until cancelled. Raises CannotListen."""
+    health = asyncio.create_task(_serve_health(kubelet)) if kubelet.config.healthz_port else None
+    try:
+        await _serve_api(kubelet, fs)
+    finally:
+        if health is not None:
+            health.cancel()
+
+
+async def _serve_health(kubelet: "Kubelet") -> None:
     from labs.kubelet.server import web
     from labs.kubelet.server.routes import HealthPort
 
-    config, servers = kubelet.config, []
-    if config.healthz_port:
-        servers.append(
-            await web.listen(HealthPort(kubelet).handle, config.healthz_bind_address, config.healthz_port)
-        )
+    address, port = kubelet.config.healthz_bind_address, kubelet.config.healthz_port
+    while True:
+        try:
+            server = await web.listen(HealthPort(kubelet).handle, address, port)
+            await server.serve_forever()
+        except OSError as error:
+            klog.error("server.go:951", "Failed to start healthz server", _taken(address, port, error))
+            await asyncio.sleep(RETRY)
+
+
+async def _serve_api(kubelet: "Kubelet", fs: HostFs) -> None:
     await asyncio.sleep(AFTER_START)
+    from labs.kubelet.server import web
     from labs.kubelet.server.clients import server_context
     from labs.kubelet.server.routes import KubeletServer
 
+    async def listen(line: int, port: int, context: ssl.SSLContext | None) -> asyncio.Server:
+        guarded = KubeletServer(kubelet, fs, secure=context is not None)
+        try:
+            return await web.listen(guarded.handle, config.address, port, context)
+        except OSError as error:
+            why = _taken(config.address, port, error)
+            klog.error(f"server.go:{line}", "Failed to listen and serve", why)
+            raise CannotListen(why) from error
+
+    config, servers = kubelet.config, []
     if config.enable_server and config.port:
         klog.info("server.go:193", "Starting to listen", address=config.address, port=config.port)
-        context = server_context(kubelet, fs)
-        guarded = KubeletServer(kubelet, fs, secure=True)
-        servers.append(await web.listen(guarded.handle, config.address, config.port, context))
+        servers.append(await listen(209, config.port, server_context(kubelet, fs)))
     if config.enable_server and config.read_only_port:
         port = config.read_only_port
-        klog.info("server.go:236", "Starting to listen read-only", address=config.address, port=port)
-        open_to_all = KubeletServer(kubelet, fs, secure=False)
-        servers.append(await web.listen(open_to_all.handle, config.address, port))
+        klog.info("server.go:231", "Starting to listen read-only", address=config.address, port=port)
+        servers.append(await listen(245, port, None))
     await asyncio.Event().wait()
+
+
+def _taken(address: str, port: int, error: OSError) -> str:
+    return f"listen tcp {address}:{port}: bind: {os.strerror(error.errno or 0).lower()}"
