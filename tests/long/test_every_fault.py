@@ -137,7 +137,7 @@ def encryption(provider: str, secret: bytes) -> str:
     key = f"keys: [{{name: k, secret: {base64.b64encode(secret).decode()}}}]"
     return (
         "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n"
-        f"- resources: [secrets]\n  providers:\n  - {provider}: {{{key}}}\n  - identity: {{}}\n"
+        f"- resources: [secrets]\n  providers:\n  - {provider}: {{{key}}}\n  - identity: {{ }}\n"
     )
 
 
@@ -394,7 +394,14 @@ def test_a_fault_shows_where_a_real_node_shows_it_and_is_mended(node: Node, name
         ]
 
     until(stopped, True, PATIENCE)
-    until(lacking, [], PATIENCE)
+    until(
+        lacking,
+        [],
+        PATIENCE,
+        hint=lambda: node.shell(
+            f"crictl ps -a | head -5; ls -l /var/log/pods; tail -n 20 /var/log/pods/*{component}*/*/*.log; journalctl -u kubelet -o cat | tail -8"
+        ),
+    )
     if fault.status == ABSENT:
         assert new() == set()
     elif fault.status == NEVER:
