@@ -335,6 +335,11 @@ class Node:
     def log(self, component: str) -> str:
         return self.shell(f"cat /var/log/pods/kube-system_{component}-{self.name}_*/{component}/*.log")
 
+    def evidence_of(self, component: str) -> str:
+        """What is to be seen of it, for whoever looks for something else."""
+        ends = f"tail -n 20 /var/log/pods/*{component}*/*/*.log; journalctl -u kubelet -o cat | tail -8"
+        return self.shell(f"crictl ps -a | head -5; {ends}")
+
     def is_well(self) -> bool:
         pods = self.shell("kubectl get pods -n kube-system --no-headers")
         return all(f"{component}-{self.name} " in pods for component in COMPONENTS) and pods.count("1/1") == 4
@@ -394,14 +399,7 @@ def test_a_fault_shows_where_a_real_node_shows_it_and_is_mended(node: Node, name
         ]
 
     until(stopped, True, PATIENCE)
-    until(
-        lacking,
-        [],
-        PATIENCE,
-        hint=lambda: node.shell(
-            f"crictl ps -a | head -5; ls -l /var/log/pods; tail -n 20 /var/log/pods/*{component}*/*/*.log; journalctl -u kubelet -o cat | tail -8"
-        ),
-    )
+    until(lacking, [], PATIENCE, hint=lambda: node.evidence_of(component))
     if fault.status == ABSENT:
         assert new() == set()
     elif fault.status == NEVER:
