@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labs.golang.duration import duration, quoted
+from labs.golang.duration import duration
+from labs.golang.quoting import quote
 
 from .flagvalues import READERS, boolean, comma_separated, integer
 
@@ -157,7 +158,7 @@ class FlagSet:
             appended = between is not None and flag.name in given
             given[flag.name] = f"{given[flag.name]}{between}{value}" if appended else value
         if stray:
-            listed = " ".join(map(quoted, stray))
+            listed = " ".join(map(quote, stray))
             raise FlagError(f'"{self.program}" does not take any arguments, got [{listed}]')
         return Flags(self.flags, given)
 
@@ -185,4 +186,4 @@ class FlagSet:
         try:
             READERS.get(flag.kind, str)(value)
         except ValueError as error:
-            raise FlagError(f'invalid argument {quoted(value)} for "{flag.spelled}" flag: {error}') from None
+            raise FlagError(f'invalid argument {quote(value)} for "{flag.spelled}" flag: {error}') from None

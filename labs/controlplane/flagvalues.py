@@ -9,7 +9,8 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 
-from labs.golang.duration import duration, quoted
+from labs.golang.duration import duration
+from labs.golang.quoting import quote
 
 _BOOLEANS = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True)
 _BOOLEANS |= dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False)
@@ -25,7 +26,7 @@ _QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)(
 def boolean(text: str) -> bool:
     """`strconv.ParseBool`."""
     if text not in _BOOLEANS:
-        raise ValueError(f"strconv.ParseBool: parsing {quoted(text)}: invalid syntax")
+        raise ValueError(f"strconv.ParseBool: parsing {quote(text)}: invalid syntax")
     return _BOOLEANS[text]
 
 
@@ -41,7 +42,7 @@ def integer(text: str, function: str = "ParseInt", bits: int = 64) -> int:
         if low <= value <= high:
             return value
         why = "value out of range"
-    raise ValueError(f"strconv.{function}: parsing {quoted(text)}: {why}")
+    raise ValueError(f"strconv.{function}: parsing {quote(text)}: {why}")
 
 
 def port_range(text: str) -> tuple[int, int]:
@@ -64,7 +65,7 @@ def port_range(text: str) -> tuple[int, int]:
 
 def _decimal(text: str) -> int:
     if not re.fullmatch(r"[+-]?\d+", text):
-        raise ValueError(f"strconv.Atoi: parsing {quoted(text)}: invalid syntax")
+        raise ValueError(f"strconv.Atoi: parsing {quote(text)}: invalid syntax")
     return int(text)
 
 
@@ -98,10 +99,10 @@ def _csv_fault(text: str, at: int, why: str) -> str:
 
 def _float(text: str, largest: float = 1.8e308) -> float:
     if not _FLOAT.fullmatch(text):
-        raise ValueError(f"strconv.ParseFloat: parsing {quoted(text)}: invalid syntax")
+        raise ValueError(f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax")
     value = float(text)
     if abs(value) > largest and "inf" not in text.lower():
-        raise ValueError(f"strconv.ParseFloat: parsing {quoted(text)}: value out of range")
+        raise ValueError(f"strconv.ParseFloat: parsing {quote(text)}: value out of range")
     return value
 
 
@@ -112,7 +113,7 @@ def _address(text: str) -> str:
             raise ValueError
         return str(ipaddress.ip_address(text)) if text else ""
     except ValueError:
-        raise ValueError(f"failed to parse IP: {quoted(text)}") from None
+        raise ValueError(f"failed to parse IP: {quote(text)}") from None
 
 
 def _named_pair(text: str) -> str:
@@ -130,11 +131,11 @@ def _version(text: str) -> str:
 def _module_pattern(text: str) -> str:
     for part in filter(None, text.split(",")):
         if not re.fullmatch(r"[^=]+=[^=]+", part):
-            raise ValueError(f"{quoted(part)} does not have the pattern=N format")
+            raise ValueError(f"{quote(part)} does not have the pattern=N format")
         level = part.partition("=")[2]
         if not level.isdigit():
             raise ValueError(
-                f"parsing verbosity in {quoted(part)}: strconv.ParseUint: parsing {quoted(level)}: "
+                f"parsing verbosity in {quote(part)}: strconv.ParseUint: parsing {quote(level)}: "
                 "invalid syntax"
             )
     return text

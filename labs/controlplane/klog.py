@@ -11,6 +11,8 @@ import sys
 import threading
 from datetime import UTC, datetime
 
+from labs.golang import quoting
+
 
 def info(at: str, message: str, /, **values: object) -> None:
     """What happened."""
@@ -57,5 +59,4 @@ def quote(value: object) -> str:
         return str(value)
     if isinstance(value, list | tuple):
         return json.dumps(value, separators=(",", ":"))
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
+    return quoting.quote(str(value))

@@ -11,7 +11,7 @@ _VERSIONS = {
     "VersionTLS12": ssl.TLSVersion.TLSv1_2,
     "VersionTLS13": ssl.TLSVersion.TLSv1_3,
 }
-#: What may be chosen: Go's suites of TLS 1.3, which cannot be chosen from, and of TLS 1.2.
+#: What may be named: Go's suites of TLS 1.3, which cannot be chosen from, and of TLS 1.2.
 _TLS13_SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 _TLS12_SUITES = {
     f"TLS_{exchange}_WITH_{go}": f"{prefix}{openssl}"

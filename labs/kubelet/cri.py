@@ -15,7 +15,7 @@ import grpc
 from cri_api.v1 import api_pb2 as api
 from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
 
-from labs.kubelet.klog import quote
+from labs.golang.quoting import quote
 
 _CODES = {
     "OK": "OK", "CANCELLED": "Canceled", "UNKNOWN": "Unknown", "INVALID_ARGUMENT": "InvalidArgument",

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from labs.errors import LabsError
-from labs.golang.duration import duration, quoted
+from labs.golang.duration import duration
+from labs.golang.quoting import quote
 
 LONG = (
     'The kubelet is the primary "node agent" that runs on each\nnode. It can register the node with the apiserver using '
@@ -61,7 +62,7 @@ def _version(text: str) -> tuple[int, int]:
 
 def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0", "t", "f"):
-        raise ValueError(f"strconv.ParseBool: parsing {quoted(text)}: invalid syntax")
+        raise ValueError(f"strconv.ParseBool: parsing {quote(text)}: invalid syntax")
     return text.lower() in ("true", "1", "t")
 
 
@@ -69,7 +70,7 @@ def _integer(text: str, function: str = "ParseInt") -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"strconv.{function}: parsing {quoted(text)}: invalid syntax") from None
+        raise ValueError(f"strconv.{function}: parsing {quote(text)}: invalid syntax") from None
 
 
 def _verbosity(text: str) -> int:
@@ -181,7 +182,7 @@ def _fault(error: argparse.ArgumentError) -> str:
     text, found, why = error.message.partition("\0")
     if not found:
         return f"flag needs an argument: {flag}"
-    return f'invalid argument {quoted(text)} for "{flag}" flag: {why}'
+    return f'invalid argument {quote(text)} for "{flag}" flag: {why}'
 
 
 def _metavar(kind: object) -> str:

@@ -12,26 +12,10 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 
+from labs.golang.quoting import quote
+
 #: Lines above this verbosity (`-v`) are not written.
 verbosity = 0
-
-
-def quote(text: str) -> str:
-    """A string as Go's strconv.Quote writes it."""
-    out = ['"']
-    for char in text:
-        if char in '"\\':
-            out.append("\\" + char)
-        elif char in "\n\t\r":
-            out.append({"\n": "\\n", "\t": "\\t", "\r": "\\r"}[char])
-        elif char.isprintable():
-            out.append(char)
-        elif ord(char) < 0x80:
-            out.append(f"\\x{ord(char):02x}")
-        else:
-            out.append(f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}")
-    out.append('"')
-    return "".join(out)
 
 
 def _value(value: object) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from labs.kubelet.klog import quote
+from labs.golang.quoting import quote
 from labs.kubelet.pod.model import Action, Container, Exec, HttpGet, Pod, Sleep, TcpSocket
 from labs.kubelet.prober import Execer, HttpFailure, ProbeError, execute, http_get
 

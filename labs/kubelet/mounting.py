@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from labs.golang.duration import go_duration
 from labs.kubelet import klog
 from labs.kubelet.api_objects import ApiObjects, volume_references
 from labs.kubelet.events import WARNING, EventRecorder
 from labs.kubelet.pod.model import Pod
-from labs.kubelet.runtime_manager import go_duration
 from labs.kubelet.sync_errors import SyncError
 from labs.kubelet.volumes import VolumeError, Volumes, mounted, unique_name
 

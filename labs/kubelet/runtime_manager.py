@@ -12,6 +12,8 @@ from typing import Protocol
 
 from cri_api.v1 import api_pb2 as api
 
+from labs.golang.duration import go_duration
+from labs.golang.quoting import quote
 from labs.kubelet import klog
 from labs.kubelet.actions import Actions, Kill
 from labs.kubelet.api_objects import ApiObjects, ObjectError, environment_references
@@ -114,7 +116,7 @@ class PodRuntime:
                 await asyncio.gather(*(self._kill_container(pod, k, ips) for k in actions.kill))
         except CriError as error:
             raise SyncError(
-                f'failed to "KillPod" for "{pod.uid}" with KillPodSandboxError: {klog.quote(str(error))}'
+                f'failed to "KillPod" for "{pod.uid}" with KillPodSandboxError: {quote(str(error))}'
             ) from None
         sandbox, ips = actions.sandbox_id, status.ips
         config = self._sandbox_config(pod, actions.attempt)
@@ -141,9 +143,7 @@ class PodRuntime:
         except NoResolverError as error:
             what = "GeneratePodSandboxConfig for pod"
             klog.error("kuberuntime_manager.go:1670", f"{what} failed", error, pod=pod.ref)
-            raise SyncError(
-                f"failed to SyncPod: {what} {klog.quote(pod.described)} failed: {error}"
-            ) from None
+            raise SyncError(f"failed to SyncPod: {what} {quote(pod.described)} failed: {error}") from None
         for warning in warnings:
             self._events.pod(pod, WARNING, "DNSConfigForming", warning)
         parent = self._cgroups.parent_of(pod)
@@ -170,7 +170,7 @@ class PodRuntime:
     def _no_sandbox(self, pod: Pod, what: str, line: str, error: Exception) -> SandboxError:
         klog.error(f"kuberuntime_manager.go:{line}", "CreatePodSandbox for pod failed", error, pod=pod.ref)
         self._events.pod(pod, WARNING, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
-        described = f"Failed to {what} for pod {klog.quote(pod.described)}: {error}"
+        described = f"Failed to {what} for pod {quote(pod.described)}: {error}"
         return SandboxError(pod.described, described)
 
     def _check_backoff(self, pod: Pod, container: Container, status: PodStatus) -> None:
@@ -338,14 +338,3 @@ class PodRuntime:
                 )
                 return
         self._logs.remove(pod, container)
-
-
-def go_duration(seconds: float) -> str:
-    """Seconds as Go prints a duration: `10s`, `1m20s`, `4h0m0s`; below one in `500ms`."""
-    if 0 < seconds < 1:
-        return f"{round(seconds * 1000)}ms"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h{minutes}m{rest}s"
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

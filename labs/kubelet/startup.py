@@ -3,8 +3,8 @@
 import ssl
 
 from labs.golang import pem
-from labs.golang.duration import quoted
 from labs.golang.kubeconfig import Read
+from labs.golang.quoting import quote
 from labs.golang.tlsoptions import restrict
 from labs.kubelet.config import ConfigError, KubeletConfig
 from labs.kubelet.pod.errors import ParseError
@@ -12,8 +12,8 @@ from labs.kubelet.pod.quantity import quantity_value
 
 _MODES = ("AlwaysAllow", "Webhook")
 _SERVING = (
-    "failed to create kubelet: failed to initialize file based certificate manager: unable to set up dynamic "
-    "certificate manager for kubelet server cert files"
+    "failed to run Kubelet: failed to create kubelet: failed to initialize file based certificate manager: "
+    "unable to set up dynamic certificate manager for kubelet server cert files"
 )
 
 
@@ -21,7 +21,7 @@ def check(config: KubeletConfig, read: Read) -> None:
     """Raises ConfigError in the real words; `read` has the files."""
     form = (config.document.get("logging") or {}).get("format") or "text"
     if form not in ("text", "json"):
-        why = f"logging.format: Invalid value: {quoted(str(form))}: Unsupported log format"
+        why = f"logging.format: Invalid value: {quote(str(form))}: Unsupported log format"
         raise ConfigError(f"initialize logging: {why}")
     try:
         restrict(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), config.tls_cipher_suites, config.tls_min_version)
@@ -37,7 +37,7 @@ def _check(config: KubeletConfig, read: Read) -> None:
     if config.client_ca_file:
         _check_bundle(config.client_ca_file, read)
     if config.authorization_mode not in _MODES:
-        raise pem.PEMError(f"unknown authorization mode {config.authorization_mode}")
+        raise ConfigError(f"failed to run Kubelet: unknown authorization mode {config.authorization_mode}")
     for thresholds in ("evictionHard", "evictionSoft"):
         for value in config.document.get(thresholds, {}).values():
             if not value.endswith("%"):
@@ -47,7 +47,7 @@ def _check(config: KubeletConfig, read: Read) -> None:
             try:
                 read(path)
             except OSError as error:
-                raise pem.PEMError(f"{_SERVING}: {pem.unreadable(path, error)}") from None
+                raise ConfigError(f"{_SERVING}: {pem.unreadable(path, error)}") from None
 
 
 def _check_bundle(path: str, read: Read) -> None:

@@ -9,7 +9,7 @@
 `str()` of each is what the kubelet logs as `"Error syncing pod, skipping" err=…`.
 """
 
-from labs.kubelet.klog import quote
+from labs.golang.quoting import quote
 
 
 class SyncError(Exception):

@@ -76,7 +76,7 @@ def test_every_flag_takes_and_refuses_the_values_that_the_real_program_does(prog
     assert wrong == []
 
 
-@given(st.sampled_from(sorted(PARSE)), st.text(st.characters(codec="utf-8", exclude_characters="\0")))
+@given(st.sampled_from(sorted(PARSE)), st.text(st.characters(codec="utf-8").filter(str.isprintable)))
 def test_a_value_that_is_no_number_is_carried_by_the_message(program, value):
     text = f"{value}!"
 
@@ -84,6 +84,17 @@ def test_a_value_that_is_no_number_is_carried_by_the_message(program, value):
         PARSE[program]([f"--secure-port={text}"])
 
     shown = json.dumps(text, ensure_ascii=False)
+    why = f"strconv.ParseInt: parsing {shown}: invalid syntax"
+    assert str(refusal.value) == f'invalid argument {shown} for "--secure-port" flag: {why}'
+
+
+def test_what_cannot_be_printed_is_shown_as_go_shows_it():
+    value = "\x1f!\a\b\f\v\x7f\u00a0\u200b\u00e9\U000e0001\r"
+
+    with pytest.raises(FlagError) as refusal:
+        PARSE["kube-scheduler"]([f"--secure-port={value}"])
+
+    shown = r'"\x1f!\a\b\f\v\x7f\u00a0\u200bé\U000e0001\r"'
     why = f"strconv.ParseInt: parsing {shown}: invalid syntax"
     assert str(refusal.value) == f'invalid argument {shown} for "--secure-port" flag: {why}'
 

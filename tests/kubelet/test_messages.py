@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from labs.golang.duration import go_duration
 from labs.kubelet import klog
 from labs.kubelet.mirror import mirror_of
 from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod_config import rfc3339_nano
-from labs.kubelet.runtime_manager import go_duration
 from labs.kubelet.sync_errors import StartError, joined
 
 AT = datetime(2026, 11, 23, 17, 55, 13, 118413, tzinfo=UTC)

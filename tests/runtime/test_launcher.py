@@ -23,12 +23,14 @@ class Started:
     def __init__(self, course: Course) -> None:
         self._course = course
         self.gate: socket.socket
+        self.ran = asyncio.Event()
 
     async def run(self, name: str, argv: Sequence[str], fds: Sequence[int], **_: Any) -> int:
         gate, info, _arguments = fds
         os.write(info, json.dumps({"child-pid": 4711}).encode())
         self.gate = socket.socket(fileno=os.dup(gate))
         self._course(self.gate)
+        self.ran.set()
         return 4710
 
     async def wait(self, name: str) -> None:
@@ -39,8 +41,9 @@ def start(course: Course, later: Course = lambda gate: None) -> int:
     async def scenario() -> int:
         started: Any = Started(course)
         starting = asyncio.create_task(Launcher(started, started, "bwrap").start("c", Command(["true"])))
-        await asyncio.sleep(0.05)
-        if not starting.done():
+        await started.ran.wait()
+        if started.gate.fileno() != -1:
+            await asyncio.to_thread(started.gate.recv, 1, socket.MSG_PEEK)
             later(started.gate)
         return await asyncio.wait_for(starting, 30)
 

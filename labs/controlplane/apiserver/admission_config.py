@@ -13,6 +13,7 @@ from typing import Any
 
 from labs.golang import goyaml, pem
 from labs.golang.configfile import ConfigError, Format, compact, unknown_fields
+from labs.golang.duration import spelled
 from labs.golang.errors import aggregate
 
 from .options import Fatal, InvalidOptions
@@ -147,23 +148,8 @@ def _check_span(given: int, unit: int, low: int, high: int) -> None:
     """An amount of `unit`s that is not left to the default is at least `low` and at most `high` (ns)."""
     amount = given * unit
     if given and not low <= amount <= high:
-        span = f"{_go_duration(low)} and {_go_duration(high)}"
-        raise ConfigError(f"valid value is between {span}, got {_go_duration(amount)}")
-
-
-def _go_duration(amount: int) -> str:
-    """Nanoseconds as Go's `time.Duration` prints them, from a second upwards."""
-    if abs(amount) < _MILLISECOND:
-        return f"{amount}ns"
-    sign, amount = ("-" if amount < 0 else ""), abs(amount)
-    if amount < _SECOND:
-        return f"{sign}{amount / _MILLISECOND:g}ms"
-    minutes, rest = divmod(amount, 60 * _SECOND)
-    hours, minutes = divmod(minutes, 60)
-    seconds = f"{rest / _SECOND:.9f}".rstrip("0").rstrip(".") + "s"
-    if hours:
-        return f"{sign}{hours}h{minutes}m{seconds}"
-    return f"{sign}{minutes}m{seconds}" if minutes else f"{sign}{seconds}"
+        span = f"{spelled(low)} and {spelled(high)}"
+        raise ConfigError(f"valid value is between {span}, got {spelled(amount)}")
 
 
 def _kubeconfig(path: str) -> dict[str, Any]:

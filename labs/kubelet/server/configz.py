@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from labs.golang.duration import duration
+from labs.golang.duration import duration, go_duration
 from labs.kubelet.config import KubeletConfig, camel_case
 from labs.kubelet.config_file import API_VERSION, KIND
-from labs.kubelet.runtime_manager import go_duration
 from labs.kubelet.server.web import JSON, Response
 
 Json = dict[str, Any]

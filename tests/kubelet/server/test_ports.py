@@ -59,9 +59,14 @@ def test_without_the_port_for_health_it_goes_on_and_tries_again(
 ) -> None:
     port, answered = others.getsockname()[1], asyncio.Event()
     monkeypatch.setattr(server, "RETRY", 0.05)
+    refused = f'server.go:951] "Failed to start healthz server" {taken(port)}'
+    said = ""
 
     async def ask() -> None:
-        await asyncio.sleep(0.2)
+        nonlocal said
+        while said.count(refused) < 2:
+            await asyncio.sleep(0.01)
+            said += capsys.readouterr().err
         others.close()
         while not answered.is_set():
             try:
@@ -79,7 +84,6 @@ def test_without_the_port_for_health_it_goes_on_and_tries_again(
             tasks.create_task(ask())
             tasks.create_task(serving(tmp_path, answered, port=0, healthz_port=port))
 
-    asyncio.run(scenario())
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
-    said = capsys.readouterr().err
-    assert said.count(f'server.go:951] "Failed to start healthz server" {taken(port)}') >= 2
+    assert said.count(refused) >= 2
