@@ -6,7 +6,10 @@ here, by the library that `ssl` itself has loaded, to note what is wrong and go 
 """
 
 import ctypes
+import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 #: `ok`, and the store's context: to go on whatever is found.
@@ -56,3 +59,21 @@ def verification_error(connection: ssl.SSLObject) -> int:
     # the second field of a _ssl._SSLSocket is its SSL, after the socket that it may have
     inner = connection._sslobj  # type: ignore[attr-defined]
     return int(library.SSL_get_verify_result(_pointer(inner, 1))) if library is not None else 0
+
+
+@contextmanager
+def no_default_authorities() -> Iterator[None]:
+    """While this lasts, contexts with the default authorities are made without reading the machine's.
+
+    aiohttp makes one as it is imported, of which nothing here has a use, and parsing a machine's authorities
+    takes a fifth of a component's start.
+    """
+    before = os.environ.get("SSL_CERT_FILE")
+    os.environ["SSL_CERT_FILE"] = os.devnull
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SSL_CERT_FILE"]
+        else:
+            os.environ["SSL_CERT_FILE"] = before

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,3 +80,49 @@ def test_every_client_may_connect_and_its_certificate_is_judged(
     authority.issue("expired", [CLIENT]).write(tmp_path, "expired")
 
     assert asyncio.run(seen(tmp_path, client, version)) == expected
+
+
+@pytest.mark.parametrize("before", [None, "/etc/none.crt"])
+def test_the_machines_authorities_are_left_out_only_meanwhile(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    if before is None:
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    else:
+        before = str(tmp_path / "ca.crt")
+        monkeypatch.setenv("SSL_CERT_FILE", before)
+
+    with tls.no_default_authorities():
+        within = ssl.create_default_context()
+
+    assert within.cert_store_stats()["x509_ca"] == 0
+    assert os.environ.get("SSL_CERT_FILE") == before
+    if before is not None:
+        assert ssl.create_default_context().cert_store_stats()["x509_ca"] == 1
+
+
+@pytest.mark.parametrize(
+    "started",
+    [
+        "import labs.controlplane.http",
+        "import asyncio; from labs.golang.kubeconfig import RestConfig; "
+        "from labs.kubelet.api_client import ApiClient; "
+        "asyncio.run(ApiClient(RestConfig('http://h:1'), None)._http())",
+    ],
+)
+def test_what_speaks_http_does_not_begin_with_reading_the_machines_authorities(
+    authority: Authority, tmp_path: Path, started: str
+) -> None:
+    script = (
+        f"{started}; import gc, ssl; "
+        "print(sum(each.cert_store_stats()['x509'] for each in gc.get_objects() "
+        "if isinstance(each, ssl.SSLContext)), 'aiohttp.connector' in __import__('sys').modules)"
+    )
+    environment = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.crt")}
+
+    told = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout.split() == ["0", "True"]

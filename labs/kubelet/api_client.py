@@ -14,6 +14,7 @@ from typing import Any
 
 from labs.golang import dialerrors
 from labs.golang.kubeconfig import RestConfig
+from labs.tls import no_default_authorities
 
 USER_AGENT = "kubelet/v1.36.2 (linux/amd64) kubernetes/8e16b12"
 JSON = "application/json"
@@ -48,7 +49,8 @@ class ApiClient:
     async def _http(self) -> Any:
         async with self._starting:
             if self._session is None:
-                aiohttp = await asyncio.to_thread(importlib.import_module, "aiohttp")
+                with no_default_authorities():
+                    aiohttp = await asyncio.to_thread(importlib.import_module, "aiohttp")
                 token = {"Authorization": f"Bearer {self._token}"} if self._token else {}
                 self._session = aiohttp.ClientSession(
                     connector=aiohttp.TCPConnector(ssl=self._tls or False, limit=0, keepalive_timeout=60),
