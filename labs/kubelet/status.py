@@ -13,7 +13,7 @@ from labs.kubelet.actions import should_restart
 from labs.kubelet.events import timestamp
 from labs.kubelet.phase import Json, conditions_of, is_active, phase_of
 from labs.kubelet.pod.model import TERMINAL_PHASES, Container, Pod
-from labs.kubelet.pod.quantity import add_quantities
+from labs.kubelet.pod.quantity import summed
 from labs.kubelet.runtime_status import ContainerState, PodStatus, State
 
 UNKNOWN, LOST_CODE = "ContainerStatusUnknown", 137
@@ -273,12 +273,7 @@ def _pod_resources(pod: Pod) -> Json:
     def total(kind: str) -> dict[str, str]:
         if own:  # the pod as a whole says what it may have
             return dict(own.get(kind, {}))
-        sums: dict[str, Any] = {}
-        for container in pod.containers:
-            for name, amount in container.resources.get(kind, {}).items():
-                old = sums.get(name)
-                sums[name] = amount if old is None else add_quantities(old, amount)
-        return sums
+        return summed(container.resources.get(kind, {}) for container in pod.containers)
 
     requests, limits = total("requests"), total("limits")
     result: Json = {"resources": {k: v for k, v in (("limits", limits), ("requests", requests)) if v}}

@@ -5,7 +5,7 @@ Works on the decoded object in place; `set_defaults` is the only entry.
 
 from typing import Any
 
-from labs.kubelet.pod.quantity import add_quantities
+from labs.kubelet.pod.quantity import summed
 
 #: What a pod may have limits of as a whole, besides huge pages.
 POD_LEVEL = ("cpu", "memory")
@@ -92,10 +92,7 @@ def _pod_requests(spec: dict[str, Any]) -> None:
     own = spec.get("resources", {})
     if not own.get("limits"):
         return
-    asked: dict[str, Any] = {}
-    for container in spec.get("containers", []):
-        for name, amount in container["resources"].get("requests", {}).items():
-            asked[name] = add_quantities(asked[name], amount) if name in asked else amount
+    asked = summed(container["resources"].get("requests", {}) for container in spec.get("containers", []))
     known = {name: amount for name, amount in asked.items() if name in POD_LEVEL}
     own["requests"] = {**own["limits"], **known, **own.get("requests", {})}
 

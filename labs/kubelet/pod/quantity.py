@@ -1,6 +1,7 @@
 """Quantities: `100m`, `2`, `1.5Gi` (`apimachinery/pkg/api/resource/quantity.go`)."""
 
 import re
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_CEILING, ROUND_UP, Context, Decimal
 
 from labs.kubelet.pod.errors import ParseError
@@ -42,6 +43,15 @@ def add_quantities(one: str, other: str) -> str:
     """Their sum, in the family of units of the first that is not nothing."""
     (first, suffix), (second, other_suffix) = _parse(one), _parse(other)
     return _canonical(_exact(first, second).add(first, second), suffix if first else other_suffix)
+
+
+def summed(lists: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The sum of some lists of resources, by name; what only one has stays as it is written."""
+    total: dict[str, str] = {}
+    for resources in lists:
+        for name, amount in resources.items():
+            total[name] = add_quantities(total[name], amount) if name in total else amount
+    return total
 
 
 def _canonical(number: Decimal, suffix: str) -> str:
