@@ -1,4 +1,4 @@
-"""`kubelet`: reads flags and configuration, waits for the runtime, and runs until told to stop."""
+"""`kubelet`: reads flags and configuration, meets the runtime, and runs until told to stop."""
 
 import asyncio
 import os
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from labs.kubelet.cri import Cri
 
 VERSION = "v1.36.2"
+#: Set where the runtime was started before this kubelet, and may not be listening yet.
+RUNTIME_STARTED = "CKS_RUNTIME_STARTED"
 RUNTIME_PATIENCE = 10.0
 
 
@@ -62,8 +64,13 @@ async def run(config: KubeletConfig, fs: HostFs) -> None:
     endpoint, patience = config.container_runtime_endpoint, config.runtime_request_timeout
     cri = Cri(endpoint, patience, metrics.runtime_operation)
     try:
-        version = await cri.wait_until_up(RUNTIME_PATIENCE)
+        starting = os.environ.get(RUNTIME_STARTED)
+        version = await (cri.wait_until_up(RUNTIME_PATIENCE) if starting else cri.version())
     except CriError as error:
+        if error.code == "Unavailable":
+            target = f'{{Addr: "{endpoint.removeprefix("unix://")}", ServerName: "localhost", }}'
+            channel = "[core] [Channel #1 SubChannel #2] grpc: addrConn.createTransport failed to connect to"
+            klog.plain("W", "logging.go:55", f"{channel} {target}. Err: {error.details}")
         raise ConfigError(
             f"failed to run Kubelet: validate service connection: validate CRI v1 runtime API for "
             f'endpoint "{endpoint}": {error}'

@@ -16,7 +16,19 @@ from cri_api.v1 import api_pb2 as api
 from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
 
 from labs.golang.quoting import quote
+from labs.kubelet import klog
 
+#: Calls whose failing is told here, with the filter that they had; of others who calls them tells.
+_TOLD: dict[type, tuple[str, str]] = {
+    api.ListPodSandboxRequest: (
+        "remote_runtime.go:347", "ListPodSandbox with filter from runtime service failed"
+    ),
+    api.ListContainersRequest: (
+        "remote_runtime.go:506", "ListContainers with filter from runtime service failed"
+    ),
+    api.StatusRequest: ("remote_runtime.go:801", "Status from runtime service failed"),
+    api.ListImagesRequest: ("remote_image.go:161", "ListImages with filter from image service failed"),
+}  # fmt: skip
 _CODES = {
     "OK": "OK", "CANCELLED": "Canceled", "UNKNOWN": "Unknown", "INVALID_ARGUMENT": "InvalidArgument",
     "DEADLINE_EXCEEDED": "DeadlineExceeded", "NOT_FOUND": "NotFound", "ALREADY_EXISTS": "AlreadyExists",
@@ -91,7 +103,10 @@ class Cri:
             failed = False
             return reply
         except grpc.aio.AioRpcError as error:
-            raise self._error(error) from None
+            why = self._error(error)
+            if told := _TOLD.get(type(request)):
+                klog.error(*told, why, **_filter(request))
+            raise why from None
         finally:
             self._observe(request, time.monotonic() - began, failed)
 
@@ -106,6 +121,13 @@ class Cri:
             if details := self._unreachable():
                 raise CriError("Unavailable", details) from None
             raise self._error(error) from None
+        return reply
+
+    async def version(self) -> api.VersionResponse:
+        """The runtime's version, asked for once."""
+        reply: api.VersionResponse = await self._call(
+            self._runtime.Version, api.VersionRequest(version="0.1.0"), 10
+        )
         return reply
 
     async def status(self) -> api.StatusResponse:
@@ -240,3 +262,15 @@ class Cri:
             stream.cancel()
             raise
         raise CriError("Unavailable", "the stream of container events ended")
+
+
+def _filter(request: Any) -> dict[str, str]:
+    """What a list was to be of, as Go shows the message."""
+    match request:
+        case api.ListPodSandboxRequest() | api.ListContainersRequest():
+            labels = sorted(request.filter.label_selector.items())
+            shown = (f"label_selector:{{key:{quote(key)} value:{quote(value)}}}" for key, value in labels)
+            return {"filter": " ".join(shown)}
+        case api.ListImagesRequest():
+            return {"filter": "<nil>"}
+    return {}

@@ -8,6 +8,7 @@ from cri_api.v1 import api_pb2 as api
 from labs.kubelet import klog
 from labs.kubelet.cgroups import Cgroups
 from labs.kubelet.cri import CriError
+from labs.kubelet.events import WARNING, EventRecorder
 from labs.kubelet.hostfs import reason_of
 from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.runtime_status import POD_UID
@@ -27,8 +28,11 @@ class Runtime(Protocol):
 class GarbageCollector:
     """Removes containers, sandboxes, log directories, pod directories and cgroups that nothing needs."""
 
-    def __init__(self, cri: Runtime, volumes: Volumes, logs: ContainerLogs, cgroups: Cgroups) -> None:
+    def __init__(
+        self, cri: Runtime, volumes: Volumes, logs: ContainerLogs, cgroups: Cgroups, events: EventRecorder
+    ) -> None:
         self._cri = cri
+        self._events = events
         self._cgroups = cgroups
         self._volumes = volumes
         self._logs = logs
@@ -38,7 +42,8 @@ class GarbageCollector:
         try:
             await self._collect_runtime(live)
         except CriError as error:
-            klog.error("kubelet.go:1510", "Container garbage collection failed", error)
+            klog.error("kubelet.go:1713", "Container garbage collection failed", error)
+            self._events.node(WARNING, "ContainerGCFailed", str(error))
             return
         for uid, path in self._logs.directories().items():
             if uid not in live():

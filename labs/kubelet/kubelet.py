@@ -45,6 +45,7 @@ from labs.kubelet.reflector import Reflector
 from labs.kubelet.resources import Machine
 from labs.kubelet.runtime_class import RuntimeClasses
 from labs.kubelet.runtime_manager import Host, PodRuntime
+from labs.kubelet.runtime_state import OnceUp, RuntimeState
 from labs.kubelet.services import Services
 from labs.kubelet.sources.api import ApiSource
 from labs.kubelet.sources.file import FileSource
@@ -83,13 +84,14 @@ class Kubelet:
         self.metrics = metrics = given.metrics
         self._fs = fs
         self._now = now
-        self._network = "waiting for the runtime's first status"
+        loop = asyncio.get_running_loop()
+        self.runtime_state = RuntimeState(loop.time)
         self._pods: dict[str, Pod] = {}
         self._tidy = asyncio.Event()
         ips = (config.node_ip,) if config.node_ip else (default_ip(),)
         self.events = EventRecorder(given.node_name, now)
         self.logs = ContainerLogs(fs, config.pod_logs_dir)
-        self.pleg = Pleg(cri, self._runtime_changed, metrics.relisted)
+        self.pleg = Pleg(cri, self._runtime_changed, self._relisted)
         self.probes = ProbeManager(cri, self.events, self._runtime_changed, now, metrics.probed)
         limited = RateLimited(given.api, config.kube_api_qps, config.kube_api_burst) if given.api else None
         self.mirrors = Mirrors(limited, given.node_name, self._mirror_changed) if limited else None
@@ -104,7 +106,6 @@ class Kubelet:
             f"{version.runtime_name}://{version.runtime_version}", config.port,
         )  # fmt: skip
         self._volumes = Volumes(fs, config.root_dir, config.cluster_domain, now, facts.amounts)
-        loop = asyncio.get_running_loop()
         images = ImageManager(
             cri, self.events, Backoff(CRASH_BACKOFF, 300.0, loop.time), not config.serialize_image_pulls
         )
@@ -127,25 +128,27 @@ class Kubelet:
         )  # fmt: skip
         self.syncer = PodSyncer(
             cri, self.runtime, images, Mounter(self._volumes, objects, self.events, now), objects,
-            self.probes, self._statuses, self.mirrors, self.events, fs, ips, lambda: self._network, self.pleg,
-            self._runtime_changed, version.runtime_name, now,
+            self.probes, self._statuses, self.mirrors, self.events, fs, ips,
+            lambda: self.runtime_state.network, self.pleg, self._runtime_changed, version.runtime_name, now,
         )  # fmt: skip
         timed = TimedSyncer(self.syncer, metrics, now)
-        self.workers = PodWorkers(timed, config.sync_frequency, self._tidy.set)
+        self.workers = PodWorkers(OnceUp(timed, self.runtime_state), config.sync_frequency, self._tidy.set)
         self.allocation = Allocation(
             room, self.workers, self.syncer, self.events, lambda pod: self._pods.get(pod.uid) is pod
         )
         paths = {"file": config.static_pod_path, "http": config.static_pod_url, "api": given.api}
         sources = [name for name, path in paths.items() if path]
         self.pod_config = PodConfig(sources, self._configured, now, self.events)
-        self._garbage = GarbageCollector(cri, self._volumes, self.logs, cgroups)
+        self._garbage = GarbageCollector(cri, self._volumes, self.logs, cgroups, self.events)
 
     async def run(self) -> None:
         """Until cancelled; containers outlive the kubelet."""
         klog.info("kubelet.go:2637", "Starting kubelet main sync loop")
+        self.runtime_state.look()
         async with asyncio.TaskGroup() as tasks:
             await self._update_runtime_status()
             await self.pleg.relist()
+            tasks.create_task(self.runtime_state.watch())
             if self.config.static_pod_path:
                 path, period = self.config.static_pod_path, self.config.file_check_frequency
                 source = FileSource(
@@ -203,6 +206,10 @@ class Kubelet:
             self._pods[pod.uid] = pod
             self.allocation.update(pod)
 
+    def _relisted(self, seconds: float) -> None:
+        self.metrics.relisted(seconds)
+        self.runtime_state.relisted()
+
     def _runtime_changed(self, uid: str) -> None:
         if self.workers.get(uid) is None:
             self._tidy.set()
@@ -249,26 +256,25 @@ class Kubelet:
             raise NoResolverError(why) from None
 
     async def _update_runtime_status(self) -> None:
+        """`updateRuntimeUp`, by what the runtime says of itself."""
         try:
             status = (await self.cri.status()).status
         except CriError as error:
-            self._network = str(error)
+            klog.error("kubelet.go:3262", "Container runtime sanity check failed", error)
             return
         network = next((c for c in status.conditions if c.type == "NetworkReady"), None)
         if network is None or network.status:
-            self._network = ""
+            self.runtime_state.network = ""
         else:
-            self._network = f"NetworkReady=false reason:{network.reason} message:{network.message}"
+            why = f"NetworkReady=false reason:{network.reason} message:{network.message}"
+            klog.info("kubelet.go:3277", "Container runtime network not ready", networkReady=why)
+            self.runtime_state.network = f"container runtime network not ready: {why}"
+        self.runtime_state.answered()
 
     async def _watch_runtime(self) -> None:
         while True:
             await asyncio.sleep(RUNTIME_STATUS)
             await self._update_runtime_status()
-
-    def _why_not_ready(self) -> str:
-        if not self.pleg.healthy:
-            return "[container runtime status check may not have completed yet, PLEG is not healthy]"
-        return f"container runtime network not ready: {self._network}" if self._network else ""
 
     async def _housekeeping(self) -> None:
         """Every two seconds, and whenever something ended (`HandlePodCleanups`)."""
@@ -279,10 +285,14 @@ class Kubelet:
             except TimeoutError:
                 pass
             self._tidy.clear()
-            if self.pod_config.seen_all:
+            if self.pod_config.seen_all and not self.runtime_state.skipping:
                 await self._clean_up()
 
     async def _clean_up(self) -> None:
+        if why := self.pleg.failure:
+            klog.error("kubelet_pods.go:1277", "Error listing containers", why)
+            klog.error("kubelet.go:2820", "Failed cleaning pods", why)
+            return
         for uid in self.workers.forget_terminated():
             self.syncer.forget(uid)
             if self._garbage.remove_directory(uid):
@@ -329,7 +339,7 @@ class Kubelet:
         patience = min(config.node_status_update_frequency, config.node_lease_duration_seconds)
         heartbeat = HeartbeatClient(client, patience)
         node_status = NodeStatus(
-            heartbeat, self.facts, self.events, self._images, self._why_not_ready, now,
+            heartbeat, self.facts, self.events, self._images, self.runtime_state.why_not_ready, now,
             config.node_status_update_frequency, config.node_status_report_frequency,
         )  # fmt: skip
         node_status.announce()

@@ -49,7 +49,8 @@ class LogRotation:
             try:
                 await self.check()
             except CriError as error:
-                klog.error("container_log_manager.go:245", "Failed to rotate container logs", error)
+                why = f"failed to list containers: {error}"
+                klog.error("container_log_manager.go:154", "Failed to rotate container logs", why)
 
     async def check(self) -> None:
         """Rotate every log that is too large. Raises CriError."""
@@ -59,7 +60,7 @@ class LogRotation:
         for container in running:
             try:
                 await self._check(container)
-            except OSError as error:
+            except (OSError, CriError) as error:
                 klog.error(
                     "container_log_manager.go:299", "Failed to rotate log for container", error,
                     containerID=container,

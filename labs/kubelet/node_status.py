@@ -215,9 +215,21 @@ class NodeStatus:
     async def _object(self) -> Json:
         why_not = self._why_not_ready()
         before = {c["type"]: c for c in self._sent.get("conditions", ())}
-        return node_object(
-            self.facts, await self._images(), conditions(not why_not, why_not, self._now(), before)
-        )
+        state = conditions(not why_not, why_not, self._now(), before)
+        if "Ready" in before:
+            self._tell(before["Ready"], state[-1])
+        return node_object(self.facts, await self._images(), state)
+
+    def _tell(self, before: Json, now: Json) -> None:
+        """Of a node that became ready, or ceased to be (`setters.go`, ReadyCondition)."""
+        if before.get("status") == now["status"]:
+            return
+        reason = "NodeReady" if now["status"] == "True" else "NodeNotReady"
+        self._events.node(NORMAL, reason, f"Node {self.facts.name} status is now: {reason}")
+        if reason == "NodeNotReady":
+            order = ("type", "status", "lastHeartbeatTime", "lastTransitionTime", "reason", "message")
+            shown = {key: now[key] for key in order}
+            klog.info("setters.go:547", "Node became not ready", node=self.facts.name, condition=shown)
 
     async def register(self) -> Json:
         """Make the Node, or bring the one that is there up to date; tries until it is done."""

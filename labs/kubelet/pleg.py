@@ -56,6 +56,9 @@ class Pleg:
         self._relisted = relisted
         self.pods: dict[str, RuntimePod] = {}
         self.healthy = False
+        #: Why the last list failed.
+        self.failure: CriError | None = None
+        self._listed = False
         self._evented = False
         #: What was told of pods that are being synced: object ids with their states.
         self._held: dict[str, dict[str, int] | None] = {}
@@ -80,7 +83,12 @@ class Pleg:
     async def relist(self) -> None:
         """Compare all of the runtime with the last list. Raises CriError."""
         began = time.monotonic()
-        sandboxes, containers = await asyncio.gather(self._cri.list_sandboxes(), self._cri.list_containers())
+        try:
+            sandboxes = await self._cri.list_sandboxes()
+            containers = await self._cri.list_containers()
+        except CriError as error:
+            self.healthy, self.failure = False, error
+            raise
         pods: dict[str, RuntimePod] = {}
 
         def of(labels: Mapping[str, str]) -> RuntimePod | None:
@@ -101,7 +109,8 @@ class Pleg:
                 pod.running |= container.state == api.CONTAINER_RUNNING
         self._relisted(time.monotonic() - began)
         before, self.pods = self.pods, pods
-        first, self.healthy = not self.healthy, True
+        self.healthy, self.failure = True, None
+        first, self._listed = not self._listed, True
         if first:
             return
         for uid, pod in pods.items():
@@ -126,8 +135,7 @@ class Pleg:
                 try:
                     await self.relist()
                 except CriError as error:
-                    self.healthy = False
-                    klog.error("generic.go:257", "GenericPLEG: Unable to retrieve pods", error)
+                    klog.error("generic.go:312", "GenericPLEG: Unable to retrieve pods", error)
 
     async def _follow(self) -> None:
         while True:

@@ -98,7 +98,7 @@ class PodSyncer:
         await self._replace_mirror(pod)
         why = "" if pod.host_network else self._why_no_network()
         if why:
-            message = f"network is not ready: container runtime network not ready: {why}"
+            message = f"network is not ready: {why}"
             self._events.pod(pod, WARNING, "NetworkNotReady", message)
             raise NetworkError(message)
         await self._mounter.mount(pod)

@@ -172,7 +172,7 @@ def test_a_runtime_that_is_not_there_is_told_in_gos_words(tmp_path: Path, scheme
     async def complaints() -> list[str]:
         cri = Cri(f"{scheme}{path}")
         said = []
-        for ask in (lambda: cri.wait_until_up(0.1), cri.status):
+        for ask in (lambda: cri.wait_until_up(0.1), cri.version, cri.status):
             with pytest.raises(CriError) as failed:
                 await ask()
             said.append(str(failed.value))
@@ -183,10 +183,10 @@ def test_a_runtime_that_is_not_there_is_told_in_gos_words(tmp_path: Path, scheme
         dialing = f"transport: Error while dialing: dial unix {path}: connect: {why}"
         return f'rpc error: code = Unavailable desc = connection error: desc = "{dialing}"'
 
-    assert asyncio.run(complaints()) == [gone("no such file or directory")] * 2
+    assert asyncio.run(complaints()) == [gone("no such file or directory")] * 3
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(str(path))
-        assert asyncio.run(complaints()) == [gone("connection refused")] * 2
+        assert asyncio.run(complaints()) == [gone("connection refused")] * 3
 
 
 def test_a_runtime_that_dies_in_mid_call_is_told_in_gos_words(tmp_path: Path) -> None:

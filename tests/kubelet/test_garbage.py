@@ -6,6 +6,7 @@ from pathlib import Path
 from cri_api.v1 import api_pb2 as api
 
 from labs.kubelet.cgroups import Cgroups
+from labs.kubelet.events import EventRecorder
 from labs.kubelet.garbage import GarbageCollector
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.logs import ContainerLogs
@@ -41,8 +42,9 @@ def test_directories_of_pods_that_are_gone_go_and_those_of_pods_that_come_meanwh
     _directories(tmp_path, "old")
     volumes = Volumes(fs, "/var/lib/kubelet", "", lambda: START, {})
     logs, cgroups = ContainerLogs(fs, "/var/log/pods"), Cgroups(fs, "/", "cgroupfs")
+    events = EventRecorder("node-1", lambda: START)
 
-    asyncio.run(GarbageCollector(_Slow(tmp_path, live), volumes, logs, cgroups).collect(lambda: live))
+    asyncio.run(GarbageCollector(_Slow(tmp_path, live), volumes, logs, cgroups, events).collect(lambda: live))
 
     assert [path.name for path in (tmp_path / "var/lib/kubelet/pods").iterdir()] == ["new"]
     assert [path.name for path in (tmp_path / "var/log/pods").iterdir()] == ["default_web_new"]
@@ -53,6 +55,7 @@ def test_a_container_that_was_made_and_never_started_goes_with_its_pod(tmp_path:
     fs = HostFs(str(tmp_path))
     volumes = Volumes(fs, "/var/lib/kubelet", "", lambda: START, {})
     logs, cgroups = ContainerLogs(fs, "/var/log/pods"), Cgroups(fs, "/", "cgroupfs")
+    events = EventRecorder("node-1", lambda: START)
     metadata, labels = api.PodSandboxMetadata(name="web", uid="gone"), {"io.kubernetes.pod.uid": "gone"}
     sandbox_config = api.PodSandboxConfig(metadata=metadata, labels=labels)
 
@@ -60,7 +63,7 @@ def test_a_container_that_was_made_and_never_started_goes_with_its_pod(tmp_path:
         sandbox = await runtime.run_sandbox(sandbox_config)
         await runtime.create_container(sandbox, api.ContainerConfig(labels=labels), sandbox_config)
         await runtime.stop_sandbox(sandbox)
-        await GarbageCollector(runtime, volumes, logs, cgroups).collect(set)
+        await GarbageCollector(runtime, volumes, logs, cgroups, events).collect(set)
 
     asyncio.run(collected())
 
@@ -72,6 +75,7 @@ def test_what_a_pod_still_needs_and_what_is_not_the_kubelets_stays_in_the_runtim
     fs = HostFs(str(tmp_path))
     volumes = Volumes(fs, "/var/lib/kubelet", "", lambda: START, {})
     logs, cgroups = ContainerLogs(fs, "/var/log/pods"), Cgroups(fs, "/", "cgroupfs")
+    events = EventRecorder("node-1", lambda: START)
     names: dict[str, str] = {}
 
     async def sandbox(name: str, uid: str | None, *, age: int, ready: bool) -> api.PodSandboxConfig:
@@ -106,7 +110,7 @@ def test_what_a_pod_still_needs_and_what_is_not_the_kubelets_stays_in_the_runtim
         await sandbox("the past pod's, over", "past", age=1, ready=False)
         foreign = await sandbox("nobody's, over", None, age=1, ready=False)
         await container("nobody's container", "nobody's, over", foreign, runs=False)
-        await GarbageCollector(runtime, volumes, logs, cgroups).collect(lambda: {"live"})
+        await GarbageCollector(runtime, volumes, logs, cgroups, events).collect(lambda: {"live"})
 
     asyncio.run(collected())
 

@@ -230,5 +230,5 @@ async def test_a_runtime_that_does_not_answer_is_told_by_who_lists_and_who_clean
 
         said = capsys.readouterr().err
         why = "rpc error: code = Unavailable desc = connection error: desc = transport: connection refused"
-        assert f'generic.go:257] "GenericPLEG: Unable to retrieve pods" err="{why}"' in said
-        assert f'kubelet.go:1510] "Container garbage collection failed" err="{why}"' in said
+        assert f'generic.go:312] "GenericPLEG: Unable to retrieve pods" err="{why}"' in said
+        assert f'kubelet.go:1713] "Container garbage collection failed" err="{why}"' in said

@@ -69,6 +69,8 @@ class Service:
         self.restarts = 0
         #: Makes the descriptors that this service gets, by the variable that names each.
         self.connections: Callable[[], dict[str, int]] = dict
+        #: What else this service finds in its environment, asked for at each start.
+        self.circumstances: Callable[[], dict[str, str]] = dict
         self._reactor = reactor
         self._launcher = launcher
         self._files = files
@@ -204,6 +206,7 @@ class Service:
         launch = Launch([*self._python, BOOT, self.program.module, *flags], dict(self._environment))
         launch.without = list(self.program.without)
         launch.env["CKS_PROGRAM"] = self.program.path
+        launch.env |= self.circumstances()
         for variable, fd in self.connections().items():
             launch.env[variable] = str(10 + len(launch.extra))
             launch.extra.append(fd)

@@ -56,6 +56,8 @@ class UnitManager:
             program.unit: Service(program, reactor, launcher, files, journal, python, environment, control)
             for program in PROGRAMS
         }
+        runtime, kubelet = self._services.values()
+        kubelet.circumstances = lambda: {"CKS_RUNTIME_STARTED": "1"} if runtime.pid else {}
         self._verbs: dict[str, Callable[[Service, Reply], object]] = {
             "start": self._start,
             "stop": self._stop,

@@ -201,6 +201,18 @@ def test_only_the_runtime_gets_the_trusted_sockets_and_no_flags_of_the_student(n
     ).split() == [f"/proc/{runtime}/root/cks"]
 
 
+@pytest.mark.parametrize("runtime_runs", [True, False])
+def test_a_kubelet_is_told_whether_there_is_a_runtime_to_wait_for(node: Node, runtime_runs: bool) -> None:
+    if runtime_runs:
+        node.runtime().sock.close()
+
+    pid = node.unit("start")["unit"]["pid"]
+    said(node, "flags:")
+
+    environment = node.sh(f"tr '\\0' '\\n' </proc/{pid}/environ", view="trusted").split()
+    assert ("CKS_RUNTIME_STARTED=1" in environment) is runtime_runs
+
+
 def test_sync_is_answered_after_what_was_written_before(node: Node, kubelet: dict[str, Any]) -> None:
     script = b"print('x' * 40000 + ' last', file=sys.stderr, flush=True); open('/tmp/written', 'w').close()"
     node.sh("cat > /tmp/kubelet.py", stdin=script)
