@@ -87,6 +87,7 @@ class Kubelet:
         loop = asyncio.get_running_loop()
         self.runtime_state = RuntimeState(loop.time)
         self._pods: dict[str, Pod] = {}
+        self._node_status: NodeStatus | None = None
         self._tidy = asyncio.Event()
         ips = (config.node_ip,) if config.node_ip else (default_ip(),)
         self.events = EventRecorder(given.node_name, now)
@@ -338,7 +339,7 @@ class Kubelet:
         config, now = self.config, self._now
         patience = min(config.node_status_update_frequency, config.node_lease_duration_seconds)
         heartbeat = HeartbeatClient(client, patience)
-        node_status = NodeStatus(
+        self._node_status = node_status = NodeStatus(
             heartbeat, self.facts, self.events, self._images, self.runtime_state.why_not_ready, now,
             config.node_status_update_frequency, config.node_status_report_frequency,
         )  # fmt: skip
@@ -358,8 +359,7 @@ class Kubelet:
         watch_services = Reflector(
             client, "/api/v1/services", "Service", "", services.on_event, services.listed
         )
-        uid = node["metadata"]["uid"] if config.register_node else ""
-        lease = NodeLease(heartbeat, self.node_name, uid, config.node_lease_duration_seconds, now)
+        lease = NodeLease(heartbeat, self.node_name, config.node_lease_duration_seconds, now)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(watch_services.run())
             tasks.create_task(statuses.run())
@@ -372,6 +372,8 @@ class Kubelet:
 
     def _node_event(self, kind: str, node: dict[str, Any]) -> None:
         assert self.mirrors is not None
+        assert self._node_status is not None
+        self._node_status.exists = kind != "DELETED"
         self.mirrors.node_is("" if kind == "DELETED" else node["metadata"]["uid"])
         labels, taints = node["metadata"].get("labels") or {}, node.get("spec", {}).get("taints") or ()
         self.allocation.node_is(labels, taints)

@@ -20,6 +20,8 @@ from labs.kubelet.hostfs import HostFs
 
 Json = dict[str, Any]
 VERSION = "v1.36.2"
+#: Of an update of the status (`nodeStatusUpdateRetry`).
+ATTEMPTS = 5
 FAST_RETRY, SLOW_RETRY, FAST_RETRIES = 0.1, 7.0, 50
 STRATEGIC = "application/strategic-merge-patch+json"
 DECLARED_FEATURES = (
@@ -209,6 +211,8 @@ class NodeStatus:
         self._update_period = update_period
         self._report_period = report_period
         self._path = f"/api/v1/nodes/{facts.name}"
+        #: Whether the API has the node, as far as its watch tells.
+        self.exists = True
         self._sent: Json = {}
         self._sent_at = 0.0
 
@@ -290,18 +294,34 @@ class NodeStatus:
 
     async def run(self) -> None:
         """Report changes on the update period, and everything on the report period."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._update_period)
-            status = (await self._object())["status"]
-            due = loop.time() - self._sent_at >= self._report_period
-            if not due and _without_heartbeats(status) == _without_heartbeats(self._sent):
-                continue
+            await self._update()
+
+    async def _update(self) -> None:
+        for attempt in range(ATTEMPTS):
             try:
-                await self._patch(status)
+                await self._try(again=attempt > 0)
+                return
             except ApiError as error:
                 klog.error("kubelet_node_status.go:529", "Error updating node status, will retry", error)
-                continue
+        why = "update node status exceeds retry count"
+        klog.error("kubelet_node_status.go:515", "Unable to update node status", why)
+
+    async def _try(self, *, again: bool) -> None:
+        """Once: of the node as the watch knows it, and `again` as the API server has it. Raises ApiError."""
+        name = self.facts.name
+        if again:
+            try:
+                self._sent = (await self._api.request("GET", self._path)).get("status", {})
+            except ApiError as error:
+                raise ApiError(error.status, f'error getting node "{name}": {error}') from None
+        elif not self.exists:
+            raise ApiError(404, f'error getting node "{name}": node "{name}" not found')
+        status = (await self._object())["status"]
+        due = asyncio.get_running_loop().time() - self._sent_at >= self._report_period
+        if due or _without_heartbeats(status) != _without_heartbeats(self._sent):
+            await self._patch(status)
             self._remember(status)
 
     def announce(self) -> None:

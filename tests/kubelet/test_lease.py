@@ -25,11 +25,16 @@ class Leases:
     def __init__(self, *faults: ApiError | None) -> None:
         self.faults = [*faults]
         self.lease: dict[str, Any] | None = None
+        self.node_is_there = True
         self.asked: list[tuple[float, str]] = []
 
     async def request(
         self, method: str, path: str, body: Any = None, content_type: str = ""
     ) -> dict[str, Any]:
+        if path == "/api/v1/nodes/n":
+            if not self.node_is_there:
+                raise ApiError(404, 'nodes "n" not found', "NotFound")
+            return {"metadata": {"uid": "u1"}}
         self.asked.append((round(asyncio.get_running_loop().time(), 3), method))
         if self.faults and (fault := self.faults.pop(0)) is not None:
             raise fault
@@ -47,7 +52,7 @@ class Leases:
 async def beating(api: Leases, seconds: float) -> None:
     """Let a lease of 40 s be renewed for so long."""
     loop = asyncio.get_running_loop()
-    lease = NodeLease(api, "n", "u1", 40, lambda: BEGIN + timedelta(seconds=loop.time()))
+    lease = NodeLease(api, "n", 40, lambda: BEGIN + timedelta(seconds=loop.time()))
     task = asyncio.create_task(lease.run())
     await asyncio.sleep(seconds)
     task.cancel()
@@ -148,3 +153,32 @@ def test_a_lease_that_is_found_and_cannot_be_renewed_waits_for_the_next_time(
     assert [at for at, _ in api.asked] == [0] * 6 + [10]
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.endswith('"Will retry updating lease" err="failed 5 attempts to update lease" interval="10s"')
+
+
+def test_of_a_node_that_was_deleted_no_lease_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    # the lease went with the node, which the API server tells as a conflict of UIDs
+    api = Leases(None, None, CONFLICT)
+
+    @virtual
+    async def deleted() -> None:
+        task = asyncio.create_task(beating(api, 25))
+        await asyncio.sleep(5)
+        api.lease, api.node_is_there = None, False
+        await task
+
+    deleted()
+
+    assert api.lease is None
+    said = [line.partition("] ")[2] for line in capsys.readouterr().err.splitlines()]
+    missing = (
+        '"Failed to get node when trying to set owner ref to the node lease" err="nodes \\"n\\" not found" '
+    )
+    assert said == [
+        '"Failed to update lease" err="the object has been modified"',
+        f'{missing}node="n"',
+        *[f'{missing}node="n"', '"Failed to prepare lease" err="nodes \\"n\\" not found"'] * 4,
+        '"failed to update lease using latest lease, fallback to ensure lease" '
+        'err="failed 5 attempts to update lease"',
+        f'{missing}node="n"',
+        f'{missing}node="n"',
+    ]

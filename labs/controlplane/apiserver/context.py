@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,6 +125,8 @@ class Context:
     impersonator: User | None = None
     #: The authorizer's reason; None where it was not asked.
     decision: tuple[str, str] | None = None
+    #: Raises a 403 where the user may not do what else a request turns out to do: this verb on its target.
+    permit: Callable[[str], None] = lambda _: None
     #: Sent as `Warning` headers.
     warnings: list[str] = field(default_factory=list)
     #: Told to the audit trail.

@@ -99,11 +99,14 @@ class Registry:
         strategy.default(obj)
         if not applied:
             metadata.pop("managedFields", None)
-            metadata["managedFields"] = managedfields.updated(resource, None, obj, _manager(ctx, resource))
+            if managed := managedfields.updated(resource, None, obj, _manager(ctx, resource)):
+                metadata["managedFields"] = managed
         await self.admission.create(ctx, resource, obj)
         strategy.prepare_create(obj)
         if errors := strategy.validate_create(obj):
             raise status.invalid_object(resource.group, resource.kind, metadata.get("name", ""), errors)
+        if ctx.target.verb != "create":  # a PUT or an apply of what is not there
+            ctx.permit("create")
         key = resource.key(metadata.get("namespace", ""), metadata["name"])
         if ctx.dry_run:
             if await self.storage.get(key) is not None:
@@ -135,12 +138,18 @@ class Registry:
             if current is None:
                 if not (applied or resource.strategy.create_on_update) or subresource:
                     raise status.not_found(resource.group, resource.plural, name)
-                return await self.create(ctx, resource, namespace, change(None), applied=applied), True
+                made = change(None)
+                if not partial:
+                    _check_uid(resource, key, name, made, {})
+                    made["metadata"].pop("resourceVersion", None)
+                return await self.create(ctx, resource, namespace, made, applied=applied), True
             old = current.object
             base = deepcopy(old)
             if partial:
                 del base["metadata"]["resourceVersion"]
             new = change(base)
+            if not partial:
+                _check_uid(resource, key, name, new, old)
             pinned = _check_version(resource, name, new, current, partial=partial)
             _carry_over(new["metadata"], old["metadata"])
             if not subresource:
@@ -223,6 +232,17 @@ class Registry:
             gone = current.object
             gone["metadata"]["resourceVersion"] = str(revision)
             return gone, True
+
+
+def _check_uid(resource: Resource, key: str, name: str, new: Object, old: Object) -> None:
+    """Raises a conflict when a client means another object of that name (`rest.UpdatedObjectInfo`)."""
+    wanted, there = new.setdefault("metadata", {}).get("uid"), old.get("metadata", {}).get("uid", "")
+    if wanted and wanted != there:
+        why = (
+            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {there}"
+        )
+        raise status.conflict(resource.group, resource.plural, name, why)
 
 
 def _check_version(resource: Resource, name: str, new: Object, current: Stored, *, partial: bool) -> bool:

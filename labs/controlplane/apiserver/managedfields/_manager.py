@@ -57,7 +57,7 @@ def updated(resource: Resource, live: Object | None, new: Object, manager: Manag
     entries = _entries(new if _tells(new) else live)
     if live is not None and _is_reset(new):
         return []
-    compared = _compare(resource, live or {}, new, manager.subresource)
+    compared = _compare(resource, live or resource.strategy.blank, new, manager.subresource)
     touched = _sets.union(compared.added, compared.modified)
     if not touched and not compared.removed:
         return _encoded(entries)

@@ -26,6 +26,8 @@ class Strategy:
     unconditional_update = True
     #: PUT of an object that does not exist creates it.
     create_on_update = False
+    #: What every object of the kind shows, set or not: nobody manages it as long as it is this.
+    blank: ClassVar[Object] = {}
     #: Deleting answers with the object instead of a Status.
     returns_deleted = False
     #: A deletion that does not say otherwise lets the object's dependents live.

@@ -49,6 +49,8 @@ _LIMITED = ("Container", "PersistentVolumeClaim", "Pod")
 class LimitRangeStrategy(Strategy):
     """Bounds and defaults for what a namespace's containers ask for."""
 
+    create_on_update = True
+
     def default(self, obj: Object) -> None:
         for item in obj.setdefault("spec", {}).setdefault("limits", []) or []:
             if item.get("type") == "Container":
@@ -133,6 +135,8 @@ class HorizontalPodAutoscalerStrategy(Strategy):
 
 class RuntimeClassStrategy(Strategy):
     """Which handler of the container runtime runs a pod."""
+
+    create_on_update = True
 
     def validate(self, obj: Object) -> list[FieldError]:
         handler = obj.get("handler", "")

@@ -58,6 +58,7 @@ _SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 class ServiceStrategy(Strategy):
     """A service's record; addresses and node ports are given out by `allocation`."""
 
+    create_on_update = True
     label_names = True
     has_status = True
     returns_deleted = True

@@ -15,6 +15,8 @@ _SUBJECTS = ("ServiceAccount", "User", "Group")
 class _PathNamed(Strategy):
     """Kinds whose names may be whatever fits into a path."""
 
+    create_on_update = True
+
     def validate_create(self, obj: Object) -> list[FieldError]:
         return validate_metadata(obj["metadata"], path_name=True) + self.validate(obj)
 

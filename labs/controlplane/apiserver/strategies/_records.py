@@ -6,7 +6,7 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from ..status import FieldError, forbidden_field, invalid, not_supported, required
 from ._base import Object, Strategy
@@ -248,6 +248,10 @@ class EventStrategy(Strategy):
 
     create_on_update = True
     expires = True
+    blank: ClassVar[Object] = {
+        **dict.fromkeys(("eventTime", "firstTimestamp", "lastTimestamp")),
+        **dict.fromkeys(("reportingComponent", "reportingInstance"), ""),
+    }
 
     def default(self, obj: Object) -> None:
         reporter: Any = obj.get("source") or {}
