@@ -46,7 +46,7 @@ def test_kinds_are_listed_with_their_short_names(plane: Plane) -> None:
 #: What the real server has and this one has not: custom resources and older forms.
 NOT_SERVED = {"apiextensions.k8s.io/v1", "autoscaling/v1"}
 #: What reaches into nodes has its own tests.
-OTHER_KINDS = {"bindings", "componentstatuses"}
+OTHER_KINDS = {"bindings"}
 OTHER_SUBRESOURCES = {"proxy", "resize"}
 RECORDED = json.loads((Path(__file__).parent / "data/discovery.json").read_text())
 COMPARED = [

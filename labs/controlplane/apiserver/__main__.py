@@ -24,6 +24,7 @@ from .audit import Audit, Evidence
 from .authorization import Escalation, Graph, Policy
 from .bootstrap import Bootstrap
 from .compaction import compact_for_ever
+from .component_statuses import ComponentStatuses
 from .etcd import Etcd
 from .handlers import Handlers
 from .health import Health
@@ -157,7 +158,7 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     tokens = TokenRequests(storage, admission, authenticator.issuer)
     health = Health(etcd)
     server = Server(
-        Handlers(registry, Watches(storage, hub)),
+        Handlers(registry, Watches(storage, hub), ComponentStatuses(etcd)),
         Subresources(
             registry, tokens, Kubelets(registry, to_kubelets, parsed.kubelet_preferred_address_types)
         ),

@@ -74,7 +74,8 @@ def _entries(resource: Resource) -> list[Object]:
         entry["shortNames"] = list(resource.short)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    entry["storageVersionHash"] = _storage_version(resource)
+    if "watch" in resource.verbs:  # what is not stored is not watched
+        entry["storageVersionHash"] = _storage_version(resource)
     entries = [entry]
     for sub in resource.subresources:
         part: Object = {

@@ -262,10 +262,20 @@ class Etcd:
                 f"{klog.quote(why)}",
             )
 
-    async def healthy(self) -> None:
-        """One small read, tried once. Raises `ConnectionFailed` or `EtcdError` when etcd does not serve."""
+    @property
+    def servers(self) -> int:
+        """How many there are."""
+        return len(self._clients)
+
+    async def healthy(self, server: int | None = None) -> None:
+        """One small read of a server, if not of the one in use, tried once.
+
+        Raises `ConnectionFailed` or `EtcdError` when it does not serve.
+        """
         body = json.dumps({"key": _encode("/registry/health")}).encode()
-        reply = await self._clients[self._current].request("POST", "/v3/kv/range", body)
+        reply = await self._clients[self._current if server is None else server].request(
+            "POST", "/v3/kv/range", body
+        )
         if reply.status != 200:
             raise EtcdError(reply.body.decode("utf-8", "replace"))
 

@@ -22,6 +22,7 @@ from . import (
     selectors,
     status,
 )
+from .component_statuses import PLURAL, ComponentStatuses
 from .context import Context
 from .registry import Registry
 from .representation import negotiate
@@ -34,8 +35,9 @@ Object = dict[str, Any]
 class Handlers:
     """The verbs."""
 
-    def __init__(self, registry: Registry, watches: Watches) -> None:
+    def __init__(self, registry: Registry, watches: Watches, components: ComponentStatuses) -> None:
         self._registry = registry
+        self._components = components
         self._watches = watches
         self._verbs = {
             "get": self._get,
@@ -52,11 +54,14 @@ class Handlers:
         """Answer a request about a resource or its status."""
         handler = self._verbs.get(ctx.target.verb)
         if handler is None or (not ctx.target.subresource and ctx.target.verb not in resource.verbs):
-            raise status.method_not_allowed()
+            watch = ctx.target.verb == "watch"
+            raise status.not_watched(resource.plural) if watch else status.method_not_allowed()
         return await handler(ctx, resource)
 
     # -- reading
     async def _get(self, ctx: Context, resource: Resource) -> Response:
+        if resource.plural == PLURAL:
+            return self._answer(ctx, resource, 200, await self._components.get(ctx.target.name))
         obj = await self._registry.get(resource, ctx.target.namespace, ctx.target.name)
         return self._answer(ctx, resource, 200, obj)
 
@@ -65,6 +70,9 @@ class Handlers:
         request_options.check_list(request, watch=False)
         representation = negotiate(request)
         keep = _selection(ctx, resource)
+        if resource.plural == PLURAL:
+            found = [each for each in await self._components.all() if keep is None or keep(each)]
+            return codec.respond(200, representation.many(resource, found, {}))
         limit = max(0, request_options.integer(request.argument("limit")))
         prefix = resource.key_prefix(namespace)
         revision, start = continuation.decode(request.argument("continue"), prefix)

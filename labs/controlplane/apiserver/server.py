@@ -162,6 +162,9 @@ class Server:
                 return response
         elif resource.namespaced and not target.namespace and target.verb not in ("list", "watch"):
             raise status.method_not_allowed()
+        if resource.deprecated and target.verb in (*resource.verbs, "watch"):
+            told = f"{resource.group_version} {resource.kind} is deprecated in {resource.deprecated}"
+            ctx.warnings.append(told)
         async with self._flow_control.seat(target):
             return await self._handlers.serve(ctx, resource)
 

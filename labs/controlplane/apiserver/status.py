@@ -160,6 +160,12 @@ def method_not_allowed() -> APIError:
     return APIError(405, "MethodNotAllowed", message, {})
 
 
+def not_watched(plural: str) -> APIError:
+    """A kind of which nothing is stored."""
+    message = f'watch is not supported on resources of kind "{plural}"'
+    return APIError(405, "MethodNotAllowed", message, {"kind": plural})
+
+
 def unsupported_media_type(accepted: Sequence[str]) -> APIError:
     """The body is in a format the server does not read."""
     message = "the body of the request was in an unknown format - accepted media types include: "

@@ -61,9 +61,11 @@ _POD_FIELDS = (
 )
 
 CORE = (
+    Resource("componentstatuses", "ComponentStatus", namespaced=False, short=("cs",), verbs=("get", "list"),
+             deprecated="v1.19+"),
     Resource("configmaps", "ConfigMap", strategy=ConfigMapStrategy(), short=("cm",)),
     Resource("endpoints", "Endpoints", strategy=EndpointsStrategy(), short=("ep",),
-             folder="services/endpoints"),
+             folder="services/endpoints", deprecated="v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
     Resource("events", "Event", strategy=EventStrategy(), short=("ev",), selectable=EVENT_FIELDS),
     Resource("limitranges", "LimitRange", strategy=LimitRangeStrategy(), short=("limits",)),
     Resource("namespaces", "Namespace", namespaced=False, strategy=NamespaceStrategy(), short=("ns",),

@@ -36,6 +36,8 @@ class Resource:
     verbs: tuple[str, ...] = ALL_VERBS
     #: Field labels that `--field-selector` takes, besides metadata.name and metadata.namespace.
     selectable: tuple[str, ...] = ()
+    #: Since which version one had better not use it, and what instead: said with every answer.
+    deprecated: str = ""
     #: Below /registry, where that is not the plural.
     folder: str = ""
     #: The package of its definition, where that does not follow from the group.

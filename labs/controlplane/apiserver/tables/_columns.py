@@ -15,6 +15,7 @@ Object = dict[str, Any]
 Cells = Callable[[Object], list[Any]]
 
 _CELLS: dict[str, Cells] = {
+    "/componentstatuses": _records.component_status,
     "/configmaps": _records.configmap,
     "/endpoints": _records.endpoints,
     "/events": _records.event,

@@ -26,6 +26,13 @@ def namespace(obj: Object) -> list[Any]:
     return [obj["metadata"]["name"], (obj.get("status") or {}).get("phase", ""), age(obj)]
 
 
+def component_status(obj: Object) -> list[Any]:
+    """How a component is."""
+    condition = next(each for each in obj["conditions"] if each["type"] == "Healthy")
+    shown = {"True": "Healthy", "False": "Unhealthy"}.get(condition["status"], "Unknown")
+    return [obj["metadata"]["name"], shown, condition.get("message", ""), condition.get("error", "")]
+
+
 def configmap(obj: Object) -> list[Any]:
     """A ConfigMap, by how much is in it."""
     return [obj["metadata"]["name"], len(obj.get("data") or {}) + len(obj.get("binaryData") or {}), age(obj)]
