@@ -55,13 +55,17 @@ class Pleg:
         self._changed = changed
         self._relisted = relisted
         self.pods: dict[str, RuntimePod] = {}
-        self.healthy = False
         #: Why the last list failed.
         self.failure: CriError | None = None
         self._listed = False
         self._evented = False
         #: What was told of pods that are being synced: object ids with their states.
         self._held: dict[str, dict[str, int] | None] = {}
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last list succeeded."""
+        return self._listed and self.failure is None
 
     @contextmanager
     def syncing(self, uid: str) -> Iterator[None]:
@@ -87,7 +91,7 @@ class Pleg:
             sandboxes = await self._cri.list_sandboxes()
             containers = await self._cri.list_containers()
         except CriError as error:
-            self.healthy, self.failure = False, error
+            self.failure = error
             raise
         pods: dict[str, RuntimePod] = {}
 
@@ -109,7 +113,7 @@ class Pleg:
                 pod.running |= container.state == api.CONTAINER_RUNNING
         self._relisted(time.monotonic() - began)
         before, self.pods = self.pods, pods
-        self.healthy, self.failure = True, None
+        self.failure = None
         first, self._listed = not self._listed, True
         if first:
             return

@@ -114,6 +114,11 @@ def _exact_name(selector: str) -> str:
     return ""
 
 
+def _before_its_time(verb: str) -> None:
+    """What a request may do is known only when it has been authorized."""
+    raise RuntimeError(f"nobody has been asked yet whether a request may {verb}")
+
+
 @dataclass
 class Context:
     """One request on its way."""
@@ -126,7 +131,7 @@ class Context:
     #: The authorizer's reason; None where it was not asked.
     decision: tuple[str, str] | None = None
     #: Raises a 403 where the user may not do what else a request turns out to do: this verb on its target.
-    permit: Callable[[str], None] = lambda _: None
+    permit: Callable[[str], None] = _before_its_time
     #: Sent as `Warning` headers.
     warnings: list[str] = field(default_factory=list)
     #: Told to the audit trail.

@@ -54,8 +54,8 @@ class Handlers:
         """Answer a request about a resource or its status."""
         handler = self._verbs.get(ctx.target.verb)
         if handler is None or (not ctx.target.subresource and ctx.target.verb not in resource.verbs):
-            watch = ctx.target.verb == "watch"
-            raise status.not_watched(resource.plural) if watch else status.method_not_allowed()
+            watched = ctx.target.verb == "watch" and "list" in resource.verbs
+            raise status.not_watched(resource.plural) if watched else status.method_not_allowed()
         return await handler(ctx, resource)
 
     # -- reading

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from labs.controlplane import klog
@@ -122,18 +121,13 @@ class Server:
         if other := impersonated(ctx.request, ctx.user, ctx.target, self._modes):
             ctx.impersonator, ctx.user = ctx.user, other
         self._permit(ctx, ctx.target)
-        ctx.permit = partial(self._also, ctx)
+        ctx.permit = lambda verb: self._permit(ctx, replace(ctx.target, verb=verb), told=False)
 
-    def _also(self, ctx: Context, verb: str) -> None:
-        """A verb beside the one that is asked for, of which the audit trail says nothing."""
-        target = replace(ctx.target, verb=verb)
+    def _permit(self, ctx: Context, target: Target, *, told: bool = True) -> None:
+        """Let it pass, or not; the audit trail is `told`."""
         verdict = self._modes.authorize(ctx.user, target)
-        if not verdict.allowed:
-            raise refusal(ctx.user, target, verdict.reason)
-
-    def _permit(self, ctx: Context, target: Target) -> None:
-        verdict = self._modes.authorize(ctx.user, target)
-        ctx.decision = ("allow" if verdict.allowed else "forbid", verdict.reason)
+        if told:
+            ctx.decision = ("allow" if verdict.allowed else "forbid", verdict.reason)
         if not verdict.allowed:
             raise refusal(ctx.user, target, verdict.reason)
 
