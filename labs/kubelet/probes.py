@@ -8,11 +8,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 
 from labs.kubelet.events import WARNING, EventRecorder
 from labs.kubelet.pod.model import Container, Pod, Probe
 from labs.kubelet.prober import Execer, Outcome, ProbeError, probe
 from labs.kubelet.runtime_status import ContainerState, PodStatus, State
+from labs.kubelet.ticker import Ticker
 
 #: A probe that cannot be tried is tried again this often before the period.
 ATTEMPTS = 3
@@ -94,11 +96,12 @@ class ProbeManager:
                 self._changed(pod.uid)  # the API calls it ready, from before a restart of the kubelet
         age = (self._now() - running.started_at).total_seconds()
         await asyncio.sleep(each.initial_delay - age)
+        ticker = Ticker(each.period, self._phase)
         last, row = None, 0
         while True:
             good = await self._try(pod, container, running.id, each, ip)
             if good is None:
-                await asyncio.sleep(each.period)
+                await ticker.tick()
                 continue
             row = row + 1 if good is last else 1
             last = good
@@ -106,7 +109,12 @@ class ProbeManager:
                 self._set(pod.uid, running.id, each.kind, good)
                 if (each.kind == "startup" and good) or (each.kind != "readiness" and not good):
                     return
-            await asyncio.sleep(each.period)
+            await ticker.tick()
+
+    @cached_property
+    def _phase(self) -> float:
+        """The loop's time of the first probe: all others come whole seconds after it."""
+        return asyncio.get_running_loop().time()
 
     async def _try(
         self, pod: Pod, container: Container, container_id: str, each: Probe, ip: str

@@ -5,8 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import time
+from typing import Any
+
+import pytest
 
 from .plane import NODE, Plane, pod
+
+MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 def test_resource_versions_are_etcds_modification_revisions(plane: Plane, namespace: str) -> None:
@@ -116,6 +121,57 @@ def test_the_store_of_an_older_time_is_told_apart(own_plane: Plane) -> None:
     assert answer["details"]["causes"] == [
         {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
     ]
+
+
+class TestWhatTheServerDidNotWriteItself:
+    """It remembers what it wrote last; what another one, or etcdctl, made of that counts all the same."""
+
+    @pytest.fixture
+    def path(self, plane: Plane, namespace: str) -> str:
+        path = f"/api/v1/namespaces/{namespace}/configmaps"
+        plane.request("POST", path, {"metadata": {"name": "app"}, "data": {"a": "ours"}})
+        return f"{path}/app"
+
+    @pytest.fixture
+    def theirs(self, plane: Plane, namespace: str, path: str) -> dict[str, Any]:
+        """The object as it is after somebody else's change, behind the server's back."""
+        key = f"/registry/configmaps/{namespace}/app"
+        stored = json.loads(plane.etcdctl("get", key, "--print-value-only"))
+        plane.etcdctl("put", key, json.dumps({**stored, "data": {"a": "theirs"}}))
+        answered: dict[str, Any] = plane.request("GET", path)[1]
+        return answered
+
+    def test_a_patch_is_laid_over_it(self, plane: Plane, path: str, theirs: dict[str, Any]) -> None:
+        code, patched = plane.request("PATCH", path, {"data": {"b": "new"}}, headers=MERGE)
+
+        assert (code, patched["data"]) == (200, {"a": "theirs", "b": "new"})
+
+    def test_a_patch_back_to_what_was_written_is_a_change(
+        self, plane: Plane, path: str, theirs: dict[str, Any]
+    ) -> None:
+        plane.request("PATCH", path, {"data": {"a": "ours"}}, headers=MERGE)
+
+        assert plane.request("GET", path)[1]["data"] == {"a": "ours"}
+
+    def test_a_put_that_names_its_version_is_taken(
+        self, plane: Plane, path: str, theirs: dict[str, Any]
+    ) -> None:
+        code, put = plane.request("PUT", path, {**theirs, "data": {"a": "mine"}})
+
+        assert (code, put["data"]) == (200, {"a": "mine"})
+
+    def test_a_put_that_names_the_version_before_it_is_a_conflict(
+        self, plane: Plane, path: str, namespace: str
+    ) -> None:
+        ours = plane.request("GET", path)[1]
+        plane.etcdctl("put", f"/registry/configmaps/{namespace}/app", json.dumps(ours))
+
+        assert plane.request("PUT", path, {**ours, "data": {"a": "mine"}})[0] == 409
+
+    def test_what_is_gone_cannot_be_changed(self, plane: Plane, path: str, namespace: str) -> None:
+        plane.etcdctl("del", f"/registry/configmaps/{namespace}/app")
+
+        assert plane.request("PATCH", path, {"data": {"a": "mine"}}, headers=MERGE)[0] == 404
 
 
 def test_events_expire(plane: Plane, namespace: str) -> None:

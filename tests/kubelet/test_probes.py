@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from labs.kubelet.cri import CriError
 from tests.kubelet.node import Node, api_pod, manifest, node
 from tests.kubelet.virtual_time import virtual
@@ -79,6 +81,32 @@ async def test_a_probe_starts_after_its_initial_delay(tmp_path: Path) -> None:
         took = await n.until(lambda: n.status().get("ready"))
 
         assert 7 <= took < 7.5
+
+
+@virtual
+async def test_probes_that_began_at_different_times_fall_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with node(tmp_path) as n:
+        loop, moments = asyncio.get_running_loop(), list[float]()
+        execute = n.runtime.exec_sync
+
+        async def timed(*arguments: Any) -> Any:
+            moments.append(round(loop.time(), 3))
+            return await execute(*arguments)
+
+        monkeypatch.setattr(n.runtime, "exec_sync", timed)
+        for name, period in (("one", 1), ("two", 2)):
+            probe = {"exec": {"command": list(CHECK)}, "periodSeconds": period}
+            n.put(f"{name}.yaml", manifest(name, container={"livenessProbe": probe}))
+            await n.runs(name)
+            await asyncio.sleep(0.4)
+        await asyncio.sleep(2)
+        moments.clear()
+        await asyncio.sleep(4)
+
+        assert len(moments) == 6
+        assert len({round(moment - moments[0], 3) for moment in moments}) == 4
 
 
 @virtual

@@ -81,6 +81,7 @@ class Informers:
         """Changes were lost, or the store is another: read all again."""
         self._waiting = []
         self._written = 0
+        self._storage.forget()
         if self._reloading is None or self._reloading.done():
             self._reloading = asyncio.get_running_loop().create_task(self._reload())
 

@@ -44,6 +44,17 @@ class Deletion:
 
 
 @dataclass(frozen=True)
+class _Update:
+    """What `Registry.update` is asked for."""
+
+    name: str
+    change: Change
+    subresource: str
+    partial: bool
+    applied: bool
+
+
+@dataclass(frozen=True)
 class Registry:
     """Objects of all kinds."""
 
@@ -132,8 +143,13 @@ class Registry:
         A `partial` change is laid over the object as it is: it names a version only if it says so itself.
         What is `applied` may create the object and tells itself who manages what.
         """
+        update = _Update(name, change, subresource, partial, applied)
         key = resource.key(namespace, name)
-        current = await self.storage.get(key)
+        # What was written last is most often how it still is; who reads it to no avail reads again.
+        current = None if ctx.dry_run else self.storage.recall(key)
+        recalled = current is not None
+        if not recalled:
+            current = await self.storage.get(key)
         while True:
             if current is None:
                 if not (applied or resource.strategy.create_on_update) or subresource:
@@ -143,36 +159,50 @@ class Registry:
                     _check_uid(resource, key, name, made, {})
                     made["metadata"].pop("resourceVersion", None)
                 return await self.create(ctx, resource, namespace, made, applied=applied), True
-            old = current.object
-            base = deepcopy(old)
-            if partial:
-                del base["metadata"]["resourceVersion"]
-            new = change(base)
-            if not partial:
-                _check_uid(resource, key, name, new, old)
-            pinned = _check_version(resource, name, new, current, partial=partial)
-            _carry_over(new["metadata"], old["metadata"])
-            if not subresource:
-                resource.strategy.default(new)
-            if not applied:
-                _note_manager(ctx, resource, new, old, subresource)
-            await self._review(ctx, resource, new, old, subresource)
-            new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-            if new == old or ctx.dry_run:
-                return new, False
             try:
-                if _finished(new):
-                    await self.storage.delete(key, current.revision)
-                    return new, False
-                stored = await self.storage.update(
-                    key, new, current.revision, expires=resource.strategy.expires
-                )
+                return await self._updated(ctx, resource, current, update, recalled=recalled), False
             except Changed as changed:
-                if pinned:
-                    raise status.conflict(resource.group, resource.plural, name) from None
                 current = changed.current
-                continue
-            return stored.object, False
+            except status.APIError:
+                if not recalled:
+                    raise
+                current = await self.storage.get(key)
+            recalled = False
+
+    async def _updated(
+        self, ctx: Context, resource: Resource, current: Stored, update: _Update, *, recalled: bool
+    ) -> Object:
+        """The object after an update of what is `current`. Raises `Changed` when it is no more, and
+        when there is nothing to write and it was only `recalled`."""
+        old, key, name, partial = current.object, current.key, update.name, update.partial
+        base = deepcopy(old)
+        if partial:
+            del base["metadata"]["resourceVersion"]
+        new = update.change(base)
+        if not partial:
+            _check_uid(resource, key, name, new, old)
+        pinned = _check_version(resource, name, new, current, partial=partial)
+        _carry_over(new["metadata"], old["metadata"])
+        if not update.subresource:
+            resource.strategy.default(new)
+        if not update.applied:
+            _note_manager(ctx, resource, new, old, update.subresource)
+        await self._review(ctx, resource, new, old, update.subresource)
+        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+        if new == old or ctx.dry_run:
+            if recalled:
+                raise Changed(await self.storage.get(key))
+            return new
+        try:
+            if _finished(new):
+                await self.storage.delete(key, current.revision)
+                return new
+            expires = resource.strategy.expires
+            return (await self.storage.update(key, new, current.revision, expires=expires)).object
+        except Changed:
+            if pinned:
+                raise status.conflict(resource.group, resource.plural, name) from None
+            raise
 
     async def _review(
         self, ctx: Context, resource: Resource, new: Object, old: Object, subresource: str

@@ -22,6 +22,8 @@ Object = dict[str, Any]
 #: Events are kept for an hour, as `--event-ttl` says by default; keys share a lease for a minute.
 EVENT_TTL_SECONDS = 3600
 LEASE_REUSE_SECONDS = 60
+#: The objects written last are remembered, so many, if they are no longer than so many bytes.
+REMEMBERED, REMEMBERED_BYTES = 64, 32 * 1024
 #: etcd's `--max-txn-ops`.
 TRANSACTION_LIMIT = 128
 
@@ -84,11 +86,24 @@ class Storage:
     _lease: str = field(default="", init=False)
     _lease_until: float = field(default=0.0, init=False)
     _lease_lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _recent: dict[str, tuple[bytes, int]] = field(default_factory=dict, init=False)
 
     async def get(self, key: str) -> Stored | None:
         """The object at `key`."""
         found = await self.etcd.range(key)
         return _stored(found.items[0]) if found.items else None
+
+    def recall(self, key: str) -> Stored | None:
+        """The object at `key` as it was last written here, if that was lately.
+
+        It may have changed since: good for a write, which etcd refuses then, and for nothing else.
+        """
+        value, revision = self._recent.get(key, (b"", 0))
+        return Stored(key, decode(value, revision), revision) if value else None
+
+    def forget(self) -> None:
+        """Recall nothing: the store may be another."""
+        self._recent.clear()
 
     async def list(
         self,
@@ -130,10 +145,11 @@ class Storage:
     async def create(self, key: str, obj: Object, *, expires: bool = False) -> Stored:
         """Write an object that must not exist yet."""
         lease = await self._event_lease() if expires else None
-        result = await self.etcd.put(key, encode(obj), if_revision=0, lease=lease)
+        value = encode(obj)
+        result = await self.etcd.put(key, value, if_revision=0, lease=lease)
         if not result.succeeded:
             raise AlreadyExists
-        return self._written(key, obj, result.revision)
+        return self._written(key, obj, value, result.revision)
 
     async def create_missing(self, objects: dict[str, Object]) -> int:
         """Write objects by key, as many at once as etcd takes; those that are there already stay.
@@ -156,10 +172,11 @@ class Storage:
     async def update(self, key: str, obj: Object, seen: int, *, expires: bool = False) -> Stored:
         """Write an object over the one whose revision is `seen`."""
         lease = await self._event_lease() if expires else None
-        result = await self.etcd.put(key, encode(obj), if_revision=seen, lease=lease)
+        value = encode(obj)
+        result = await self.etcd.put(key, value, if_revision=seen, lease=lease)
         if not result.succeeded:
             raise Changed(_stored(result.current) if result.current else None)
-        return self._written(key, obj, result.revision)
+        return self._written(key, obj, value, result.revision)
 
     async def delete(self, key: str, seen: int) -> int:
         """Remove the object whose revision is `seen`; returns the revision of the removal."""
@@ -169,8 +186,13 @@ class Storage:
         self.on_write(key, result.revision)
         return result.revision
 
-    def _written(self, key: str, obj: Object, revision: int) -> Stored:
+    def _written(self, key: str, obj: Object, value: bytes, revision: int) -> Stored:
         self.on_write(key, revision)
+        self._recent.pop(key, None)
+        if len(value) <= REMEMBERED_BYTES:
+            self._recent[key] = value, revision
+            if len(self._recent) > REMEMBERED:
+                del self._recent[next(iter(self._recent))]
         metadata = {**obj["metadata"], "resourceVersion": str(revision)}
         return Stored(key, {**obj, "metadata": metadata}, revision)
 

@@ -17,6 +17,7 @@ from .options import InvalidOptions, Options
 def serving(options: Options) -> ssl.SSLContext:
     """For the API's port, with the server's own certificate. Raises `InvalidOptions`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0  # no client of Kubernetes resumes a session, and a probe a second would get two
     certificate, key = options.tls_cert_file, options.tls_private_key_file
     if not certificate and not key:
         certificate, key = _self_signed(options)

@@ -130,6 +130,7 @@ def own_certificate(flags: Flags) -> bytes:
 
 def _context(flags: Flags, own: bytes) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0  # no client of Kubernetes resumes a session, and a probe a second would get two
     certificate, key = flags.text("tls-cert-file"), flags.text("tls-private-key-file")
     try:
         if own:
