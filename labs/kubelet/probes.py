@@ -100,15 +100,13 @@ class ProbeManager:
         last, row = None, 0
         while True:
             good = await self._try(pod, container, running.id, each, ip)
-            if good is None:
-                await ticker.tick()
-                continue
-            row = row + 1 if good is last else 1
-            last = good
-            if row >= (each.success_threshold if good else each.failure_threshold):
-                self._set(pod.uid, running.id, each.kind, good)
-                if (each.kind == "startup" and good) or (each.kind != "readiness" and not good):
-                    return
+            if good is not None:
+                row = row + 1 if good is last else 1
+                last = good
+                if row >= (each.success_threshold if good else each.failure_threshold):
+                    self._set(pod.uid, running.id, each.kind, good)
+                    if (each.kind == "startup" and good) or (each.kind != "readiness" and not good):
+                        return
             await ticker.tick()
 
     @cached_property
