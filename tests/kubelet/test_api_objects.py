@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -303,7 +304,7 @@ async def test_an_old_token_serves_while_the_api_is_away(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("security", "mode"), [({}, 0o644), ({"fsGroup": 0}, 0o640), ({"runAsUser": 0}, 0o600)]
+    ("security", "mode"), [({}, 0o644), ({"fsGroup": os.getgid()}, 0o640), ({"runAsUser": 0}, 0o600)]
 )
 def test_a_token_s_file_is_open_to_who_runs_only(security: dict[str, int], mode: int, tmp_path: Path) -> None:
     @virtual
