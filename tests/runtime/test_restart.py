@@ -19,7 +19,7 @@ def test_containers_outlive_the_runtime_and_what_happened_meanwhile_is_known(fre
     sandbox = node.sandbox()
     counting = node.run_container(sandbox, "sh", "-c", COUNT, name="counting")
     sleeping = node.run_container(sandbox, "sleep", "4715", name="sleeping")
-    created = node.create(sandbox, "sh", "-c", "echo up; sleep 4716", name="created")
+    created = node.create(sandbox, "sh", "-c", "echo up; sleep 4716; :", name="created")
     before = node.status(counting)
 
     info = node.cri.ContainerStatus(cri.ContainerStatusRequest(container_id=counting, verbose=True)).info[
@@ -39,7 +39,7 @@ def test_containers_outlive_the_runtime_and_what_happened_meanwhile_is_known(fre
     assert node.status(created).state == cri.CONTAINER_CREATED
     node.cri.StartContainer(cri.StartContainerRequest(container_id=created))
     node.wait_log(created, "up")
-    assert node.exec_sync(created, "cat", "/proc/1/cmdline")[1] == "sh\x00-c\x00echo up; sleep 4716\x00"
+    assert node.exec_sync(created, "cat", "/proc/1/cmdline")[1] == "sh\x00-c\x00echo up; sleep 4716; :\x00"
 
 
 def test_a_new_runtime_commands_the_old_containers(fresh_node: RuntimeNode) -> None:
