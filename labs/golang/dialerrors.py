@@ -27,6 +27,11 @@ def dial(error: OSError, host: str, port: int) -> str:
     return f"dial tcp {host}:{port}: {why}"
 
 
+def read(error: OSError, ours: str, theirs: str) -> str:
+    """What Go's `net` says of a connection from `ours` to `theirs` that broke while it was read from."""
+    return f"read tcp {ours}->{theirs}: read: {os.strerror(error.errno or errno.ECONNRESET).lower()}"
+
+
 def handshake(error: ssl.SSLError) -> str:
     """What Go's `crypto/tls` says."""
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -20,6 +20,8 @@ def quote(text: str) -> str:
             out.append(char)
         elif ord(char) < 0x80:
             out.append(f"\\x{ord(char):02x}")
+        elif 0xDC80 <= ord(char) <= 0xDCFF:  # a byte that was no UTF-8 (`surrogateescape`)
+            out.append(f"\\x{ord(char) - 0xDC00:02x}")
         else:
             out.append(f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}")
     out.append('"')

@@ -1,13 +1,13 @@
 """postStart and preStop hooks (`pkg/kubelet/lifecycle/handlers.go`)."""
 
 import asyncio
+from dataclasses import replace
 
+from labs.golang.httpresponse import BodyError
 from labs.golang.quoting import quote
+from labs.kubelet.http_get import HOOK, HttpFailure, PlainHttpError, http_get
 from labs.kubelet.pod.model import Action, Container, Exec, HttpGet, Pod, Sleep, TcpSocket
-from labs.kubelet.prober import Execer, HttpFailure, ProbeError, execute, http_get
-
-#: Seconds; only the connection of an HTTP hook has a limit of its own.
-HTTP_TIMEOUT = 30
+from labs.kubelet.prober import Execer, ProbeError, execute
 
 
 class HookError(Exception):
@@ -26,19 +26,29 @@ async def run_hook(
         match hook:
             case Sleep(seconds):
                 await asyncio.sleep(seconds)
-            case HttpGet():  # any answer will do
-                await http_get(hook, container, hook.host or (ips[0] if ips else "127.0.0.1"), HTTP_TIMEOUT)
+            case HttpGet():
+                await _ask(hook, container, hook.host or (ips[0] if ips else "127.0.0.1"))
             case Exec(command):
                 await _execute(runtime, container_id, command)
             case _:
                 why = f"invalid handler: {_in_go(hook)}"
                 raise HookError(f"Cannot run handler: {why}", why)
-    except (HttpFailure, ProbeError, _CommandError) as error:
+    except (HttpFailure, LookupError, ProbeError, _CommandError) as error:
         kind, what = ("HTTP", hook.path) if isinstance(hook, HttpGet) else ("Exec", _shown(hook))
         output = f", message: {quote(error.output)}" if isinstance(error, _CommandError) else ""
         where = f"for Container {quote(container.name)} in Pod {quote(pod.described)}"
         text = f"{kind} lifecycle hook ({what}) {where} failed - error: {error}{output}"
         raise HookError(text, str(error)) from None
+
+
+async def _ask(hook: HttpGet, container: Container, host: str) -> None:
+    """Any answer will do, and where a server speaks no TLS it is asked without."""
+    try:
+        await http_get(hook, container, host, HOOK, None)
+    except PlainHttpError:
+        await _ask(replace(hook, scheme="HTTP"), container, host)
+    except BodyError:
+        return
 
 
 class _CommandError(Exception):

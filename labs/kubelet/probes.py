@@ -127,7 +127,7 @@ class ProbeManager:
                 failed += 1
                 if failed < ATTEMPTS:
                     continue
-                message = f"{kind} probe errored and resulted in unknown state: {error}"
+                message = f"{kind} probe errored and resulted in {error.state} state: {error}"
                 self._events.pod(pod, WARNING, "Unhealthy", message, container)
                 self._probed(each.kind, "unknown", pod, container, time.monotonic() - began)
                 return None

@@ -190,3 +190,52 @@ async def test_a_hook_of_a_kind_that_is_none_of_a_hook_s_cannot_be_run() -> None
         "TCPSocket:&TCPSocketAction{Port:{0 80 },Host:,},Sleep:nil,}"
     )
     assert (str(caught.value), caught.value.cause) == (f"Cannot run handler: {why}", why)
+
+
+async def hooked(server: list[bytes], scheme: str, *, begins: bytes = b"") -> str:
+    """What comes of a hook to a server that answers so; `server` gets what it is asked in plain HTTP."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.readexactly(1) == b"\x16":  # a ClientHello's record
+            writer.write(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTPS request to an HTTP server.\n")
+        else:
+            server.append(b"G" + await reader.readline())
+            writer.write(begins or b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with listener:
+        get = {"port": listener.sockets[0].getsockname()[1], "path": "/told", "scheme": scheme}
+        given = manifest(container={"lifecycle": {"postStart": {"httpGet": get}}})
+        pod = pod_from_file(json.dumps(given).encode(), "/m/web.yaml", "n")
+        container = pod.containers[0]
+        nothing: Any = None
+        assert container.post_start is not None
+        try:
+            await run_hook(nothing, pod, container, "id", container.post_start, ("127.0.0.1",))
+        except HookError as error:
+            return str(error)
+    return ""
+
+
+def test_any_answer_is_enough_for_a_hook() -> None:
+    asked: list[bytes] = []
+
+    assert asyncio.run(hooked(asked, "HTTP")) == ""
+    assert asyncio.run(hooked(asked, "HTTP", begins=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx")) == ""
+    assert asked == [b"GET /told HTTP/1.1\r\n"] * 2
+
+
+def test_a_server_without_tls_is_asked_by_a_hook_without() -> None:
+    asked: list[bytes] = []
+
+    assert asyncio.run(hooked(asked, "HTTPS")) == ""
+    assert asked == [b"GET /told HTTP/1.1\r\n"]
+
+
+def test_what_is_no_answer_fails_a_hook() -> None:
+    said = asyncio.run(hooked([], "HTTP", begins=b"hello there\r\n\r\n"))
+
+    assert "HTTP lifecycle hook (/told) for Container" in said
+    assert said.endswith('net/http: HTTP/1.x transport connection broken: malformed HTTP status code "there"')

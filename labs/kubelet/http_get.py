@@ -1,0 +1,175 @@
+"""The httpGet of probes and hooks (`pkg/probe/http`), in the words of Go's `net/http`."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+
+from labs.golang import dialerrors, httpresponse, urls
+from labs.golang.httpresponse import BodyError, Head, HeadError
+from labs.golang.quoting import quote
+from labs.golang.urls import Url, UrlError
+from labs.kubelet.pod.model import Container, HttpGet
+
+#: Bytes of an answer that are read.
+MAX_BODY = 10 * 1024
+MAX_REDIRECTS = 10
+REDIRECTS = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, and what it asks with beside the fields of the action."""
+
+    user_agent: str
+    field: str
+
+
+PROBE = Asker("kube-probe/1.36", "Connection: close")
+HOOK = Asker("kube-lifecycle/1.36", "Accept-Encoding: gzip")
+
+
+class HttpFailure(Exception):
+    """No answer."""
+
+
+class PlainHttpError(HttpFailure):
+    """A server that was asked by TLS has answered without."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came, of a redirect that was not followed, too."""
+
+    status: int
+    body: str
+
+
+def resolve_port(port: int | str, container: Container) -> int:
+    """A port's number; names are the container's ports'. Raises LookupError."""
+    if isinstance(port, int):
+        return port
+    for candidate in container.ports:
+        if candidate.get("name") == port:
+            return int(candidate["containerPort"])
+    if port.isdigit():
+        return int(port)
+    raise LookupError(f"couldn't find port: {port}")
+
+
+async def http_get(
+    action: HttpGet, container: Container, host: str, asker: Asker, timeout: float | None
+) -> Answer:
+    """Ask once, within `timeout` seconds in all; redirects on the same host are followed.
+
+    Raises HttpFailure, BodyError where the answer breaks off, and LookupError for a port without a number.
+    """
+    port = resolve_port(action.port, container)
+    url = first = urls.of_path(action.scheme.lower(), host, port, action.path)
+    answered = False
+    try:
+        async with asyncio.timeout(timeout):
+            for _ in range(MAX_REDIRECTS):
+                async with _asked(url, action, asker) as (reader, head):
+                    target = _target(url, head)
+                    if target is None or target.host != first.host:
+                        answered = True
+                        body = await httpresponse.read_body(reader, head, MAX_BODY)
+                        return Answer(head.status, body.decode(errors="replace"))
+                    location, url = head.field("location"), target
+    except TimeoutError:
+        when = "or context cancellation while reading body" if answered else "exceeded while awaiting headers"
+        why = f"context deadline exceeded (Client.Timeout {when})"
+        raise BodyError(why) if answered else _failure(url.text, why) from None
+    raise _failure(location, "stopped after 10 redirects")
+
+
+def _failure(url: str, why: str) -> HttpFailure:
+    return HttpFailure(f"Get {quote(url)}: {why}")
+
+
+def _target(url: Url, head: Head) -> Url | None:
+    """Where the answer leads to, if anywhere. Raises HttpFailure."""
+    location = head.field("location")
+    if head.status not in REDIRECTS or not location:
+        return None
+    try:
+        target = urls.elsewhere(url, location)
+    except UrlError as error:
+        raise _failure(url.text, f"failed to parse Location header {quote(location)}: {error}") from None
+    if target.scheme not in ("http", "https"):
+        raise _failure(target.text, f"unsupported protocol scheme {quote(target.scheme)}")
+    return target
+
+
+@asynccontextmanager
+async def _asked(url: Url, action: HttpGet, asker: Asker) -> AsyncIterator[tuple[asyncio.StreamReader, Head]]:
+    """The answer to a request, up to its body; the connection is not kept. Raises HttpFailure, BodyError."""
+    reader, writer = await _connected(url)
+    answered = False
+    try:
+        writer.write(_request(url, action, asker))
+        head = await httpresponse.read_head(reader)
+        answered = True
+        yield reader, head
+    except HeadError as error:
+        raise _failure(url.text, str(error)) from None
+    except OSError as error:
+        why = _broken(error, writer)
+        raise BodyError(why) if answered else _failure(url.text, why) from None
+    finally:
+        writer.transport.abort()  # nothing is left to say, a farewell of TLS's least of all
+
+
+async def _connected(url: Url) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    context = _unverified() if url.scheme == "https" else None
+    try:
+        return await asyncio.open_connection(url.host, url.port, ssl=context, limit=httpresponse.MAX_HEAD)
+    except ssl.SSLError as error:
+        said = f"Get {quote(url.text)}: {dialerrors.handshake(error)}"
+        plain = error.reason == "WRONG_VERSION_NUMBER"
+        raise PlainHttpError(said) if plain else HttpFailure(said) from None
+    except (ConnectionResetError, ConnectionAbortedError):  # while TLS was agreed on, for a minute at most
+        raise _failure(url.text, "EOF") from None
+    except OSError as error:
+        raise _failure(url.text, dialerrors.dial(error, url.host, url.port)) from None
+
+
+@cache
+def _unverified() -> ssl.SSLContext:
+    """Neither probes nor hooks check certificates (`InsecureSkipVerify`)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _broken(error: OSError, writer: asyncio.StreamWriter) -> str:
+    if isinstance(error, ssl.SSLError):
+        return dialerrors.handshake(error)
+    return dialerrors.read(error, _address(writer, "sockname"), _address(writer, "peername"))
+
+
+def _address(writer: asyncio.StreamWriter, name: str) -> str:
+    host, port, *_ = writer.get_extra_info(name)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _request(url: Url, action: HttpGet, asker: Asker) -> bytes:
+    """As Go writes it: Host and User-Agent, then the rest by name."""
+    own: dict[str, list[str]] = {}
+    for name, value in action.headers:
+        canonical = "-".join(part.capitalize() for part in name.split("-"))
+        own.setdefault(canonical, []).append(value.strip())
+    bracketed = f"[{url.host}]" if ":" in url.host else url.host
+    (host, *_), (agent, *_) = own.pop("Host", [""]), own.pop("User-Agent", [asker.user_agent])
+    lines = [f"GET {url.target} HTTP/1.1", f"Host: {host or f'{bracketed}:{url.port}'}"]
+    lines += [f"User-Agent: {agent}"] if agent else []
+    if not own.setdefault("Accept", ["*/*"])[0]:
+        del own["Accept"]
+    for name in ("Content-Length", "Transfer-Encoding", "Trailer"):  # a request without a body has none
+        own.pop(name, None)
+    lines += [f"{name}: {value}" for name in sorted(own) for value in own[name]]
+    return "\r\n".join([*lines, asker.field, "\r\n"]).encode(errors="surrogateescape")
