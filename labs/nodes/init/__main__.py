@@ -23,10 +23,13 @@ from labs.nodes.init.manager import ManagerSocket
 from labs.nodes.init.monitor import Monitor
 from labs.nodes.init.reactor import Reactor
 from labs.nodes.init.requests import text, texts
+from labs.nodes.init.syscalls import set_timer_slack
 from labs.nodes.init.units import UnitManager
 from labs.nodes.init.views import Views
 
 CONTROL_FD, EVIDENCE_FD = 3, 4
+#: A millisecond, not the kernel's 50 microseconds: Go's runtime wakes etcd far more often else, to look about.
+TIMER_SLACK = 1_000_000
 
 
 def main() -> None:
@@ -36,6 +39,7 @@ def main() -> None:
     # each container takes three descriptors here; containerd and systemd raise this limit likewise
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    set_timer_slack(TIMER_SLACK)
     os.set_inheritable(CONTROL_FD, False)
     os.set_inheritable(EVIDENCE_FD, False)
     supervisor = socket.socket(fileno=CONTROL_FD)

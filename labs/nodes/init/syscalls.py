@@ -41,6 +41,7 @@ _PR_SET_DUMPABLE = 4
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_NAME = 15
+_PR_SET_TIMERSLACK = 29
 _OPENAT2 = 437
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
@@ -114,6 +115,11 @@ def set_no_new_privileges() -> None:
 def set_name(name: str) -> None:
     """What `ps` and `top` call this process."""
     _call("prctl", _PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def set_timer_slack(nanoseconds: int) -> None:
+    """How late the kernel may end the waits of this process and of all that it starts, to join wake-ups."""
+    _call("prctl", _PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0)
 
 
 def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:

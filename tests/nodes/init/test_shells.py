@@ -47,6 +47,10 @@ def test_a_command_has_root_its_home_and_the_nodes_name(shared_node: Node) -> No
     ]
 
 
+def test_whatever_runs_on_a_node_is_woken_a_little_late(shared_node: Node) -> None:
+    assert shared_node.sh("cat /proc/self/timerslack_ns").strip() == "1000000"
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "output"),
     [
