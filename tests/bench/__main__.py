@@ -3,7 +3,8 @@
 Machines differ, so boots are also given as a multiple of a unit measured in the same run: one cold start of
 Python with the libraries that kubelet, runtime and API server load. What was recorded of the real kubelet is
 printed beside ours, measured by the same method on a machine of two cores; where Docker and the real
-components are at hand, the real kubelet is measured in the same run too, which is the fair comparison.
+components are at hand, the real kubelet is measured in the same run too, which is the fair comparison; at rest
+both are measured in the same half minute, for what a wake-up costs differs twofold from one to the next.
 """
 
 from __future__ import annotations
@@ -73,20 +74,26 @@ def boots() -> None:
 def idleness(node: Node) -> None:
     """The node's own programs, and the lab as a whole, while nothing happens."""
     time.sleep(SETTLE_SECONDS)
-    before, pids = roles(node), family(node.supervisor)
-    whole = usage(pids)
-    time.sleep(IDLE_SECONDS)
-    after, later = roles(node), usage(pids)
+    before = roles(node)
+    (whole,) = resting(node)
     worked = {
         role: Usage(used.processes, used.pss_mb, used.cpu_s - before[role].cpu_s)
-        for role, used in after.items()
+        for role, used in roles(node).items()
     }
     console.print(tables.idle(worked, IDLE_SECONDS))
-    percent = 100 * (later.cpu_s - whole.cpu_s) / IDLE_SECONDS
-    console.print(
-        f"the whole lab: {later.pss_mb:.0f} MB (PSS of {later.processes} processes), "
-        f"idle {percent:.2f} % of a core over {IDLE_SECONDS} s"
-    )
+    console.print(tables.labs(whole, None, IDLE_SECONDS))
+
+
+def resting(*nodes: Node) -> list[Usage]:
+    """What each node's lab weighs, and what it works in the same IDLE_SECONDS."""
+    pids = [family(node.supervisor if node.embedded else node.process_1) for node in nodes]
+    before = [usage(each) for each in pids]
+    time.sleep(IDLE_SECONDS)
+    after = [usage(each) for each in pids]
+    return [
+        Usage(now.processes, now.pss_mb, now.cpu_s - then.cpu_s)
+        for then, now in zip(before, after, strict=True)
+    ]
 
 
 def static_pods(node: Node, rounds: int, name: str) -> tuple[dict[str, list[float]], dict[int, Crowd]]:
@@ -103,12 +110,15 @@ def static_pods(node: Node, rounds: int, name: str) -> tuple[dict[str, list[floa
     return rows, results
 
 
-def real_static_pods() -> tuple[dict[str, list[float]], dict[int, Crowd]]:
-    """The same of a node of the real components, in this run; nothing where there is none."""
+def real_node() -> tuple[dict[str, list[float]], dict[int, Crowd]]:
+    """A node of the real components, in this run: at rest beside ours, then at work; nothing without one."""
     options = kinds_of_nodes()[0].get(REAL)
     if options is None:
         return {}, {}
     with running("real", **options) as node:
+        with part("idleness side by side"), running("bench") as ours:
+            time.sleep(SETTLE_SECONDS)
+            console.print(tables.labs(*resting(ours, node), IDLE_SECONDS))
         return static_pods(node, REAL_ROUNDS, "the real kubelet")
 
 
@@ -136,7 +146,7 @@ def main() -> None:
                 console.print(tables.load(api.listings(), api.propagation(), api.writes()))
         with running("bench") as node:
             rows, results = static_pods(node, ROUNDS, "ours")
-        real_rows, real_results = real_static_pods()
+        real_rows, real_results = real_node()
         console.print(tables.latencies(rows, real_rows))
         console.print(tables.crowds(results, real_results))
 

@@ -49,7 +49,8 @@ class Node:
         self.cluster = cluster
         self.name = cluster.nodes[0]
         self.supervisor = cluster.supervisor_pid
-        self.process_1 = _container(self.name) if cluster.backend == KIND else _process_1(self.supervisor)
+        self.embedded = cluster.backend != KIND
+        self.process_1 = _process_1(self.supervisor) if self.embedded else _container(self.name)
         self.root = Path(f"/proc/{self.process_1}/root")
         self.manifests = self.root / "etc/kubernetes/manifests"
         self._channel = grpc.insecure_channel(f"unix:{self.root / SOCKET}")

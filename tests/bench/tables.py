@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -108,6 +109,29 @@ def idle(usage: Mapping[str, Usage], seconds: float) -> Table:
     for what, ours, theirs in (("CPU, % of a core", ours_cpu, real_cpu), ("PSS, MB", ours_mb, real_mb)):
         table.add_row(what, f"{ours:.2f}", f"{theirs:.2f}", f"{theirs / max(ours, 0.01):.1f}")
     return table
+
+
+def labs(ours: Usage, real: Usage | None, seconds: float) -> Table:
+    """The labs as a whole at rest, of this run: ours, and the real node where there is one."""
+    table = Table(
+        "what", "ours", "real", "ours / real", title=f"{seconds:.0f} s at rest", title_justify="left"
+    )
+    cores = os.cpu_count() or 1
+    percent = 100 / seconds
+    for what, factor, digits in (
+        ("CPU, % of a core", percent, 2), (f"CPU, % of this machine's {cores}", percent / cores, 2)
+    ):  # fmt: skip
+        _compare(table, what, factor * ours.cpu_s, factor * real.cpu_s if real else None, digits)
+    _compare(table, "PSS, MB", ours.pss_mb, real.pss_mb if real else None, 0)
+    _compare(table, "processes", ours.processes, real.processes if real else None, 0)
+    return table
+
+
+def _compare(table: Table, what: str, ours: float, real: float | None, digits: int) -> None:
+    if real is None:
+        table.add_row(what, f"{ours:.{digits}f}", "", "")
+    else:
+        table.add_row(what, f"{ours:.{digits}f}", f"{real:.{digits}f}", f"{ours / real:.2f}")
 
 
 def load(listings: Sequence[float], propagation: Propagation, writes: Writes) -> Table:

@@ -28,7 +28,7 @@ from labs.nodes.init.units import UnitManager
 from labs.nodes.init.views import Views
 
 CONTROL_FD, EVIDENCE_FD = 3, 4
-#: A millisecond, not the kernel's 50 microseconds: Go's runtime wakes etcd far more often else, to look about.
+#: Nanoseconds; with the 50,000 that the kernel gives, Go's runtime wakes etcd twice as often to look about.
 TIMER_SLACK = 1_000_000
 
 
