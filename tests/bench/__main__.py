@@ -3,8 +3,8 @@
 Machines differ, so boots are also given as a multiple of a unit measured in the same run: one cold start of
 Python with the libraries that kubelet, runtime and API server load. What was recorded of the real kubelet is
 printed beside ours, measured by the same method on a machine of two cores; where Docker and the real
-components are at hand, the real kubelet is measured in the same run too, which is the fair comparison. At rest
-both are measured in the same half minute, for what a wake-up costs differs twofold from one to the next.
+components are at hand, the real kubelet is measured in the same run too, which is the fair comparison. At
+rest both are measured in the same half minute, for what a wake-up costs differs twofold from one to the next.
 """
 
 from __future__ import annotations
