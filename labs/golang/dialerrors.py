@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import ssl
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _DIAL = {
 
 def dial(error: OSError, host: str, port: int) -> str:
     """What Go's `net` says of a connection that was not made."""
+    if isinstance(error, socket.gaierror):
+        return lookup(host)
     why = _DIAL.get(error.errno or 0) or (os.strerror(error.errno).lower() if error.errno else str(error))
     return f"dial tcp {host}:{port}: {why}"
 
