@@ -65,7 +65,8 @@ def test_its_exit_code_and_reason_are_kept(node: RuntimeNode) -> None:
 def test_killed_from_outside_it_exits_137(node: RuntimeNode) -> None:
     container = node.run_container(node.sandbox("killed"), "sleep", "4711")
 
-    node.sh("kill -9 $(pgrep -x -f 'sleep 4711')")
+    # bwrap is told to have started it, and becomes it a moment later
+    node.sh("until pid=$(pgrep -x -f 'sleep 4711'); do sleep 0.05; done; kill -9 $pid")
 
     assert node.wait_exit(container).exit_code == 137
 
