@@ -11,6 +11,7 @@ from labs.golang.quoting import quote
 #: Bytes of a head, `Transport.MaxResponseHeaderBytes` when nothing else is said.
 MAX_HEAD = 10 << 20
 _MAX_INFORMATIONAL = 5
+_BLANK = " \t"
 #: `textproto`: a token's characters, and the blank that it lets pass.
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~ ]+")
 _BROKEN = "net/http: HTTP/1.x transport connection broken: "
@@ -70,8 +71,10 @@ async def read_body(reader: asyncio.StreamReader, head: Head, most: int) -> byte
         while len(body) < most and (more := await reader.read(most - len(body))):
             body += more
         return body
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+    except asyncio.IncompleteReadError:
         raise BodyError("unexpected EOF") from None
+    except asyncio.LimitOverrunError:
+        raise BodyError("header line too long") from None
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:
@@ -121,10 +124,10 @@ async def _fields(reader: asyncio.StreamReader) -> dict[str, list[str]]:
         size += len(raw)
         if size > MAX_HEAD:
             raise HeadError(f"net/http: server response headers exceeded {MAX_HEAD} bytes; aborted")
-        if line[0] in " \t":  # the value before it goes on
+        if line[0] in _BLANK:  # the value before it goes on
             if not values:
                 raise HeadError(f"malformed MIME header initial line: {quote(line)}")
-            values[-1] = f"{values[-1]} {line.strip()}"
+            values[-1] = f"{values[-1]} {line.strip(_BLANK)}"
             continue
         name, colon, value = line.partition(":")
         if not colon:
@@ -132,7 +135,7 @@ async def _fields(reader: asyncio.StreamReader) -> dict[str, list[str]]:
         if not _NAME.fullmatch(name):
             raise HeadError(f"malformed MIME header line: {quote(line)}")
         values = fields.setdefault(name.lower(), [])
-        values.append(value.strip())
+        values.append(value.strip(_BLANK))
     raise HeadError("unexpected EOF")
 
 
@@ -142,9 +145,10 @@ def _length(given: list[str]) -> int | None:
         raise HeadError(f"{what} {_listed(given)}")
     if not given:
         return None
-    if not re.fullmatch(r"[0-9]+", given[0]) or int(given[0]) >= 1 << 63:
+    # 19 digits at most, of which any zeros may stand before: Python reads no number of thousands
+    if not (match := re.fullmatch(r"0*([0-9]{1,19})", given[0])) or int(match[1]) >= 1 << 63:
         raise HeadError(f"bad Content-Length {quote(given[0])}")
-    return int(given[0])
+    return int(match[1])
 
 
 def _listed(values: list[str]) -> str:

@@ -11,7 +11,7 @@ from labs.golang import dialerrors, httpresponse, urls
 from labs.golang.httpresponse import BodyError, Head, HeadError
 from labs.golang.quoting import quote
 from labs.golang.urls import Url, UrlError
-from labs.kubelet.pod.model import Container, HttpGet
+from labs.kubelet.pod.model import HttpGet
 
 #: Bytes of an answer that are read.
 MAX_BODY = 10 * 1024
@@ -47,26 +47,11 @@ class Answer:
     body: str
 
 
-def resolve_port(port: int | str, container: Container) -> int:
-    """A port's number; names are the container's ports'. Raises LookupError."""
-    if isinstance(port, int):
-        return port
-    for candidate in container.ports:
-        if candidate.get("name") == port:
-            return int(candidate["containerPort"])
-    if port.isdigit():
-        return int(port)
-    raise LookupError(f"couldn't find port: {port}")
-
-
-async def http_get(
-    action: HttpGet, container: Container, host: str, asker: Asker, timeout: float | None
-) -> Answer:
+async def http_get(action: HttpGet, host: str, port: int, asker: Asker, timeout: float | None) -> Answer:
     """Ask once, within `timeout` seconds in all; redirects on the same host are followed.
 
-    Raises HttpFailure, BodyError where the answer breaks off, and LookupError for a port without a number.
+    Raises HttpFailure, and BodyError where the answer breaks off.
     """
-    port = resolve_port(action.port, container)
     url = first = urls.of_path(action.scheme.lower(), host, port, action.path)
     answered = False
     try:
@@ -96,34 +81,34 @@ def _target(url: Url, head: Head) -> Url | None:
     if head.status not in REDIRECTS or not location:
         return None
     try:
-        target = urls.elsewhere(url, location)
+        return urls.elsewhere(url, location)
     except UrlError as error:
         raise _failure(url.text, f"failed to parse Location header {quote(location)}: {error}") from None
-    if target.scheme not in ("http", "https"):
-        raise _failure(target.text, f"unsupported protocol scheme {quote(target.scheme)}")
-    return target
 
 
 @asynccontextmanager
 async def _asked(url: Url, action: HttpGet, asker: Asker) -> AsyncIterator[tuple[asyncio.StreamReader, Head]]:
     """The answer to a request, up to its body; the connection is not kept. Raises HttpFailure, BodyError."""
     reader, writer = await _connected(url)
-    answered = False
     try:
         writer.write(_request(url, action, asker))
-        head = await httpresponse.read_head(reader)
-        answered = True
-        yield reader, head
-    except HeadError as error:
-        raise _failure(url.text, str(error)) from None
-    except OSError as error:
-        why = _broken(error, writer)
-        raise BodyError(why) if answered else _failure(url.text, why) from None
+        try:
+            head = await httpresponse.read_head(reader)
+        except HeadError as error:
+            raise _failure(url.text, str(error)) from None
+        except OSError as error:
+            raise _failure(url.text, _broken(error, writer)) from None
+        try:
+            yield reader, head
+        except OSError as error:
+            raise BodyError(_broken(error, writer)) from None
     finally:
         writer.transport.abort()  # nothing is left to say, a farewell of TLS's least of all
 
 
 async def _connected(url: Url) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if url.scheme not in ("http", "https"):  # where a redirect leads to
+        raise _failure(url.text, f"unsupported protocol scheme {quote(url.scheme)}")
     context = _unverified() if url.scheme == "https" else None
     try:
         return await asyncio.open_connection(url.host, url.port, ssl=context, limit=httpresponse.MAX_HEAD)

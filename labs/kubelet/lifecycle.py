@@ -7,7 +7,7 @@ from labs.golang.httpresponse import BodyError
 from labs.golang.quoting import quote
 from labs.kubelet.http_get import HOOK, HttpFailure, PlainHttpError, http_get
 from labs.kubelet.pod.model import Action, Container, Exec, HttpGet, Pod, Sleep, TcpSocket
-from labs.kubelet.prober import Execer, ProbeError, execute
+from labs.kubelet.prober import Execer, ProbeError, execute, port_of
 
 
 class HookError(Exception):
@@ -33,7 +33,7 @@ async def run_hook(
             case _:
                 why = f"invalid handler: {_in_go(hook)}"
                 raise HookError(f"Cannot run handler: {why}", why)
-    except (HttpFailure, LookupError, ProbeError, _CommandError) as error:
+    except (HttpFailure, ProbeError, _CommandError) as error:
         kind, what = ("HTTP", hook.path) if isinstance(hook, HttpGet) else ("Exec", _shown(hook))
         output = f", message: {quote(error.output)}" if isinstance(error, _CommandError) else ""
         where = f"for Container {quote(container.name)} in Pod {quote(pod.described)}"
@@ -44,7 +44,7 @@ async def run_hook(
 async def _ask(hook: HttpGet, container: Container, host: str) -> None:
     """Any answer will do, and where a server speaks no TLS it is asked without."""
     try:
-        await http_get(hook, container, host, HOOK, None)
+        await http_get(hook, host, port_of(hook.port, container), HOOK, None)
     except PlainHttpError:
         await _ask(replace(hook, scheme="HTTP"), container, host)
     except BodyError:

@@ -14,7 +14,7 @@ from cri_api.v1 import api_pb2 as api
 from labs.golang import dialerrors
 from labs.golang.httpresponse import BodyError
 from labs.kubelet.cri import CriError
-from labs.kubelet.http_get import MAX_BODY, PROBE, HttpFailure, http_get, resolve_port
+from labs.kubelet.http_get import MAX_BODY, PROBE, HttpFailure, http_get
 from labs.kubelet.pod.model import Action, Container, Exec, Grpc, HttpGet, TcpSocket
 
 if TYPE_CHECKING:
@@ -91,15 +91,20 @@ async def execute(
     return reply.exit_code, output, errors
 
 
-def _port(port: int | str, container: Container) -> int:
-    try:
-        return resolve_port(port, container)
-    except LookupError as error:
-        raise ProbeError(str(error)) from None
+def port_of(port: int | str, container: Container) -> int:
+    """A port's number; names are the container's ports'. Raises ProbeError."""
+    if isinstance(port, int):
+        return port
+    for candidate in container.ports:
+        if candidate.get("name") == port:
+            return int(candidate["containerPort"])
+    if port.isdigit():
+        return int(port)
+    raise ProbeError(f"couldn't find port: {port}")
 
 
 async def _tcp(host: str, port: int | str, container: Container, timeout: int) -> Result:
-    number = _port(port, container)
+    number = port_of(port, container)
     address = f"{host}:{number}"
     try:
         async with asyncio.timeout(timeout):
@@ -113,9 +118,9 @@ async def _tcp(host: str, port: int | str, container: Container, timeout: int) -
 
 
 async def _http(action: HttpGet, container: Container, host: str, timeout: int) -> Result:
-    _port(action.port, container)
+    port = port_of(action.port, container)
     try:
-        answer = await http_get(action, container, host, PROBE, timeout)
+        answer = await http_get(action, host, port, PROBE, timeout)
     except HttpFailure as failure:
         return Result(Outcome.FAILURE, str(failure))
     except BodyError as error:

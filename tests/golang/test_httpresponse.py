@@ -83,3 +83,36 @@ def test_many_fields_without_end_are_given_up() -> None:
 def test_informational_answers_have_an_end() -> None:
     with pytest.raises(HeadError, match="too many 1xx informational responses"):
         read(b"HTTP/1.1 100 Continue\r\n\r\n" * 10)
+
+
+@pytest.mark.parametrize(
+    ("written", "length"),
+    [
+        ("0", 0),
+        ("0" * 5000 + "7", 7),
+        (str((1 << 63) - 1), (1 << 63) - 1),
+        (str(1 << 63), None),
+        ("9" * 5000, None),
+        ("-1", None),
+        ("\u0664", None),
+        ("", None),
+    ],
+)
+def test_a_length_is_a_number_of_63_bits_or_bad(written: str, length: int | None) -> None:
+    async def check() -> int | None:
+        return (await read_head(fed(f"HTTP/1.1 200 OK\r\nContent-Length: {written}\r\n\r\n".encode()))).length
+
+    if length is None:
+        with pytest.raises(HeadError, match="bad Content-Length"):
+            asyncio.run(check())
+    else:
+        assert asyncio.run(check()) == length
+
+
+def test_a_chunk_s_size_has_an_end() -> None:
+    async def check() -> bytes:
+        reader = fed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 500, limit=100)
+        return await read_body(reader, await read_head(reader), MOST)
+
+    with pytest.raises(BodyError, match="header line too long"):
+        asyncio.run(check())

@@ -6,7 +6,7 @@ import pytest
 
 from labs.kubelet.http_get import HOOK, PROBE, Asker, http_get
 from labs.kubelet.pod.model import HttpGet
-from tests.kubelet.test_prober import CONTAINER, serving
+from tests.kubelet.test_prober import serving
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -17,7 +17,7 @@ def request(path: str, fields: Fields = (), asker: Asker = PROBE) -> str:
     async def check() -> str:
         async with serving(b"HTTP/1.1 200 OK\r\n\r\n") as (port, asked):
             action = HttpGet(path, port, "HTTP", "", fields)
-            await http_get(action, CONTAINER, "127.0.0.1", asker, 2)
+            await http_get(action, "127.0.0.1", port, asker, 2)
             return asked[0].decode().replace(str(port), "PORT")
 
     return asyncio.run(check())

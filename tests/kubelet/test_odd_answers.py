@@ -67,6 +67,11 @@ def answered(answer: bytes) -> tuple[str, str]:
             b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n",
             GET + 'failed to parse Location header "http://[::1": parse "http://[::1": missing \']\' in host',
         ),
+        # this one as `http.Transport` has it
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/\r\nContent-Length: 0\r\n\r\n",
+            'Get "ftp://127.0.0.1/": unsupported protocol scheme "ftp"',
+        ),
         (
             b"HTTP/1.1 302 Found\r\nLocation: other\r\nContent-Length: 0\r\n\r\n",
             'Get "other": stopped after 10 redirects',
@@ -108,6 +113,7 @@ def test_an_odd_answer_that_go_reads_is_read(answer: bytes) -> None:
         (TO + b"Content-Length: 20000\r\n\r\n" + b"x" * 20_000, "x" * 10_240),
         (TO + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", "abc"),
         (TO + b"Content-Length: 3\r\n\r\n\xff\xfea", "\ufffd\ufffda"),
+        (b"HTTP/1.1 302 Found\r\nLocation: ftp://elsewhere/\r\nContent-Length: 3\r\n\r\nabc", "abc"),
         (b"HTTP/1.1 302 Found\r\nContent-Length: 3\r\n\r\nabc", "abc"),
         (b"HTTP/1.1 304 Not Modified\r\nLocation: /y\r\n\r\nbody", ""),
     ],

@@ -12,10 +12,9 @@ import pytest
 from cri_api.v1 import api_pb2 as api
 
 from labs.kubelet.cri import CriError
-from labs.kubelet.http_get import resolve_port
 from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod.model import Container, Exec, Grpc, HttpGet, TcpSocket
-from labs.kubelet.prober import Outcome, ProbeError, probe
+from labs.kubelet.prober import Outcome, ProbeError, port_of, probe
 from tests.kubelet.node import manifest
 from tests.kubelet.virtual_time import virtual
 
@@ -355,7 +354,7 @@ def test_a_port_is_a_number_a_name_or_the_digits_of_one(port: int | str, number:
         CONTAINER, ports=({"name": "dns", "containerPort": 53}, {"name": "web", "containerPort": 8080})
     )
 
-    assert resolve_port(port, container) == number
+    assert port_of(port, container) == number
 
 
 @pytest.mark.parametrize(

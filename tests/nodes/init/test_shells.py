@@ -107,6 +107,7 @@ def test_a_terminal_is_one_of_the_node_with_job_control(shared_node: Node) -> No
     terminal.expect("/dev/pts/")
     terminal.expect("40 100")
     terminal.expect("xterm-256color")
+    terminal.expect("# ")  # the shell reads again
     fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 81, 0, 0))
     terminal.type("stty size\n")
     terminal.expect("25 81")
