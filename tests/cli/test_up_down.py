@@ -152,6 +152,30 @@ def test_an_interrupted_first_up_leaves_nothing_behind(
     assert until(lambda: processes_naming(str(state)) == [])
 
 
+def test_an_up_that_is_interrupted_before_it_hears_that_all_is_ready_leaves_nothing_behind(
+    state: Path,
+) -> None:
+    from labs.nodes import removal
+
+    directory = state / "cks-labs/clusters/blue"
+    environment = os.environ | {"XDG_STATE_HOME": str(state)}
+    up = subprocess.Popen([LABS, "up", "blue"], env=environment, stderr=subprocess.PIPE, text=True)
+    assert until(lambda: directory.is_dir() and removal.running(directory) is not None)
+    up.send_signal(signal.SIGSTOP)
+    supervisor = Path(f"/proc/{removal.running(directory)}")
+    arguments = (supervisor / "cmdline").read_text().split("\0")
+    told = supervisor / "fd" / arguments[arguments.index("--progress-fd") + 1]
+    assert until(lambda: not told.exists(), 60)
+
+    up.send_signal(signal.SIGINT)
+    up.send_signal(signal.SIGCONT)
+    _, said = up.communicate(timeout=60)
+
+    assert (up.returncode, "Traceback" in said) == (130, False)
+    assert not directory.exists()
+    assert until(lambda: processes_naming(str(state)) == [])
+
+
 def test_a_killed_supervisor_leaves_files_that_up_resumes_and_down_removes(state: Path) -> None:
     assert labs("up", "blue", "--bare", state=state).returncode == 0
     assert labs("node", "-c", "blue", "--", "touch", "/root/kept", state=state).returncode == 0
