@@ -1,16 +1,25 @@
-"""Servers that look at a client's certificate after the handshake, as Go's `tls.RequestClientCert` has it.
+"""What Go's `crypto/tls` does and Python's `ssl` with asyncio does not.
 
-Kubernetes' servers let everybody connect: a foreign or expired certificate is answered with 401 and a
-sentence, not with a TLS alert. Python's `ssl` verifies within the handshake or not at all, so OpenSSL is told
-here, by the library that `ssl` itself has loaded, to note what is wrong and go on.
+Servers look at a client's certificate after the handshake, as `tls.RequestClientCert` has it: Kubernetes'
+let everybody connect, and a foreign or expired certificate is answered with 401 and a sentence, not with a
+TLS alert. Python's `ssl` verifies within the handshake or not at all, so OpenSSL is told here, by the library
+that `ssl` itself has loaded, to note what is wrong and go on.
+
+Clients tell a server why they go when they do not believe it.
 """
 
+import asyncio
 import ctypes
 import os
+import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+
+from labs.golang import alerts
+
+_LIMIT = 1 << 16
 
 #: `ok`, and the store's context: to go on whatever is found.
 _Verify = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
@@ -59,6 +68,53 @@ def verification_error(connection: ssl.SSLObject) -> int:
     # the second field of a _ssl._SSLSocket is its SSL, after the socket that it may have
     inner = connection._sslobj  # type: ignore[attr-defined]
     return int(library.SSL_get_verify_result(_pointer(inner, 1))) if library is not None else 0
+
+
+async def connect(
+    host: str, port: int, context: ssl.SSLContext | None, *, limit: int = _LIMIT
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection, plain when `context` is None; `limit` is of bytes in a line. Raises OSError.
+
+    A server whose certificate is not believed is told so by an alert, as Go does; asyncio would only go.
+    """
+    if context is None:
+        return await asyncio.open_connection(host, port, limit=limit)
+    connection = await _dial(host, port)
+    with connection.dup() as twin:
+        try:
+            return await asyncio.open_connection(
+                sock=connection, ssl=context, server_hostname=host, limit=limit
+            )
+        except ssl.SSLCertVerificationError:
+            with suppress(OSError):  # the server has gone before
+                twin.send(alerts.fatal(alerts.BAD_CERTIFICATE, alerts.AGREED))
+            raise
+        except BaseException:
+            connection.close()
+            raise
+
+
+async def _dial(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:  # it is a name
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for number, (family, kind, protocol, _, address) in enumerate(found, 1):
+        connection = socket.socket(family, kind, protocol)
+        connection.setblocking(False)
+        try:
+            await loop.sock_connect(connection, address)
+        except OSError:
+            connection.close()
+            if number == len(found):
+                raise
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from labs import tls
+from labs.golang.tlsserver import TLSServer, streams
 from labs.nodes import pki
 from labs.nodes.pki import CLIENT, SERVER, Authority
 
@@ -80,6 +82,62 @@ def test_every_client_may_connect_and_its_certificate_is_judged(
     authority.issue("expired", [CLIENT]).write(tmp_path, "expired")
 
     assert asyncio.run(seen(tmp_path, client, version)) == expected
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_is_not_believed_is_told_so(
+    tmp_path: Path, authority: Authority, version: ssl.TLSVersion
+) -> None:
+    log: list[str] = []
+
+    async def distrust() -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+        told = asyncio.Event()
+
+        def note(line: str) -> None:
+            log.append(line)
+            told.set()
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = TLSServer(asyncio.Protocol, listener, context, note)
+        client = ssl.create_default_context()
+        client.maximum_version = version
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await tls.connect("127.0.0.1", listener.getsockname()[1], client)
+        await told.wait()
+        server.close()
+
+    assert authority
+    asyncio.run(distrust())
+
+    assert [line.partition(": remote error")[2] for line in log] == [": tls: bad certificate"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_server_that_is_believed_is_connected(tmp_path: Path, authority: Authority, host: str) -> None:
+    authority.issue("server", [SERVER], alternative_names=["127.0.0.1", "localhost"]).write(
+        tmp_path, "server"
+    )
+
+    async def connect() -> bytes:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+
+        async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"hello")
+            writer.close()
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = TLSServer(streams(greet, 1 << 16), listener, context)
+        trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+        reader, writer = await tls.connect(host, listener.getsockname()[1], trusting)
+        said = await reader.read()
+        writer.close()
+        server.close()
+        return said
+
+    assert asyncio.run(connect()) == b"hello"
 
 
 @pytest.mark.parametrize("before", [None, "/etc/none.crt"])

@@ -8,6 +8,8 @@ import socket
 import ssl
 from pathlib import Path
 
+from labs.golang import alerts
+
 #: OpenSSL's X509_V_ERR numbers, with what Go's `crypto/x509` says.
 _VERDICTS = {
     **dict.fromkeys((18, 19, 20, 21), "certificate signed by unknown authority"),
@@ -42,8 +44,8 @@ def handshake(error: ssl.SSLError) -> str:
         return f"tls: failed to verify certificate: x509: {verdict}"
     if error.reason == "WRONG_VERSION_NUMBER":
         return "http: server gave HTTP response to HTTPS client"
-    alert = (error.reason or "handshake failure").lower().replace("_", " ")
-    return f"remote error: tls: {alert.rpartition('alert ')[2]}"
+    why = (error.reason or "handshake failure").lower().replace("_", " ")
+    return alerts.received(error) or f"local error: tls: {why}"
 
 
 def lookup(host: str, resolv_conf: str | None = None) -> str:

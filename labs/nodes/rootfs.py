@@ -59,6 +59,8 @@ CERTIFICATE_BUNDLES = (
 )
 #: Files of the host's /etc that belong to its /usr.
 OF_THE_HOST = ("ld.so.cache", "ld.so.conf", "services", "protocols", "login.defs")
+#: Where distributions have what `openssl req` cannot do without; the kubelet and its runtime need none of it.
+OPENSSL_CONFIGURATION = ("ssl/openssl.cnf", "pki/tls/openssl.cnf")
 
 #: The editor of nodes whose host has no vi at all.
 BUNDLED_EDITOR = "pyvim"
@@ -88,6 +90,7 @@ def write(
     link(root / "var/run", "/run")
     link(root / "var/lock", "/run/lock")
     _write_etc(root / "etc", hostname, address, others)
+    _copy(OPENSSL_CONFIGURATION, root / "etc")
     units.write(root)
     cni.write(root, pod_cidr)
     for name, text in {

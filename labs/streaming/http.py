@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from labs.streaming.errors import RefusedError, StreamingError
+from labs.tls import connect
 
 #: Of a request's or response's head, and of what a refusal says.
 _HEAD_MAX = 64 * 1024
@@ -125,7 +126,7 @@ async def dial(
         reader, writer = await asyncio.open_unix_connection(unix, limit=_HEAD_MAX)
     else:
         port = address.port or (443 if tls else 80)
-        reader, writer = await asyncio.open_connection(host, port, ssl=tls, limit=_HEAD_MAX)
+        reader, writer = await connect(host, port, tls, limit=_HEAD_MAX)
     connection = Connection(reader, writer)
     try:
         target = f"{address.path or '/'}{'?' if address.query else ''}{address.query}"

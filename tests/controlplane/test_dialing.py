@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from labs.controlplane.client.connection import Failure, Pool
 from labs.controlplane.http import Client, ConnectionFailed
+from labs.controlplane.nethttp import Failure, Pool
 from labs.golang import dialerrors
 
 from .plane import Plane

@@ -23,6 +23,7 @@ class Kubelet:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.refusal: tuple[int, str] | None = None
         self.more = threading.Event()
 
     async def handle(self, request: Request) -> Response:
@@ -30,6 +31,9 @@ class Kubelet:
         names = dict(request.peer.subject)
         query = {name: values[0] for name, values in request.query.items()}
         self.asked.append((request.path, {**query, "user": names.get("commonName", "")}))
+        if self.refusal is not None:
+            code, why = self.refusal
+            return Response(code, why.encode(), {"Content-Type": "text/plain"})
         if query.get("previous"):
             why = b'previous terminated container "main" in pod "web" not found'
             return Response(400, why, {"Content-Type": "text/plain"})
@@ -95,6 +99,58 @@ def test_the_kubelets_refusal_is_passed_on(plane: Plane, namespace: str, kubelet
     )
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "told"),
+    [
+        (
+            401,
+            "Unauthorized",
+            "error: You must be logged in to the server "
+            "(the server has asked for the client to provide credentials ( pods/log web))\n",
+        ),
+        (
+            403,
+            "Forbidden (user=nobody, verb=get, resource=nodes, subresource(s)=[proxy])\n",
+            "Error from server (Forbidden): Forbidden (user=nobody, verb=get, resource=nodes, "
+            "subresource(s)=[proxy])\n ( pods/log web)\n",
+        ),
+        (
+            404,
+            'pod "web" not found',
+            "Error from server (NotFound): "
+            "the server could not find the requested resource ( pods/log web)\n",
+        ),
+        (
+            405,
+            "Debug endpoints are disabled.",
+            "Error from server (MethodNotAllowed): "
+            "the server does not allow this method on the requested resource ( pods/log web)\n",
+        ),
+        (500, "no disk", "Error from server (InternalError): Internal error occurred: no disk\n"),
+        (
+            502,
+            "no disk",
+            'Error from server (InternalError): an error on the server ("no disk") has prevented the request '
+            "from succeeding ( pods/log web)\n",
+        ),
+        (
+            418,
+            "no disk",
+            "Error from server: the server responded with the status code 418 but did not return more "
+            "information ( pods/log web)\n",
+        ),
+    ],
+)
+def test_a_kubelet_that_refuses_is_told_of_as_by_the_real_server(
+    plane: Plane, namespace: str, kubelet: Kubelet, code: int, text: str, told: str
+) -> None:
+    kubelet.refusal = code, text
+
+    result = plane.kubectl("-n", namespace, "logs", "web")
+
+    assert result.stderr == told
+
+
 def test_a_container_that_is_not_there_is_named(plane: Plane, namespace: str, kubelet: Kubelet) -> None:
     assert kubelet
 
@@ -114,11 +170,11 @@ def test_a_kubelet_that_is_away_is_told_of(plane: Plane, namespace: str) -> None
     plane.request("POST", "/api/v1/nodes", {"metadata": {"name": name}, "status": state})
     plane.request("POST", f"/api/v1/namespaces/{namespace}/pods", pod("web", namespace, nodeName=name))
 
-    result = plane.kubectl("-n", namespace, "logs", "web")
+    result = plane.kubectl("-n", namespace, "logs", "web", "--tail=1")
     plane.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/web?gracePeriodSeconds=0")
     plane.request("DELETE", f"/api/v1/nodes/{name}")
 
-    url = f"https://127.0.0.1:{port}/containerLogs/{namespace}/web/main"
+    url = f"https://127.0.0.1:{port}/containerLogs/{namespace}/web/main?tailLines=1"
     assert result.stderr == (
         f'Error from server: Get "{url}": dial tcp 127.0.0.1:{port}: connect: connection refused\n'
     )

@@ -109,7 +109,7 @@ def prepare(arguments: Sequence[str]) -> Prepared:
         raise
 
 
-def prepare_backend(parsed: Options) -> ssl.SSLContext | None:
+def prepare_backend(parsed: Options) -> tls.KubeletTLS:
     """Read, once etcd has answered, what plug-ins and connections to others need; what kubelets are shown.
 
     Raises `InvalidOptions` and `Fatal`.

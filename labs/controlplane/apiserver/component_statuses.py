@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from labs.controlplane.http import Client, ConnectionFailed
+from labs.controlplane.http import ConnectionFailed
+from labs.controlplane.nethttp import Failure, Pool
 
 from . import status
 from .etcd import Etcd, EtcdError
@@ -58,18 +59,18 @@ async def _asked(port: int) -> Object:
     """What a component's own `/healthz` says, whose certificate nobody has signed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    client = Client("127.0.0.1", port, context=context)
+    pool = Pool("127.0.0.1", port, context)
     try:
-        async with asyncio.timeout(_PATIENCE):
-            reply = await client.request("GET", "/healthz")
-    except (ConnectionFailed, TimeoutError) as error:
+        async with asyncio.timeout(_PATIENCE), pool.request("GET", "/healthz", {}) as answer:
+            code, said = answer.status, await answer.read()
+    except (Failure, TimeoutError) as error:
         why = str(error) or "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
         return {"status": "False", "message": f'Get "https://127.0.0.1:{port}/healthz": {why}'}
     finally:
-        await client.close()
-    if 200 <= reply.status < 400:
-        return {"status": "True", "message": reply.body.decode(errors="replace")}
-    return {"status": "False", "message": f"HTTP probe failed with statuscode: {reply.status}"}
+        pool.close()
+    if 200 <= code < 400:
+        return {"status": "True", "message": said.decode(errors="replace")}
+    return {"status": "False", "message": f"HTTP probe failed with statuscode: {code}"}
 
 
 async def _stores(etcd: Etcd, server: int) -> Object:

@@ -6,21 +6,25 @@ Mirrors `pkg/registry/core/pod/strategy.go` (where to) and `apimachinery/pkg/uti
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from labs.controlplane.http import Client, ConnectionFailed, Response
+from labs.controlplane import klog
+from labs.controlplane.http import Response
+from labs.controlplane.nethttp import Failure, Pool
+from labs.golang import dialerrors, quoting
 from labs.streaming import http as streaming
 from labs.streaming.errors import RefusedError, StreamingError
 from labs.streaming.http import Connection
 
 from . import request_options, scalars, status
 from .context import Context
-from .proxying import forward, split_name
+from .proxying import cannot_reach, forward, relay, rest, split_name
 from .registry import Registry
 from .resources import Resource, core
+from .tls import KubeletTLS
 
 Object = dict[str, Any]
 KUBELET_PORT = 10250
@@ -46,11 +50,9 @@ class _Place:
 class Kubelets:
     """The kubelets of all nodes, who know this server by its client certificate."""
 
-    def __init__(
-        self, registry: Registry, context: ssl.SSLContext | None, address_types: Sequence[str]
-    ) -> None:
+    def __init__(self, registry: Registry, connections: KubeletTLS, address_types: Sequence[str]) -> None:
         self._registry = registry
-        self._context = context
+        self._context, self._fault = connections.context, connections.fault
         self._address_types = address_types
 
     async def log(self, ctx: Context, resource: Resource) -> Response:
@@ -64,18 +66,19 @@ class Kubelets:
             return Response(200, b"", {"Content-Type": "text/plain"})
         place = await self._place(pod["spec"]["nodeName"])
         path = "/containerLogs/" + "/".join(quote(p) for p in (target.namespace, target.name, container))
-        client = Client(place.host, place.port, context=self._context)
-        body = _relay(client, f"{path}?{urlencode(query)}" if query else path, {"Accept": "*/*"})
+        path += f"?{urlencode(query)}" if query else ""
+        answer = relay(Pool(place.host, place.port, self._context), "GET", path, {"Accept": "*/*"})
         try:
-            head = await anext(body)
-        except ConnectionFailed as error:
-            raise status.APIError(500, "", f'Get "{place.url(path)}": {error}') from error
-        assert isinstance(head, tuple)
-        code, headers = head
+            self._check_certificate()
+            code, headers = await anext(answer)
+        except Failure as failure:
+            raise _no_status(
+                _url_error(place.url(path), failure), f'Get "{place.url(path)}": {failure}'
+            ) from failure
         if code != 200:
-            text = b"".join([chunk async for chunk in body if isinstance(chunk, bytes)])
-            raise _kubelet_refusal(code, text.decode("utf-8", "replace"), place.node)
-        return Response(200, _chunks(body), {"Content-Type": headers.get("content-type", "text/plain")})
+            text = b"".join([chunk async for chunk in rest(answer)])
+            raise _refusal(code, text.decode("utf-8", "replace"), "pods/log", target.name)
+        return Response(200, rest(answer), {"Content-Type": headers.get("content-type", "text/plain")})
 
     async def connect(self, ctx: Context, resource: Resource) -> Response:
         """`exec`, `attach` or `portforward`: the client's connection, joined with one to the kubelet."""
@@ -89,14 +92,15 @@ class Kubelets:
         if "upgrade" not in request.headers.get("connection", "").lower():
             raise status.bad_request("Upgrade request required")
         try:
+            self._check_certificate()
             server, answered = await streaming.pass_on(asked, place.url(path), tls=self._context)
         except RefusedError as refused:
             return Response(
                 refused.code, str(refused).encode(), {"Content-Type": "text/plain; charset=utf-8"}
             )
-        except (OSError, StreamingError) as error:
+        except (OSError, StreamingError, Failure) as error:
             why = f"error dialing backend: {_dial_error(place, error)}"
-            raise status.APIError(500, "", why) from error
+            raise _no_status(f"&errors.errorString{{s:{quoting.quote(why)}}}", why) from error
 
         async def join(client: Connection) -> None:
             await streaming.answer(client, server, answered)
@@ -109,7 +113,15 @@ class Kubelets:
         place = await self._place(name)
         if port and port != str(place.port):
             return await forward(ctx, scheme or "http", place.host, int(port), None)
+        try:
+            self._check_certificate()
+        except Failure as failure:
+            raise cannot_reach(failure) from failure
         return await forward(ctx, "https", place.host, place.port, self._context)
+
+    def _check_certificate(self) -> None:
+        if self._fault:
+            raise Failure(self._fault)
 
     async def _place(self, node_name: str) -> _Place:
         node = await self._registry.get(core("nodes"), "", node_name)
@@ -119,9 +131,7 @@ class Kubelets:
             for address in state.get("addresses") or []:
                 if address.get("type") == kind:
                     return _Place(node_name, address["address"], port)
-        raise status.internal(
-            f"no preferred addresses found; known addresses: {state.get('addresses') or []}"
-        )
+        raise _no_address(state.get("addresses") or [])
 
 
 def starts_websocket(ctx: Context) -> bool:
@@ -144,9 +154,44 @@ def _stream_target(ctx: Context, pod: Object) -> str:
 
 
 def _dial_error(place: _Place, error: Exception) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return f"dial tcp {place.host}:{place.port}: connect: connection refused"
-    return str(error) or type(error).__name__
+    if isinstance(error, ssl.SSLError):
+        return dialerrors.handshake(error)
+    if isinstance(error, OSError):
+        return dialerrors.dial(error, place.host, place.port)
+    return str(error)
+
+
+def _no_address(addresses: list[Object]) -> status.APIError:
+    """A node has no address of the kinds that are wanted (`pkg/util/node`, `NoMatchError`)."""
+    pairs = [(each.get("type", ""), each.get("address", "")) for each in addresses]
+    told = " ".join(f"{{{kind} {address}}}" for kind, address in pairs)
+    shown = ", ".join(
+        f"v1.NodeAddress{{Type:{quoting.quote(kind)}, Address:{quoting.quote(address)}}}"
+        for kind, address in pairs
+    )
+    return _no_status(
+        f"&node.NoMatchError{{addresses:[]v1.NodeAddress{{{shown}}}}}",
+        f"no preferred addresses found; known addresses: [{told}]",
+    )
+
+
+def _url_error(url: str, failure: Failure) -> str:
+    """What Go's `%#v` shows of the error of a request that had no answer."""
+    match failure.__cause__:
+        case ssl.SSLCertVerificationError():
+            kind = "*tls.CertificateVerificationError"
+        case ssl.SSLError() | OSError():
+            kind = "*net.OpError"
+        case _:
+            kind = "*errors.errorString"
+    return f'&url.Error{{Op:"Get", URL:{quoting.quote(url)}, Err:({kind})(0x{id(failure):x})}}'
+
+
+def _no_status(shown: str, message: str) -> status.APIError:
+    """An error that is no Status is sent as one all the same, and told in the log (`ErrorToAPIStatus`)."""
+    why = f"apiserver received an error that is not an metav1.Status: {shown}: {message}"
+    klog.error("status.go:71", "Unhandled Error", err=why, logger="UnhandledError")
+    return status.APIError(500, "", message)
 
 
 def _container(pod: Object, name: str) -> str:
@@ -192,35 +237,10 @@ def _check_log_options(pod: str, query: Mapping[str, str]) -> None:
         raise status.invalid_object("", "PodLogOptions", pod, errors)
 
 
-def _kubelet_refusal(code: int, text: str, node: str) -> status.APIError:
-    if code == 404:
-        return status.APIError(
-            404, "NotFound", text.strip() or "the server could not find the requested resource"
-        )
+def _refusal(code: int, text: str, resource: str, name: str) -> status.APIError:
+    """What becomes of a kubelet's refusal (`GenericHttpResponseChecker`)."""
+    if code == 500:
+        return status.internal(text)
     if code == 400:
-        return status.bad_request(text.strip())
-    return status.APIError(code, "InternalError", f"{text.strip()} (from the kubelet of {node})")
-
-
-async def _relay(
-    client: Client, target: str, headers: Mapping[str, str]
-) -> AsyncIterator[tuple[int, dict[str, str]] | bytes]:
-    """First the head of the kubelet's answer, then its body as it comes."""
-    try:
-        async with client.stream("GET", target, headers=headers) as answer:
-            yield answer.status, answer.headers
-            async for chunk in answer.chunks():
-                yield chunk
-    finally:
-        await client.close()
-
-
-async def _chunks(body: AsyncIterator[tuple[int, dict[str, str]] | bytes]) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in body:
-            if isinstance(chunk, bytes):
-                yield chunk
-    except ConnectionFailed:
-        return
-    finally:
-        await body.aclose()  # type: ignore[attr-defined]
+        return status.bad_request(text)
+    return status.generic_response(code, text, resource, name)

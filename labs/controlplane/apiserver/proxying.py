@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from labs.controlplane.http import Client, ConnectionFailed, Response
+from labs.controlplane.http import Response
+from labs.controlplane.nethttp import Failure, Pool
 
 from . import status
 from .context import Context
@@ -62,34 +63,38 @@ async def forward(
     query = request.target.partition("?")[2]
     path = quote(f"/{ctx.target.rest}", safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
     headers = {name: value for name, value in request.headers.items() if name not in _NOT_PASSED}
-    client = Client(host, port, context=context if scheme == "https" else None)
-    answer = _answer(client, request.method, path, request.body, headers)
+    pool = Pool(host, port, context if scheme == "https" else None)
+    answer = relay(pool, request.method, path, headers, request.body)
     try:
         code, received = await anext(answer)
-    except ConnectionFailed as error:
-        raise status.unavailable(f"error trying to reach service: {error}") from error
+    except Failure as error:
+        raise cannot_reach(error) from error
     kept = {name.title(): value for name, value in received.items() if name not in _NOT_PASSED}
-    return Response(code, _body(answer), kept)
+    return Response(code, rest(answer), kept)
 
 
-async def _answer(
-    client: Client, method: str, path: str, body: bytes, headers: dict[str, str]
+def cannot_reach(failure: Failure) -> status.APIError:
+    """What a client is told when no answer came."""
+    return status.unavailable(f"error trying to reach service: {failure}")
+
+
+async def relay(
+    pool: Pool, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
 ) -> AsyncIterator[Any]:
-    """First status and headers, then the body as it comes."""
-    try:
-        async with client.stream(method, path, body, headers) as answer:
-            yield answer.status, answer.headers
-            async for chunk in answer.chunks():
-                yield chunk
-    finally:
-        await client.close()
+    """First an answer's status and headers, then its body as it comes. Raises `Failure`."""
+    async with pool.request(method, path, headers, body) as answer:
+        yield answer.status, answer.headers
+        async for chunk in answer.chunks():
+            yield chunk
+    pool.close()
 
 
-async def _body(answer: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+async def rest(answer: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+    """The body of a relayed answer, of which the head was taken."""
     try:
         async for chunk in answer:
             yield chunk
-    except ConnectionFailed:
+    except Failure:
         return  # cut off, as by the server itself
     finally:
         await answer.aclose()  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from labs.controlplane.serverflags import ServerFlagError
@@ -78,10 +79,19 @@ def etcd(options: Options) -> ssl.SSLContext | None:
     return context
 
 
-def kubelet(options: Options) -> ssl.SSLContext | None:
+@dataclass(frozen=True)
+class KubeletTLS:
+    """How connections to kubelets are encrypted."""
+
+    context: ssl.SSLContext
+    #: Why there is no certificate to show, of which every connection fails; empty when all is well.
+    fault: str = ""
+
+
+def kubelet(options: Options) -> KubeletTLS:
     """For the kubelets, whose serving certificates are their own and not verified, as kubeadm has it.
 
-    Raises `InvalidOptions` for files that cannot be read; ones that hold nonsense fail when they are shown.
+    Raises `InvalidOptions` for files that cannot be read.
     """
     certificate, key = options.kubelet_client_certificate, options.kubelet_client_key
     authority = options.flags.text("kubelet-certificate-authority")
@@ -93,13 +103,16 @@ def kubelet(options: Options) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    fault = ""
     if certificate and key:
-        with suppress(pem.PEMError):  # kubelets will not know who asks, and say so
+        try:
             pem.load_pair(context, certificate, key)
+        except pem.PEMError as error:
+            fault = str(error)
     if authority:
         context.check_hostname, context.verify_mode = True, ssl.CERT_REQUIRED
         context.load_verify_locations(authority)
-    return context
+    return KubeletTLS(context, fault)
 
 
 def check_proxy_client(options: Options) -> None:

@@ -10,9 +10,8 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from labs.controlplane import klog
+from labs.controlplane.nethttp import Failure, Pool
 from labs.golang.kubeconfig import KubeconfigError, RestConfig
-
-from .connection import Failure, Pool
 
 Object = dict[str, Any]
 JSON = "application/json"

@@ -99,7 +99,7 @@ class Process:
                 "--authentication-tolerate-lookup-failure=false",
             )
 
-    async def serve(self, health: Health, configz: Mapping[str, Any], metrics: Metrics) -> None:
+    def serve(self, health: Health, configz: Mapping[str, Any], metrics: Metrics) -> None:
         """Open the port."""
         if self._serving is None:
             return
@@ -118,7 +118,7 @@ class Process:
                     return Response(200, json.dumps(configz, separators=(",", ":")).encode(), dict(JSON))
             return not_found()
 
-        await self._serving.serve(answer)
+        self._serving.serve(answer)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Have `work` run beside; if it raises, the process ends by it."""

@@ -25,6 +25,7 @@ from labs.controlplane.listening import ListenError, joined, listen
 from labs.controlplane.serverflags import ServerFlagError
 from labs.controlplane.tlsflags import check_named_pairs, restrict_tls
 from labs.golang import pem
+from labs.golang.tlsserver import TLSServer, streams
 
 _READ = 1 << 16
 TEXT = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
@@ -105,8 +106,8 @@ class SecureServing:
         self.context.load_verify_locations(cadata=authorities)
         tls.request_client_certificate(self.context)
 
-    async def serve(self, handler: Handler) -> asyncio.Server:
-        """Answer with `handler` what comes in."""
+    def serve(self, handler: Handler) -> TLSServer:
+        """Answer with `handler` what comes in; within a running loop."""
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
@@ -116,7 +117,7 @@ class SecureServing:
             finally:
                 writer.close()
 
-        server = await asyncio.start_server(connected, sock=self.listener, ssl=self.context)
+        server = TLSServer(streams(connected, _READ), self.listener, self.context)
         klog.info("secure_serving.go:214", f"Serving securely on {self.address}")
         klog.info("tlsconfig.go:243", '"Starting DynamicServingCertificateController"')
         return server

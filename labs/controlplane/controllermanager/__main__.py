@@ -57,7 +57,7 @@ async def _run(flags: Flags) -> int:
         elector = process.elector(process.election, control, record)
         checks["leaderElection"] = elector.fault
         work = elector.run
-    await process.serve(Health({"healthz": checks}), configuration(flags), Metrics())
+    process.serve(Health({"healthz": checks}), configuration(flags), Metrics())
     if elector is not None and process.election.fault:
         raise Panic(process.election.fault)
     try:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from labs import tls
+from labs.golang.tlsserver import TLSServer
 from labs.streaming.http import Connection
 
 from ._upgrade import hand_over
@@ -103,15 +104,18 @@ class Port:
         self._handler = handler
         # handler_cancellation is how aiohttp tells a streaming body that its client has gone.
         self._connections = web.Server(self._answer, handler_cancellation=True, access_log=None)
-        self._listening: asyncio.Server | None = None
+        self._listening: asyncio.Server | TLSServer | None = None
         self._under_way = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
 
     async def open(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         """Take connections."""
-        loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(self._connections, sock=listener, ssl=context, backlog=256)
+        if context is not None:
+            self._listening = TLSServer(self._connections, listener, context)
+        else:
+            loop = asyncio.get_running_loop()
+            self._listening = await loop.create_server(self._connections, sock=listener)
 
     async def close(self, patience: float) -> None:
         """Take no connections any more, answer requests that have begun, and let go of the connections.

@@ -77,7 +77,7 @@ async def _run(flags: Flags) -> int:
             "readyz": {**checks, "shutdown": ok, "sched-handler-sync": synced},
         }
     )
-    await process.serve(health, {"componentconfig": configuration.document()}, _metrics(scheduler))
+    process.serve(health, {"componentconfig": configuration.document()}, _metrics(scheduler))
     informers.start()
     if await process.run(wait_and_work, release=elector.release if elector else None):
         klog.info("server.go:334", '"Requested to terminate, exiting"')

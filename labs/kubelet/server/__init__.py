@@ -16,12 +16,14 @@ Reading order:
 import asyncio
 import os
 import ssl
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from labs.kubelet import klog
 from labs.kubelet.hostfs import HostFs
 
 if TYPE_CHECKING:
+    from labs.golang.tlsserver import TLSServer
     from labs.kubelet.kubelet import Kubelet
 
 #: The servers can wait until the static pods have been started.
@@ -53,8 +55,8 @@ async def _serve_health(kubelet: "Kubelet") -> None:
     address, port = kubelet.config.healthz_bind_address, kubelet.config.healthz_port
     while True:
         try:
-            server = await web.listen(HealthPort(kubelet).handle, address, port)
-            await server.serve_forever()
+            with closing(await web.listen(HealthPort(kubelet).handle, address, port)):
+                await asyncio.Event().wait()
         except OSError as error:
             klog.error("server.go:951", "Failed to start healthz server", _taken(address, port, error))
             await asyncio.sleep(RETRY)
@@ -66,7 +68,7 @@ async def _serve_api(kubelet: "Kubelet", fs: HostFs) -> None:
     from labs.kubelet.server.clients import server_context
     from labs.kubelet.server.routes import KubeletServer
 
-    async def listen(line: int, port: int, context: ssl.SSLContext | None) -> asyncio.Server:
+    async def listen(line: int, port: int, context: ssl.SSLContext | None) -> "asyncio.Server | TLSServer":
         guarded = KubeletServer(kubelet, fs, secure=context is not None)
         try:
             return await web.listen(guarded.handle, config.address, port, context)

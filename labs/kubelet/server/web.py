@@ -5,6 +5,7 @@ to `labs.streaming`. Every answer is plain text or JSON; what is long is sent in
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -15,6 +16,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from labs.golang.tlsserver import TLSServer, streams
 from labs.kubelet import klog
 from labs.streaming import http
 from labs.streaming.errors import StreamingError
@@ -25,6 +27,7 @@ IDLE = 90.0
 #: Of a request's body, which no path of this server has a use for.
 _BODY_MAX = 1 << 20
 _HEAD_MAX = 1 << 16
+_BACKLOG = 256
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ Handler = Callable[[Exchange], Awaitable[Response | None]]
 
 async def listen(
     handler: Handler, address: str, port: int, context: ssl.SSLContext | None = None
-) -> asyncio.Server:
+) -> asyncio.Server | TLSServer:
     """Serve on a port. Raises OSError when it cannot be had."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -98,7 +101,15 @@ async def listen(
         finally:
             writer.close()
 
-    return await asyncio.start_server(serve, address, port, ssl=context, limit=_HEAD_MAX)
+    if context is None:
+        return await asyncio.start_server(serve, address, port, limit=_HEAD_MAX)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+    return TLSServer(streams(serve, _HEAD_MAX), listener, context, _log)
+
+
+def _log(line: str) -> None:
+    klog.info("log.go:245", line)
 
 
 async def _converse(handler: Handler, connection: http.Connection) -> None:

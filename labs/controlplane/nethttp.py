@@ -1,4 +1,4 @@
-"""HTTP/1.1 over asyncio's own streams, by h11: what a component needs of it, at a fifth of aiohttp's start.
+"""A client like Go's `net/http`: HTTP/1.1 over asyncio's streams, by h11, at a fifth of aiohttp's start.
 
 A `Pool` keeps the connections of one server; a request takes a free one and gives it back when its answer was
 read to the end.
@@ -15,6 +15,7 @@ from typing import Any
 
 import h11
 
+from labs import tls
 from labs.golang import dialerrors
 
 _READ = 1 << 16
@@ -157,7 +158,7 @@ class Pool:
             connection.close()
         try:
             async with asyncio.timeout(self._connect_timeout):
-                reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._context)
+                reader, writer = await tls.connect(self._host, self._port, self._context)
         except ssl.SSLError as error:
             raise Failure(dialerrors.handshake(error)) from error
         except TimeoutError as error:
