@@ -148,8 +148,8 @@ def test_a_request_that_comes_in_pieces_is_known_all_the_same(served: Served) ->
         (b"", "EOF"),
         (b"G", "unexpected EOF"),
         (b"\x16\x03\x01", "unexpected EOF"),
-        (MODERN[:100], "unexpected EOF"),
-        (MODERN, "EOF"),
+        pytest.param(MODERN[:100], "unexpected EOF", id="part of a hello"),
+        pytest.param(MODERN, "EOF", id="hello"),
     ],
 )
 def test_a_client_that_goes_too_early_is_told_of(served: Served, opening: bytes, told: str) -> None:
@@ -161,7 +161,7 @@ def test_a_client_that_goes_too_early_is_told_of(served: Served, opening: bytes,
         assert served.told(client.getsockname()) == told
 
 
-@pytest.mark.parametrize("opening", [b"", MODERN[:100]])
+@pytest.mark.parametrize("opening", [b"", MODERN[:100]], ids=["nothing", "part of a hello"])
 def test_a_connection_that_is_reset_is_told_of(served: Served, opening: bytes) -> None:
     client = served.connect()
     ours = client.getsockname()
