@@ -172,7 +172,7 @@ def test_a_pause_process_that_has_only_begun_is_stopped_too(
     unguarded: RuntimeNode, pid: int, host_network: bool
 ) -> None:
     sandbox = unguarded.sandbox("brief", pid=pid, host_network=host_network)
-    running = pauses(unguarded)
+    running = unguarded.sh("until pgrep -f '^sleep infinity'; do sleep 0.05; done").split()
 
     unguarded.cri.StopPodSandbox(cri.StopPodSandboxRequest(pod_sandbox_id=sandbox))
 
