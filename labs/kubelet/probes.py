@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 
+from labs.kubelet import klog
 from labs.kubelet.events import WARNING, EventRecorder
 from labs.kubelet.pod.model import Container, Pod, Probe
 from labs.kubelet.prober import Execer, Outcome, ProbeError, probe
@@ -99,7 +100,11 @@ class ProbeManager:
         ticker = Ticker(each.period, self._phase)
         last, row = None, 0
         while True:
-            good = await self._try(pod, container, running.id, each, ip)
+            try:
+                good = await self._try(pod, container, running.id, each, ip)
+            except Exception as error:  # a fault of ours ends no probing (`worker.doProbe` eats panics)
+                klog.error("runtime.go:142", "Observed a panic", repr(error), pod=pod.ref)
+                good = None
             if good is not None:
                 row = row + 1 if good is last else 1
                 last = good

@@ -226,3 +226,25 @@ async def test_a_probe_that_cannot_be_tried_says_so_after_three_attempts_and_cha
         )
         assert (n.status()["restartCount"], event["type"]) == (0, "Warning")
         assert event["involvedObject"]["fieldPath"] == "spec.containers{main}"
+
+
+@virtual
+async def test_a_fault_of_ours_ends_no_probing_and_is_told_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with node(tmp_path) as n:
+        asked = n.runtime.exec_sync
+        broken = iter([RuntimeError("unforeseen")])
+
+        async def once_broken(*arguments: Any, **options: Any) -> Any:
+            for error in broken:
+                raise error
+            return await asked(*arguments, **options)
+
+        monkeypatch.setattr(n.runtime, "exec_sync", once_broken)
+        probe = {"exec": {"command": list(CHECK)}, "periodSeconds": 1}
+        n.put("web.yaml", manifest(container={"readinessProbe": probe}))
+
+        assert await n.until(lambda: n.status().get("ready"), 3) > 0.5
+
+    assert "\"Observed a panic\" err=\"RuntimeError('unforeseen')\"" in capsys.readouterr().err
