@@ -162,13 +162,6 @@ def test_a_client_certificate_that_is_not_the_api_servers(cluster: Cluster, pair
             assert asked.proxy.endswith(f"error trying to reach service: {why}")
 
 
-@pytest.mark.parametrize("port", [6443, 10250, 10257, 10259])
-def test_plain_http_to_an_https_port_is_told_so(cluster: Cluster, port: int) -> None:
-    told = shell(cluster, f"curl -s -w '%{{http_code}}' http://127.0.0.1:{port}/healthz")
-
-    assert told == "Client sent an HTTP request to an HTTPS server.\n400"
-
-
 def test_a_probe_by_plain_http_fails_of_the_status(cluster: Cluster) -> None:
     pod = f"kube-scheduler-{cluster.nodes[0]}"
     manifest = "/etc/kubernetes/manifests/kube-scheduler.yaml"

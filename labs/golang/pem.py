@@ -6,6 +6,7 @@ import os
 import re
 import ssl
 
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL)
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s.*?-----END \1-----", re.DOTALL)
 
 
@@ -32,6 +33,11 @@ def unreadable(path: str, error: OSError) -> str:
 def blocks(data: bytes) -> list[str]:
     """What the PEM blocks in `data` are called, in their order."""
     return [found[1].decode() for found in _BLOCK.finditer(data)]
+
+
+def certificates(text: str) -> list[str]:
+    """The certificates of a bundle, each in PEM with a line's end."""
+    return [f"{found}\n" for found in _CERTIFICATE.findall(text)]
 
 
 def load_pair(context: ssl.SSLContext, certificate: str, key: str, name: str = "") -> None:

@@ -247,4 +247,4 @@ async def test_a_fault_of_ours_ends_no_probing_and_is_told_in_the_journal(
 
         assert await n.until(lambda: n.status().get("ready"), 3) > 0.5
 
-    assert "\"Observed a panic\" err=\"RuntimeError('unforeseen')\"" in capsys.readouterr().err
+    assert '"Observed a panic" err="RuntimeError(\'unforeseen\')"' in capsys.readouterr().err

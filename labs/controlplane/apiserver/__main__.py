@@ -23,6 +23,7 @@ from .allocation import Allocation
 from .audit import Audit, Evidence
 from .authorization import Escalation, Graph, Policy
 from .bootstrap import Bootstrap
+from .client_authorities import ClientAuthorities
 from .compaction import compact_for_ever
 from .component_statuses import ComponentStatuses
 from .etcd import Etcd
@@ -177,11 +178,13 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     ]
     # Before any request: a kubelet whose mirror pods are refused for want of a priority class tries again
     # only after a minute.
-    await asyncio.gather(informers.load(), bootstrap.run())
+    authorities = ClientAuthorities(storage, parsed)
+    await asyncio.gather(informers.load(), bootstrap.run(), authorities.tell())
     if modes.has("RBAC"):
         await policy_bootstrap.reconcile(storage, policy, [*defaults, *policy_bootstrap.kubeadm()])
         await informers.settled()
         tasks.append(loop.create_task(aggregate_for_ever(storage, policy)))
+    tasks.append(loop.create_task(authorities.keep()))
     health.started = True
     port = await serve(server.handle, prepared.listener, context=prepared.serving)
     klog.info("secure_serving.go:211", f"Serving securely on [::]:{parsed.secure_port}")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from labs.controlplane import klog
 
-from . import meta
+from . import initial_objects, meta
 from .resources import BY_PATH, Resource, core
 from .storage import AlreadyExists, Storage
 
 Object = dict[str, Any]
 SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "default")
+#: Since when tokens of Secrets are tracked (`pkg/controlplane/controller/legacytokentracking`).
+TRACKING = "kube-apiserver-legacy-service-account-token-tracking"
 PRIORITY_CLASSES = {
     "system-node-critical": (
         2000001000,
@@ -52,6 +55,9 @@ class Bootstrap:
             "all system priority classes are created successfully or already exist.",
         )
         await self._kubernetes_service()
+        since = {"since": f"{datetime.now(UTC):%Y-%m-%d}"}
+        await self._ensure(core("configmaps"), "kube-system", {"metadata": {"name": TRACKING}, "data": since})
+        await initial_objects.make_missing(self._storage)
 
     async def _kubernetes_service(self) -> None:
         first = str(next(ipaddress.ip_network(self._range).hosts()))
@@ -71,17 +77,28 @@ class Bootstrap:
                 },
             },
         )
-        subset = {
-            "addresses": [{"ip": self._advertise}],
-            "ports": [{"name": "https", "port": self._port, "protocol": "TCP"}],
-        }
-        key = core("endpoints").key("default", "kubernetes")
+        port = {"name": "https", "port": self._port, "protocol": "TCP"}
+        await self._keep(
+            core("endpoints"),
+            {"endpointslice.kubernetes.io/skip-mirror": "true"},
+            {"subsets": [{"addresses": [{"ip": self._advertise}], "ports": [port]}]},
+        )
+        endpoint = {"addresses": [self._advertise], "conditions": {"ready": True}}
+        await self._keep(
+            BY_PATH["discovery.k8s.io", "v1", "endpointslices"],
+            {"kubernetes.io/service-name": "kubernetes"},
+            {"addressType": "IPv4", "endpoints": [endpoint], "ports": [port]},
+        )
+
+    async def _keep(self, resource: Resource, labels: dict[str, str], wanted: Object) -> None:
+        """Where the service `kubernetes` is served, as it is now."""
+        key = resource.key("default", "kubernetes")
         found = await self._storage.get(key)
         if found is None:
-            metadata = {"name": "kubernetes", "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}}
-            await self._ensure(core("endpoints"), "default", {"metadata": metadata, "subsets": [subset]})
-        elif found.object.get("subsets") != [subset]:
-            await self._storage.update(key, {**found.object, "subsets": [subset]}, found.revision)
+            metadata = {"name": "kubernetes", "labels": labels}
+            await self._ensure(resource, "default", {"metadata": metadata, **wanted})
+        elif any(found.object.get(field) != value for field, value in wanted.items()):
+            await self._storage.update(key, {**found.object, **wanted}, found.revision)
 
     async def _ensure(self, resource: Resource, namespace: str, obj: Object) -> None:
         metadata = {**obj["metadata"], "uid": meta.new_uid(), "creationTimestamp": meta.now()}

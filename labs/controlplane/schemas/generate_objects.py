@@ -1,7 +1,9 @@
-"""Write `policy.json`: the roles and bindings that a fresh cluster has (a developer's tool).
+"""Write `policy.json` or `initial.json`: objects that a fresh cluster has (a developer's tool).
 
     kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o json \\
-        | python -m labs.controlplane.schemas.generate_policy
+        | python -m labs.controlplane.schemas.generate_objects policy.json
+    kubectl get apiservices,flowschemas,prioritylevelconfigurations -o json \\
+        | python -m labs.controlplane.schemas.generate_objects initial.json
 
 The input is of a cluster that has an API server and nothing else, of the version to be taken over. What the
 build's maker has added is left out; an object per line.
@@ -19,7 +21,7 @@ LEFT_OUT = ("system:openshift:", "system:controller:service-ca-cert-publisher")
 _UNTOLD = ("uid", "resourceVersion", "creationTimestamp", "managedFields")
 
 
-def main() -> None:
+def main(file: str) -> None:
     """Read the list, write the file."""
     items: list[dict[str, Any]] = json.load(sys.stdin)["items"]
     lines = []
@@ -27,10 +29,12 @@ def main() -> None:
         metadata = {part: value for part, value in item["metadata"].items() if part not in _UNTOLD}
         if metadata["name"].startswith(LEFT_OUT):
             continue
+        for condition in item.get("status", {}).get("conditions", []):
+            del condition["lastTransitionTime"]
         lines.append(json.dumps({**item, "metadata": metadata}, separators=(",", ":"), sort_keys=True))
     text = "[\n" + ",\n".join(lines) + "\n]\n"
-    Path(__file__).with_name("policy.json").write_text(text)
+    Path(__file__).with_name(file).write_text(text)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
