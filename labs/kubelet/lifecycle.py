@@ -35,7 +35,8 @@ async def run_hook(
                 raise HookError(f"Cannot run handler: {why}", why)
     except (HttpFailure, ProbeError, _CommandError) as error:
         kind, what = ("HTTP", hook.path) if isinstance(hook, HttpGet) else ("Exec", _shown(hook))
-        output = f", message: {quote(error.output)}" if isinstance(error, _CommandError) else ""
+        printed = error.output if isinstance(error, _CommandError) else ""
+        output = f", message: {quote(printed)}" if isinstance(hook, Exec) else ""
         where = f"for Container {quote(container.name)} in Pod {quote(pod.described)}"
         text = f"{kind} lifecycle hook ({what}) {where} failed - error: {error}{output}"
         raise HookError(text, str(error)) from None

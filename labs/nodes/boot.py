@@ -11,6 +11,7 @@ arguments, as they would on a node that has the real one.
 import gc
 import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -42,5 +43,9 @@ if __name__ == "__main__":
     sys.argv = sys.argv[1:]
     if "CKS_PROGRAM" in os.environ:
         call_itself(os.environ.pop("CKS_PROGRAM"), sys.argv[1:])
+    if os.getpid() == 1:
+        # Process 1 of a container gets no signal that it does not handle, and Go handles them from the first
+        # moment: the module may do so later, for now the process ends.
+        signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
     gc.set_threshold(ALLOCATIONS)
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

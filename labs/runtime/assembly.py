@@ -9,7 +9,7 @@ from typing import Any
 
 from cri_api.v1 import api_pb2 as cri
 
-from labs.runtime import apiserver, bubble, capabilities
+from labs.runtime import apiserver, bubble, capabilities, seccomp
 from labs.runtime.errors import CriError, InvalidArgumentError
 from labs.runtime.images import Image, ImageStore
 from labs.runtime.kernelfs import KernelFiles
@@ -83,6 +83,8 @@ class Assembly:
                     f'mount "{mount.container_path}": read-only recursively must be read-only and private'
                 )
 
+        seccomp.check_readable(self._files, self._security)
+
     @functools.cached_property
     def user(self) -> User:
         """Whom the container runs as; `InvalidArgumentError` when the node cannot have that user."""
@@ -100,6 +102,7 @@ class Assembly:
         argv, environment = list(self._container.argv), dict(self._container.environment)
         trusted = self.trusted
         command = Command(argv)
+        seccomp.check_actions(self._files, self._security)
         with ExitStack() as undo:
             undo.callback(command.close)
             command.user = self.user

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from labs.kubelet.cri import CriError
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.lifecycle import HookError, run_hook
 from labs.kubelet.pod.manifest import pod_from_file
@@ -239,3 +240,17 @@ def test_what_is_no_answer_fails_a_hook() -> None:
 
     assert "HTTP lifecycle hook (/told) for Container" in said
     assert said.endswith('net/http: HTTP/1.x transport connection broken: malformed HTTP status code "there"')
+
+
+@virtual
+async def test_a_command_that_cannot_be_run_has_printed_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with node(tmp_path) as n:
+        n.runtime.failing["ExecSync"] = CriError("Unknown", "no such file or directory: unknown")
+        n.put("web.yaml", manifest(container={"lifecycle": {"postStart": {"exec": {"command": ["hook"]}}}}))
+        await n.until(lambda: "FailedPostStartHook" in n.api.reasons("web-node-1"))
+        await asyncio.sleep(1)
+
+    told = 'no such file or directory: unknown, message: \\"\\"" logger="UnhandledError"'
+    assert told in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import grpc
 import pytest
 from cri_api.v1 import api_pb2 as cri
@@ -153,3 +155,65 @@ def test_a_limit_that_is_lowered_later_counts(node: RuntimeNode) -> None:
     )
 
     assert node.wait_exit(container).reason == "OOMKilled"
+
+
+LOADING = 'failed to create containerd container: cannot load seccomp profile "{path}": '
+DECODING = 'failed to create containerd container: decoding seccomp profile failed "{path}": '
+STARTING = "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+
+
+@pytest.mark.parametrize(
+    ("make", "refused"),
+    [
+        ("true", LOADING + "open {path}: no such file or directory"),
+        ("mkdir {path}", LOADING + "read {path}: is a directory"),
+        (": > {path}", DECODING + "unexpected end of JSON input"),
+        (
+            "printf '{{nope' > {path}",
+            DECODING + "invalid character 'n' looking for beginning of object key string",
+        ),
+        (
+            """printf '{{"defaultAction":"SCMP_ACT_ALLOW",}}' > {path}""",
+            DECODING + "invalid character '}}' looking for beginning of object key string",
+        ),
+        (
+            "printf '[]' > {path}",
+            DECODING + "json: cannot unmarshal array into Go value of type specs.LinuxSeccomp",
+        ),
+        (
+            """printf '{{"defaultAction": 5}}' > {path}""",
+            DECODING + "json: cannot unmarshal number into Go struct field LinuxSeccomp.defaultAction "
+            "of type specs.LinuxSeccompAction",
+        ),
+        (
+            """printf '{{"defaultAction":"SCMP_ACT_NOPE"}}' > {path}""",
+            STARTING + "runc create failed: string SCMP_ACT_NOPE is not a valid action for seccomp: unknown",
+        ),
+    ],
+)
+def test_a_seccomp_profile_that_is_none_is_refused_as_by_containerd_and_runc(
+    node: RuntimeNode, make: str, refused: str
+) -> None:
+    directory = "/var/lib/kubelet/seccomp"
+    path = f"{directory}/{uuid.uuid4().hex}.json"
+    node.sh(f"mkdir -p {directory}; {make.format(path=path)}")
+    sandbox = node.sandbox(f"seccomp-{uuid.uuid4().hex[:8]}")
+    profile = cri.SecurityProfile(profile_type=cri.SecurityProfile.Localhost, localhost_ref=path)
+
+    with pytest.raises(grpc.RpcError) as call:
+        node.run_container(sandbox, *SLEEP, security={"seccomp": profile})
+
+    assert call.value.details() == refused.format(path=path)
+
+
+def test_a_seccomp_profile_of_the_node_lets_its_container_run(node: RuntimeNode) -> None:
+    path = "/var/lib/kubelet/seccomp/good.json"
+    profile = '{"defaultAction":"SCMP_ACT_LOG","syscalls":[{"names":["ptrace"],"action":"SCMP_ACT_ERRNO"}]}'
+    node.sh(f"mkdir -p /var/lib/kubelet/seccomp; printf '{profile}' > {path}")
+    security = {
+        "seccomp": cri.SecurityProfile(profile_type=cri.SecurityProfile.Localhost, localhost_ref=path)
+    }
+
+    container = node.run_container(node.sandbox("seccomp-good"), *SLEEP, security=security)
+
+    assert node.exec_sync(container, "true")[0] == 0

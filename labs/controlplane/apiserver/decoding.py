@@ -11,24 +11,13 @@ import math
 import re
 from typing import Any
 
-from labs.golang import goyaml
+from labs.golang import gojson, goyaml
 
 #: Go's JSON takes 10000 levels, Python's stack a few hundred in code that calls itself; real objects have 20.
 MAX_DEPTH = 150
 #: What aliases may make of a YAML document, in values.
 MAX_NODES = 200_000
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_LITERALS = {"n": "null", "t": "true", "f": "false"}
-_UNEXPECTED = {
-    "Expecting property name": "looking for beginning of object key string",
-    "Illegal trailing comma": "looking for beginning of object key string",
-    "Expecting ':' delimiter": "after object key",
-    "Expecting ',' delimiter": "after object key:value pair",
-    "Extra data": "after top-level value",
-    "Invalid control character": "in string literal",
-    "Invalid \\escape": "in string escape code",
-    "Invalid \\uXXXX escape": "in \\u hexadecimal character escape",
-}
 
 
 def from_json(body: bytes) -> Any:
@@ -39,7 +28,7 @@ def from_json(body: bytes) -> Any:
     except RecursionError:
         raise ValueError("exceeded max depth") from None
     except json.JSONDecodeError as error:
-        raise ValueError(_in_go(error, body)) from None
+        raise ValueError(gojson.syntax_error(error, body)) from None
     if text.count("{") + text.count("[") > MAX_DEPTH or _SURROGATE.search(text):
         return plain(value, nodes=len(text))
     return value
@@ -128,25 +117,3 @@ def _float(text: str) -> float:
     if not _fits(value):
         raise ValueError(f"json: cannot unmarshal number {text} into Go value of type float64")
     return value
-
-
-def _in_go(error: json.JSONDecodeError, body: bytes) -> str:
-    text, position = error.doc, error.pos
-    if position >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
-        return "unexpected end of JSON input"
-    if error.msg.startswith("Expecting value") and (word := _LITERALS.get(text[position])):
-        for wanted, found in zip(word[1:], text[position + 1 :], strict=False):
-            if wanted != found:
-                return f"invalid character {_quoted(found)} in literal {word} (expecting '{wanted}')"
-        return "unexpected end of JSON input"
-    why = next((go for ours, go in _UNEXPECTED.items() if error.msg.startswith(ours)), "")
-    shown = _quoted(text[position])
-    if text[position] == "�":  # Go names the byte
-        shown = f"'\\x{body[len(text[:position].encode())]:02x}'"
-    return f"invalid character {shown} {why or 'looking for beginning of value'}"
-
-
-def _quoted(character: str) -> str:
-    """A character as `encoding/json` quotes it."""
-    known = {"'": r"'\''", '"': "'\"'", "\n": r"'\n'", "\t": r"'\t'", "\r": r"'\r'", "\\": r"'\\'"}
-    return known.get(character, f"'{character}'")

@@ -22,6 +22,8 @@ from .credentials import ServiceAccounts
 from .options import FLAGS, is_enabled
 
 _PROGRAM = "kube-controller-manager"
+#: It leaves SIGTERM to Go's runtime, and so ends by it.
+_TERMINATED = 128 + 15
 
 
 def main() -> int:
@@ -62,7 +64,7 @@ async def _run(flags: Flags) -> int:
         raise Panic(process.election.fault)
     try:
         if await process.run(work):
-            return 0
+            return _TERMINATED
     except BuildError as error:
         if elector is None:
             raise StartError(str(error)) from None

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from labs.golang import gojson
 from labs.golang.yaml_depth import EXCEEDED, too_deep
 from labs.kubelet.pod.errors import ParseError
 from labs.kubelet.pod.schema import conform, json_kind
@@ -249,33 +250,6 @@ def load_yaml(data: bytes) -> object:
         loader.dispose()
 
 
-def _go_json_error(error: json.JSONDecodeError) -> str:
-    """encoding/json's words for what Python's decoder found."""
-    if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
-        return "unexpected end of JSON input"
-    char = error.doc[error.pos]
-    where = {
-        "Expecting ',' delimiter": "after object key:value pair"
-        if _in_object(error)
-        else "after array element",
-        "Expecting ':' delimiter": "after object key",
-        "Extra data": "after top-level value",
-        "Expecting value": "looking for beginning of value",
-    }.get(error.msg, "looking for beginning of object key string")
-    return f"invalid character '{char}' {where}"
-
-
-def _in_object(error: json.JSONDecodeError) -> bool:
-    """Whether the innermost bracket open at the error is a brace (strings aside)."""
-    depth: list[str] = []
-    for char in re.sub(r'"(?:[^"\\]|\\.)*"', "", error.doc[: error.pos]):
-        if char in "{[":
-            depth.append(char)
-        elif char in "}]" and depth:
-            depth.pop()
-    return bool(depth) and depth[-1] == "{"
-
-
 def _load(data: bytes) -> object:
     """What begins with a brace is JSON, all else YAML (`utilyaml.ToJSON`)."""
     if not data.lstrip().startswith(b"{"):
@@ -283,7 +257,8 @@ def _load(data: bytes) -> object:
     try:
         return _valid_text(json.loads(data, parse_constant=_no_constant, parse_int=_json_int))
     except json.JSONDecodeError as error:
-        raise ParseError(f"couldn't get version/kind; json parse error: {_go_json_error(error)}") from None
+        why = gojson.syntax_error(error, data)
+        raise ParseError(f"couldn't get version/kind; json parse error: {why}") from None
     except RecursionError:
         raise ParseError("couldn't get version/kind; json parse error: exceeded max depth") from None
     except UnicodeDecodeError as error:

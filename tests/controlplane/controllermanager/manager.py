@@ -62,11 +62,12 @@ class Manager:
         assert self._process is not None
         return self._process.pid
 
-    def stop(self) -> None:
-        """End it."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
+    def stop(self) -> int | None:
+        """End it; its exit status, None when it has not been started."""
+        if self._process is None:
+            return None
+        self._process.terminate()
+        return self._process.wait(10)
 
     def says(self, text: str) -> bool:
         """Whether a line of its log has this text."""
