@@ -162,13 +162,13 @@ class PodSyncer:
         self._evicted[pod.uid] = eviction
 
     def reject(self, pod: Pod, reason: str, message: str) -> None:
-        """A pod that the node does not take; of a static one only this kubelet's own API tells."""
+        """A pod that the node does not take."""
         generation = {} if pod.generation is None else {"observedGeneration": pod.generation}
         self._latest[pod.uid] = status = {
             "message": message, **generation, "phase": "Failed", "reason": reason,
         }  # fmt: skip
         if self._statuses is not None:
-            self._statuses.set(pod, dict(status))
+            self._statuses.reject(pod, dict(status))
 
     async def _read(self, pod: Pod) -> PodStatus:
         try:

@@ -18,6 +18,8 @@ SYNC_PERIOD = 10.0
 STRATEGIC = "application/strategic-merge-patch+json"
 #: Merge keys of the lists in a pod's status; other lists are replaced.
 MERGE_KEYS = {"conditions": "type", "podIPs": "ip", "hostIPs": "ip"}
+#: The kubelet's own conditions (`PodConditionsByKubelet`).
+CONDITIONS = {"PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready"}
 OWNED = (
     "allocatedResources", "conditions", "containerStatuses", "hostIP", "hostIPs", "initContainerStatuses",
     "message", "observedGeneration", "phase", "podIP", "podIPs", "reason", "resources", "startTime",
@@ -27,7 +29,7 @@ OWNED = (
 def status_patch(seen: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The strategic merge patch that makes `seen` (a status in the API) say `wanted`; empty when it does.
 
-    Conditions that the kubelet says nothing of are somebody else's.
+    Conditions that the kubelet says nothing of are somebody else's; its own go when it has none at all.
     """
     patch: dict[str, Any] = {}
     for field in OWNED:
@@ -40,7 +42,8 @@ def status_patch(seen: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str
         key = MERGE_KEYS[field]
         old = {item[key]: item for item in before or ()}
         changed = [{**dict.fromkeys(old.get(i[key], {})), **i} for i in after if old.get(i[key]) != i]
-        kept = {i[key] for i in after} | (set(old) if field == "conditions" else set())
+        others = set(old) if after else set(old) - CONDITIONS
+        kept = {i[key] for i in after} | (others if field == "conditions" else set())
         gone = [{"$patch": "delete", key: k} for k in old if k not in kept]
         if changed or gone:
             patch[f"$setElementOrder/{field}"] = [{key: i[key]} for i in after]
@@ -55,16 +58,26 @@ class Shown(Protocol):
     def remember(self, obj: dict[str, Any]) -> None: ...
 
 
+class ShownMirrors(Shown, Protocol):
+    """What it shows of static pods."""
+
+    def seen(self, pod: Pod) -> dict[str, Any] | None: ...
+
+
 class StatusManager:
     """The statuses of this node's pods by UID."""
 
-    def __init__(self, api: Api, mirrors: Shown, api_pods: Shown, known: Callable[[str], Pod | None]) -> None:
+    def __init__(
+        self, api: Api, mirrors: ShownMirrors, api_pods: Shown, known: Callable[[str], Pod | None]
+    ) -> None:
         self._api = api
         self._mirrors = mirrors
         self._api_pods = api_pods
         self._pod = known
         #: Pods of the API that have stopped for good.
         self._finished: set[str] = set()
+        #: Pods that the node does not take.
+        self._rejected: set[str] = set()
         self._statuses: dict[str, dict[str, Any]] = {}
         #: What the API answered to the last status sent, so that its own spelling is not corrected for ever.
         self._accepted: dict[str, tuple[dict[str, Any], Mapping[str, Any]]] = {}
@@ -73,6 +86,12 @@ class StatusManager:
 
     def _shown(self, pod: Pod) -> Shown:
         return self._mirrors if pod.is_static else self._api_pods
+
+    def _object(self, pod: Pod) -> dict[str, Any] | None:
+        """What of the API shows the pod's status."""
+        if pod.uid in self._rejected and pod.is_static:
+            return self._mirrors.seen(pod)
+        return self._shown(pod).get(pod)
 
     def get(self, pod: Pod) -> Mapping[str, Any]:
         """The latest status; after a restart of the kubelet, what the API says."""
@@ -94,6 +113,18 @@ class StatusManager:
         self._statuses[pod.uid] = status
         self.push(pod.uid)
 
+    def reject(self, pod: Pod, status: dict[str, Any]) -> None:
+        """The status of a pod that the node does not take.
+
+        A static one gets no mirror; that of the pod in whose place it has come is there, and shows it.
+        """
+        self._rejected.add(pod.uid)
+        mirror = self._object(pod) if pod.is_static else None
+        if mirror is not None:
+            began = (mirror.get("status") or {}).get("startTime")
+            status = status | ({"startTime": began} if began else {}) | {"conditions": []}
+        self.set(pod, status)
+
     def push(self, uid: str) -> None:
         """Have the pod's status compared with what the API shows soon."""
         if uid not in self._queued:
@@ -104,6 +135,7 @@ class StatusManager:
         self._statuses.pop(uid, None)
         self._accepted.pop(uid, None)
         self._finished.discard(uid)
+        self._rejected.discard(uid)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -123,7 +155,7 @@ class StatusManager:
 
     async def _sync(self, uid: str) -> None:
         pod, status = self._pod(uid), self._statuses.get(uid)
-        shown = self._shown(pod).get(pod) if pod else None
+        shown = self._object(pod) if pod else None
         if pod is None or status is None or shown is None:
             return
         seen = shown.get("status") or {}
@@ -136,8 +168,7 @@ class StatusManager:
 
     async def _send(self, pod: Pod, status: dict[str, Any], patch: dict[str, Any]) -> bool:
         """Patch what the API shows; whether it took that."""
-        shown = self._shown(pod)
-        seen = shown.get(pod)
+        seen = self._object(pod)
         assert seen is not None
         body = {"metadata": {"uid": seen["metadata"]["uid"]}, "status": patch}
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/status"
@@ -148,7 +179,7 @@ class StatusManager:
                 klog.error("status_manager.go:1196", "Failed to update status for pod", error, pod=pod.ref)
             return False
         self._accepted[pod.uid] = (status, answer.get("status") or {})
-        shown.remember(answer)
+        self._shown(pod).remember(answer)
         return True
 
     async def _delete(self, pod: Pod) -> None:

@@ -197,3 +197,36 @@ async def test_a_pod_that_is_over_holds_its_port_while_it_still_runs(tmp_path: P
         await n.until(lambda: not n.running("first"))
         n.put("c.yaml", manifest("third", container=PORTS))
         await n.until(lambda: n.running("third"))
+
+
+@virtual
+async def test_a_static_pod_that_is_refused_after_an_edit_is_shown_by_the_mirror_of_the_one_before(
+    tmp_path: Path,
+) -> None:
+    async with node(tmp_path) as n:
+        n.put("web.yaml", manifest())
+        await n.runs()
+        await n.until(lambda: n.status().get("ready"))
+        before = n.mirror()
+        assert before is not None
+
+        n.put("web.yaml", manifest(container={"resources": {"requests": {"cpu": "5000"}}}))
+        await n.until(lambda: (n.mirror() or {})["status"]["phase"] == "Failed")
+
+        after = n.mirror()
+        assert after is not None
+        assert after["metadata"]["uid"] == before["metadata"]["uid"]
+        assert after["spec"] == before["spec"]
+        status = after["status"]
+        assert status["reason"] == "UnexpectedAdmissionError"
+        assert status["message"].startswith("Pod was rejected: Unexpected error while attempting to recover")
+        assert status["startTime"] == before["status"]["startTime"]
+        assert not status.get("conditions")
+        assert not status.get("containerStatuses")
+
+        n.put("web.yaml", manifest())
+        await n.until(lambda: n.status().get("ready"))
+
+        healed = n.mirror()
+        assert healed is not None
+        assert healed["metadata"]["uid"] == before["metadata"]["uid"]
