@@ -2,7 +2,7 @@
 
 Whoever can make the API server run other code than its image's could write false evidence. So its program
 must be started directly, no mount may lie over what it executes or is configured by, its environment is
-reduced to what an API server has a use for, and its root is read-only.
+reduced to what an API server has a use for, and its root is read-only but for directories of data.
 """
 
 import os
@@ -37,6 +37,9 @@ _DATA = (
     "/home",
     "/run",
 )
+#: What an API server may write to (a log whose directory nobody has mounted, say); no code is looked for
+#: in any of it.
+SCRATCH = ("/etc/kubernetes", "/var", "/srv", "/mnt", "/data", "/tmp", "/root", "/home", "/run")
 _NAMES = ("HOSTNAME", "TZ", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY")
 _PREFIXES = ("KUBERNETES_", "KUBE_", "GO", "POD_", "NODE_")
 

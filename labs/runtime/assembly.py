@@ -36,7 +36,7 @@ def argv_of(image: Image, config: Any) -> list[str]:
 def environment_of(image: Image, sandbox: Sandbox, config: Any) -> dict[str, str]:
     """The image's variables, the host name, and the config's on top."""
     environment = {"PATH": _PATH, "HOSTNAME": sandbox.config.hostname or os.uname().nodename}
-    environment |= image.env
+    environment |= image.environment([*config.command, *config.args])
     if config.tty:
         environment["TERM"] = "xterm"
     environment |= {variable.key: variable.value for variable in config.envs}
@@ -169,6 +169,8 @@ class Assembly:
                 command.options += ["--bind", str(self._sandbox.directory / name), f"/etc/{name}"]
         if "/dev/shm" not in given:
             command.options += ["--bind", str(self._sandbox.directory / "shm"), "/dev/shm"]
+        if self.trusted:
+            command.options += [option for place in apiserver.SCRATCH for option in ("--tmpfs", place)]
         self._protect(command, Tree(tree), given)
         for mount in sorted(self._config.mounts, key=lambda mount: mount.container_path.count("/")):
             destination = mount.container_path

@@ -165,4 +165,8 @@ def test_not_even_a_privileged_neighbour_can_reach_its_socket(
     _, own, errors = node.exec_sync(container, "sh", "-c", "cat /proc/1/environ; readlink /proc/1/fd/10")
     assert own == ""
     assert "Permission denied" in errors
-    assert node.exec_sync(container, "touch", "/etc/ld.so.preload")[0] != 0
+    for code in ("/etc/ld.so.preload", "/usr/sitecustomize.py", "/opt/sitecustomize.py", "/sitecustomize.py"):
+        assert node.exec_sync(container, "touch", code)[0] != 0
+    for data in ("/var/log/kubernetes/audit", "/etc/kubernetes/audit", "/tmp/x"):
+        written = node.exec_sync(container, "sh", "-c", f"mkdir -p {data} && touch {data}/audit.log")
+        assert written[0] == 0, written

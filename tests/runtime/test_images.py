@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from cri_api.v1 import api_pb2 as cri
 
 from labs.runtime.errors import InvalidArgumentError
+from labs.runtime.images import Image
 from labs.runtime.images.build import is_static
 from labs.runtime.images.references import manifest_url, normalize
 from tests.runtime.harness import RuntimeNode
@@ -45,6 +47,21 @@ def test_a_name_with_capitals_is_told_what_is_wrong_with_it() -> None:
         normalize("UPPER/case:1")
     with pytest.raises(InvalidArgumentError, match=r": invalid reference format$"):
         normalize("UPPER/a b:1")
+
+
+def test_a_variable_gives_way_to_the_argument_that_says_the_same(tmp_path: Path) -> None:
+    definition = {
+        "names": ["registry.k8s.io/etcd:3"],
+        "env": {"PATH": "/bin", "ETCD_ELECTION_TIMEOUT": "500"},
+        "yields": {"ETCD_ELECTION_TIMEOUT": ["--election-timeout", "--heartbeat-interval"]},
+    }
+    (tmp_path / "image.json").write_text(json.dumps(definition))
+
+    image = Image.read(tmp_path / "image.json", {})
+
+    assert image.environment(["etcd", "--name=x"]) == {"PATH": "/bin", "ETCD_ELECTION_TIMEOUT": "500"}
+    assert image.environment(["etcd", "--heartbeat-interval=200"]) == {"PATH": "/bin"}
+    assert image.environment(["etcd", "--election-timeout", "2000"]) == {"PATH": "/bin"}
 
 
 def test_the_place_of_a_manifest_is_the_registrys() -> None:

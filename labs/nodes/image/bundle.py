@@ -147,7 +147,8 @@ def _config(image: Image) -> dict[str, Any]:
     return {
         "Entrypoint": list(image.entrypoint),
         "Cmd": list(image.cmd),
-        "Env": [f"{name}={value}" for name, value in image.env.items()],
+        # containerd gives a variable whatever the arguments are
+        "Env": [f"{name}={value}" for name, value in image.env.items() if name not in image.yields],
         "WorkingDir": image.working_dir,
         "User": image.user,
         "StopSignal": image.stop_signal,

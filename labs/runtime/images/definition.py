@@ -15,7 +15,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -45,6 +45,8 @@ class Image:
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
+    #: Of its variables those that give way to arguments: etcd refuses what it is told twice.
+    yields: dict[str, tuple[str, ...]] = field(default_factory=dict)
     working_dir: str = "/"
     user: str = ""
     stop_signal: str = "SIGTERM"
@@ -55,6 +57,13 @@ class Image:
     def digest(self) -> str:
         """The repository digest: of what a registry would have sent, hence not the id."""
         return f"{self.names[0].rpartition(':')[0]}@sha256:{hashlib.sha256(self.id.encode()).hexdigest()}"
+
+    def environment(self, arguments: Sequence[str]) -> dict[str, str]:
+        """Its variables for a command with these arguments."""
+        given = {argument.partition("=")[0] for argument in arguments}
+        return {
+            name: value for name, value in self.env.items() if given.isdisjoint(self.yields.get(name, ()))
+        }
 
     @classmethod
     def read(cls, file: Path, variables: dict[str, str]) -> Self:
@@ -91,6 +100,7 @@ class Image:
             entrypoint=tuple(raw.get("entrypoint", ())),
             cmd=tuple(raw.get("cmd", ())),
             env=raw.get("env", {}),
+            yields={name: tuple(flags) for name, flags in raw.get("yields", {}).items()},
             working_dir=raw.get("workingDir", "/"),
             user=raw.get("user", ""),
             stop_signal=raw.get("stopSignal", "SIGTERM"),
