@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import socket
 
+from labs.golang import hostport
+
 _BACKLOG = 256
 
 
 class ListenError(Exception):
     """The port cannot be had; the message is that of the real components."""
-
-
-def joined(host: str, port: int) -> str:
-    """Go's `net.JoinHostPort`."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -23,7 +20,7 @@ def listen(host: str, port: int) -> socket.socket:
     Answers go out at once, as Go's do: what is said in two pieces (TLS session tickets and the first answer)
     would else wait 40 ms for the client's delayed acknowledgement. Raises `ListenError`.
     """
-    address = joined(host, port)
+    address = hostport.join(host, port)
     everywhere = host in ("", "0.0.0.0", "::")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     if everywhere and socket.has_dualstack_ipv6():

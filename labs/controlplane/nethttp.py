@@ -16,7 +16,7 @@ from typing import Any
 import h11
 
 from labs import tls
-from labs.golang import dialerrors
+from labs.golang import dialerrors, hostport
 
 _READ = 1 << 16
 
@@ -105,8 +105,7 @@ class Pool:
         self, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
     ) -> AsyncIterator[Answer]:
         """Send a request and hand over its answer. Raises `Failure`."""
-        address = f"[{self._host}]" if ":" in self._host else self._host
-        full = {"Host": f"{address}:{self._port}", **headers}
+        full = {"Host": hostport.join(self._host, self._port), **headers}
         if body or method in ("POST", "PUT", "PATCH"):
             full["Content-Length"] = str(len(body))
         try:

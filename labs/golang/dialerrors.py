@@ -8,7 +8,7 @@ import socket
 import ssl
 from pathlib import Path
 
-from labs.golang import alerts
+from labs.golang import alerts, hostport
 
 #: OpenSSL's X509_V_ERR numbers, with what Go's `crypto/x509` says.
 _VERDICTS = {
@@ -61,5 +61,4 @@ def lookup(host: str, resolv_conf: str | None = None) -> str:
     lines = [line.split() for line in resolv_conf.splitlines()]
     servers = [line[1] for line in lines if len(line) > 1 and line[0] == "nameserver"]
     server = servers[0] if servers else "127.0.0.1"  # where Go looks when nobody says
-    asked = f"[{server}]:53" if ":" in server else f"{server}:53"
-    return f"dial tcp: lookup {host} on {asked}: no such host"
+    return f"dial tcp: lookup {host} on {hostport.join(server, 53)}: no such host"

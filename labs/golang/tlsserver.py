@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from labs.golang import alerts, clienthello, dialerrors
+from labs.golang import alerts, clienthello, dialerrors, hostport
 from labs.golang.clienthello import ClientHello
 
 #: How `net/http` begins its line of a handshake that failed.
@@ -105,12 +105,12 @@ class TLSServer:
                 if error.errno == errno.EBADF:
                     return  # closed
                 if error.errno in _EXHAUSTED:
-                    here, why = _joined(self._listener.getsockname()), os.strerror(error.errno).lower()
+                    here, why = _end(self._listener.getsockname()), os.strerror(error.errno).lower()
                     again = f"retrying in {_RETRY:g}s"
                     self._log(f"http: Accept error: accept tcp {here}: accept4: {why}; {again}")
                     await asyncio.sleep(_RETRY)
                 continue  # else it was the connection's own
-            task = self._loop.create_task(self._shake_hands(connection, _joined(address)))
+            task = self._loop.create_task(self._shake_hands(connection, _end(address)))
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 
@@ -129,7 +129,7 @@ class TLSServer:
                         return
                 connection.recv(_RECORD_MAX)  # closed with something unread, a connection is reset
             except OSError as error:
-                refusal = _failure(error, first, _joined(connection.getsockname()), theirs)
+                refusal = _failure(error, first, _end(connection.getsockname()), theirs)
             self._log(f"{HANDSHAKE_ERROR} from {theirs}: {refusal.why}")
             with suppress(OSError):  # the client has gone
                 connection.send(refusal.answer)
@@ -207,7 +207,7 @@ def _hexadecimal(numbers: Iterable[int]) -> str:
     return f"[{' '.join(f'{number:x}' for number in numbers)}]"
 
 
-def _joined(address: Any) -> str:
-    """An address as Go writes it: `host:port`."""
+def _end(address: Any) -> str:
+    """An end of a connection; an IPv4 one of a socket for both families is told as such."""
     host, port = address[0].removeprefix("::ffff:"), address[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return hostport.join(host, port)

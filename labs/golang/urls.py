@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote as escape
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
+from labs.golang import hostport
 from labs.golang.quoting import quote
 
 _PORTS = {"http": 80, "https": 443}
@@ -48,8 +49,7 @@ def of_path(scheme: str, host: str, port: int, path: str) -> Url:
         target, end = escape(path, _WRITTEN), ""
     if not target.startswith("/"):
         target = f"/{target}"
-    bracketed = f"[{host}]" if ":" in host else host
-    return Url(scheme, host, port, target, f"{scheme}://{bracketed}:{port}{target}{end}")
+    return Url(scheme, host, port, target, f"{scheme}://{hostport.join(host, port)}{target}{end}")
 
 
 def elsewhere(base: Url, reference: str) -> Url:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 
-from labs.golang import dialerrors, httpresponse, urls
+from labs.golang import dialerrors, hostport, httpresponse, urls
 from labs.golang.httpresponse import BodyError, Head, HeadError
 from labs.golang.quoting import quote
 from labs.golang.urls import Url, UrlError
@@ -139,7 +139,7 @@ def _broken(error: OSError, writer: asyncio.StreamWriter) -> str:
 
 def _address(writer: asyncio.StreamWriter, name: str) -> str:
     host, port, *_ = writer.get_extra_info(name)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return hostport.join(host, port)
 
 
 def _request(url: Url, action: HttpGet, asker: Asker) -> bytes:
@@ -148,9 +148,8 @@ def _request(url: Url, action: HttpGet, asker: Asker) -> bytes:
     for name, value in action.headers:
         canonical = "-".join(part.capitalize() for part in name.split("-"))
         own.setdefault(canonical, []).append(value.strip())
-    bracketed = f"[{url.host}]" if ":" in url.host else url.host
     (host, *_), (agent, *_) = own.pop("Host", [""]), own.pop("User-Agent", [asker.user_agent])
-    lines = [f"GET {url.target} HTTP/1.1", f"Host: {host or f'{bracketed}:{url.port}'}"]
+    lines = [f"GET {url.target} HTTP/1.1", f"Host: {host or hostport.join(url.host, url.port)}"]
     lines += [f"User-Agent: {agent}"] if agent else []
     if not own.setdefault("Accept", ["*/*"])[0]:
         del own["Accept"]

@@ -6,6 +6,8 @@ Static pods do not wait for it: those that start before the API have no such var
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from labs.golang import hostport
+
 MASTER = ("default", "kubernetes")
 
 
@@ -47,10 +49,9 @@ def _name(text: str) -> str:
 def _of(service: str, address: str, ports: Any) -> Iterator[tuple[str, str]]:
     prefix = _name(service)
     yield f"{prefix}_SERVICE_HOST", address
-    shown = f"[{address}]" if ":" in address else address
     for index, port in enumerate(ports):
         number, protocol = port["port"], port.get("protocol") or "TCP"
-        url = f"{protocol.lower()}://{shown}:{number}"
+        url = f"{protocol.lower()}://{hostport.join(address, number)}"
         if index == 0:
             yield f"{prefix}_SERVICE_PORT", str(number)
             yield f"{prefix}_PORT", url

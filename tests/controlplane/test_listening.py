@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from labs.controlplane.listening import ListenError, joined, listen
+from labs.controlplane.listening import ListenError, listen
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1"])
@@ -31,7 +31,3 @@ def test_a_taken_port_is_told_in_the_words_of_go() -> None:
             listen(*listener.getsockname())
     why = f"listen tcp {address}: bind: address already in use"
     assert str(refused.value) == f"failed to create listener: failed to listen on {address}: {why}"
-
-
-def test_an_address_of_ipv6_is_written_in_brackets() -> None:
-    assert joined("::1", 10259) == "[::1]:10259"

@@ -58,7 +58,8 @@ def kubelet(plane: Plane, namespace: str) -> Iterator[Kubelet]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    asyncio.run_coroutine_threadsafe(serve(fake.handle, listener, context=context), loop).result(10)
+    serving = asyncio.run_coroutine_threadsafe(serve(fake.handle, listener, context=context), loop)
+    port = serving.result(10)
     name = f"{NODE}-{namespace}"
     endpoint = {"kubeletEndpoint": {"Port": listener.getsockname()[1]}}
     addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
@@ -69,8 +70,10 @@ def kubelet(plane: Plane, namespace: str) -> Iterator[Kubelet]:
     fake.more.set()
     plane.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/web?gracePeriodSeconds=0")
     plane.request("DELETE", f"/api/v1/nodes/{name}")
+    asyncio.run_coroutine_threadsafe(port.close(0), loop).result(10)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
+    loop.close()
 
 
 def test_logs_come_from_the_kubelet(plane: Plane, namespace: str, kubelet: Kubelet) -> None:

@@ -21,10 +21,10 @@ import h11
 from labs import tls
 from labs.controlplane import klog
 from labs.controlplane.flags import Flags
-from labs.controlplane.listening import ListenError, joined, listen
+from labs.controlplane.listening import ListenError, listen
 from labs.controlplane.serverflags import ServerFlagError
 from labs.controlplane.tlsflags import check_named_pairs, restrict_tls
-from labs.golang import pem
+from labs.golang import hostport, pem
 from labs.golang.tlsserver import TLSServer, streams
 
 _READ = 1 << 16
@@ -96,7 +96,7 @@ class SecureServing:
         except ListenError as error:
             raise StartError(str(error)) from error
         try:
-            return cls(listener, _context(flags, own), joined(host, port))
+            return cls(listener, _context(flags, own), hostport.join(host, port))
         except StartError:
             listener.close()
             raise

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from labs.golang import dialerrors
+from labs.golang import dialerrors, hostport
 
 #: What aiohttp would add on its own: etcd's gateway warns of an Accept header with every request.
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -102,8 +102,7 @@ class Client:
 
     def _url(self, target: str) -> URL:
         scheme = "https" if self._context else "http"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return URL(f"{scheme}://{host}:{self.port}{target}", encoded=True)
+        return URL(f"{scheme}://{hostport.join(self.host, self.port)}{target}", encoded=True)
 
     def _failure(self, error: Exception) -> ConnectionFailed:
         match error:
