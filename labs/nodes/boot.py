@@ -45,7 +45,8 @@ if __name__ == "__main__":
         call_itself(os.environ.pop("CKS_PROGRAM"), sys.argv[1:])
     if os.getpid() == 1:
         # Process 1 of a container gets no signal that it does not handle, and Go handles them from the first
-        # moment: the module may do so later, for now the process ends.
+        # moment: the module may do so later, for now the process ends. What has come already has waited.
         signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     gc.set_threshold(ALLOCATIONS)
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
@@ -106,6 +107,10 @@ class Assembly:
         with ExitStack() as undo:
             undo.callback(command.close)
             command.user = self.user
+            if Path(argv[0]).name in {Path(program).name for program in self._image.programs}:
+                # Process 1 gets no signal that it does not handle. The real programs, which are Go's, handle
+                # this one from their first moment; ours only when `labs.nodes.boot` has been read.
+                command.blocked = (signal.SIGTERM,)
             self._join(command, own_users=trusted or command.user != ROOT)
             if "pid" in command.join:
                 command.proc = str(await self._kernel.proc(self._sandbox))

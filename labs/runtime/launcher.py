@@ -45,6 +45,8 @@ class Command:
     join: dict[str, int] = field(default_factory=dict)
     #: The /proc of the pid namespace to enter, which bubblewrap then takes for its own.
     proc: str | None = None
+    #: Signals that wait until the command takes them.
+    blocked: Sequence[int] = ()
     #: The sandbox has a user namespace of its own, rather than one of `fds`.
     own_users: bool = False
     #: Who runs it; anybody but root makes the sandbox as that user, with a user namespace of its own.
@@ -107,6 +109,7 @@ class Launcher:
                     tty=log.tty,
                     join=command.join,
                     proc=command.proc,
+                    blocked=command.blocked,
                 )
             finally:
                 command.close()

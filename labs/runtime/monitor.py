@@ -75,10 +75,12 @@ class Monitor:
         tty: bool = False,
         join: dict[str, int] | None = None,
         proc: str | None = None,
+        blocked: Sequence[int] = (),
     ) -> int:
         """Start `argv` with `fds` at 10, 11, … and say its pid; `join`: which are namespaces to enter.
 
-        `proc` is a mounted /proc that it has for its own.
+        `proc` is a mounted /proc that it has for its own; signals that are `blocked` wait until it takes
+        them.
         """
         answer, _ = await self._call(
             "run",
@@ -91,6 +93,7 @@ class Monitor:
             tty=tty,
             join=join or {},
             proc=proc,
+            blocked=[int(number) for number in blocked],
         )
         return int(answer["pid"])
 

@@ -321,3 +321,15 @@ def test_events_tell_each_step(node: RuntimeNode) -> None:
         "CONTAINER_STOPPED_EVENT",
         "CONTAINER_DELETED_EVENT",
     ]
+
+
+def test_a_component_that_is_stopped_in_its_first_moment_ends_at_once(node: RuntimeNode) -> None:
+    """Its interpreter has not come to a signal's handler yet, and process 1 gets none that it does not handle."""
+    sandbox = node.sandbox("early", host_network=True)
+    image = "registry.k8s.io/kube-scheduler:v1.36.2"
+    container = node.create(sandbox, "kube-scheduler", "--kubeconfig=/none", image=image)
+
+    node.cri.StartContainer(cri.StartContainerRequest(container_id=container))
+    node.cri.StopContainer(cri.StopContainerRequest(container_id=container, timeout=600))
+
+    assert node.status(container).exit_code == 128 + 15

@@ -60,6 +60,8 @@ class Launch:
         self.without: list[str] = []
         #: The /proc to see in a private mount namespace, for who joins another pid namespace.
         self.proc: str | None = None
+        #: Signals that wait until the program takes them.
+        self.blocked: list[int] = []
         #: Say on stderr what is wrong with argv[0] and exit 126 or 127, as a shell does; else it is an error.
         self.like_a_shell = False
 
@@ -213,7 +215,7 @@ def _prepare(launch: Launch, report: socket.socket, proc: int, highest: int) -> 
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.pthread_sigmask(signal.SIG_SETMASK, launch.blocked)
     os.setsid()
 
     def high(fd: int) -> int:

@@ -16,7 +16,7 @@ from labs.nodes.init.files import NodeFiles
 from labs.nodes.init.launch import FIRST_EXTRA, NOT_FOUND, Launch, Launcher, Started, open_terminal
 from labs.nodes.init.logs import ContainerLog, Stream
 from labs.nodes.init.reactor import Reactor, Status, exit_code
-from labs.nodes.init.requests import BadRequest, environment, number, text, texts, window
+from labs.nodes.init.requests import BadRequest, environment, number, numbers, text, texts, window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class Monitor:
         launch = Launch(texts(message, "argv"), environment(message), text(message, "cwd", "/"))
         _join(launch, message.get("join") or {}, fds)
         launch.proc = text(message, "proc", "") or None
+        launch.blocked = numbers(message, "blocked")
         process = Process(name, None if path is None else ContainerLog(self._files, text(message, "log")))
         ours, theirs = _pipes(process, bool(message.get("stdin")), bool(message.get("tty")))
         launch.stdio = theirs

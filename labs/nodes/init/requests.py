@@ -39,6 +39,14 @@ def texts(message: dict[str, Any], key: str) -> list[str]:
     return value
 
 
+def numbers(message: dict[str, Any], key: str) -> list[int]:
+    """A list of numbers, which may be missing."""
+    value = message.get(key) or []
+    if not isinstance(value, list) or not all(isinstance(item, int) for item in value):
+        raise BadRequest(f"{key}: a list of numbers is needed")
+    return value
+
+
 def environment(message: dict[str, Any], key: str = "env") -> dict[str, str]:
     value = message.get(key) or {}
     if not isinstance(value, dict) or not all(

@@ -52,6 +52,8 @@ class Image:
     stop_signal: str = "SIGTERM"
     ports: tuple[int, ...] = ()
     evidence: str | None = None
+    #: Paths of the project's own programs in it.
+    programs: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -106,6 +108,7 @@ class Image:
             stop_signal=raw.get("stopSignal", "SIGTERM"),
             ports=tuple(raw.get("exposedPorts", ())),
             evidence=raw.get("evidence"),
+            programs=tuple(raw.get("programs", {})),
         )
 
 
