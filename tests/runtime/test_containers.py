@@ -324,7 +324,7 @@ def test_events_tell_each_step(node: RuntimeNode) -> None:
 
 
 def test_a_component_that_is_stopped_in_its_first_moment_ends_at_once(node: RuntimeNode) -> None:
-    """Its interpreter has not come to a signal's handler yet, and process 1 gets none that it does not handle."""
+    # its interpreter has no handler yet, and process 1 of a namespace gets no signal that it does not handle
     sandbox = node.sandbox("early", host_network=True)
     image = "registry.k8s.io/kube-scheduler:v1.36.2"
     container = node.create(sandbox, "kube-scheduler", "--kubeconfig=/none", image=image)
