@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from shlex import quote
 
@@ -13,10 +12,10 @@ import pytest
 from labs.cluster import Cluster
 
 from .conftest import booted
+from .controlplane.plane import until
 
 MANIFEST, CONFIG = "/etc/kubernetes/manifests/kube-apiserver.yaml", "/var/lib/kubelet/config.yaml"
 PKI = "/etc/kubernetes/pki"
-DEADLINE = 120.0
 UNKNOWN_AUTHORITY = "tls: failed to verify certificate: x509: certificate signed by unknown authority"
 
 
@@ -30,13 +29,6 @@ def cluster() -> Iterator[Cluster]:
 def shell(cluster: Cluster, script: str) -> str:
     """What it prints, on both streams."""
     return cluster.run(["sh", "-c", f"exec 2>&1; {script}"]).stdout
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < end, "it did not come to hold in time"
-        time.sleep(0.1)
 
 
 @contextmanager

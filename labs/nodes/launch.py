@@ -57,9 +57,8 @@ def start(name: str, directory: Path, *, bare: bool, progress: Callable[[str], N
             _wait_until_started(lines, directory, progress)
         except BaseException:
             lines.close()  # tells the supervisor to stop
-            if (
-                removal.running(directory) == process.pid
-            ):  # it may have told that it is ready, and listen no more
+            # it may have told that it is ready, and listen no more
+            if removal.running(directory) == process.pid:
                 _stop_process(process.pid, directory)
             process.wait()
             raise

@@ -14,9 +14,12 @@ from labs.runtime.images import Image
 #: The number of the descriptor in the container.
 ENVIRONMENT_VARIABLE = "CKS_EVIDENCE_FD"
 
+#: What an API server may write to (a log whose directory nobody has mounted, say); no code is looked for
+#: in any of it.
+SCRATCH = ("/etc/kubernetes", "/var", "/srv", "/mnt", "/data", "/tmp", "/root", "/home", "/run")
 #: Data of an API server: mounts below these cover no code.
 _DATA = (
-    "/etc/kubernetes",
+    *SCRATCH,
     "/etc/ssl/certs",
     "/etc/ca-certificates",
     "/etc/pki",
@@ -28,18 +31,7 @@ _DATA = (
     "/etc/localtime",
     "/dev/termination-log",
     "/dev/shm",
-    "/var",
-    "/srv",
-    "/mnt",
-    "/data",
-    "/tmp",
-    "/root",
-    "/home",
-    "/run",
 )
-#: What an API server may write to (a log whose directory nobody has mounted, say); no code is looked for
-#: in any of it.
-SCRATCH = ("/etc/kubernetes", "/var", "/srv", "/mnt", "/data", "/tmp", "/root", "/home", "/run")
 _NAMES = ("HOSTNAME", "TZ", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY")
 _PREFIXES = ("KUBERNETES_", "KUBE_", "GO", "POD_", "NODE_")
 

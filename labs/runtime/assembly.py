@@ -83,7 +83,6 @@ class Assembly:
                 raise InvalidArgumentError(
                     f'mount "{mount.container_path}": read-only recursively must be read-only and private'
                 )
-
         seccomp.check_readable(self._files, self._security)
 
     @functools.cached_property

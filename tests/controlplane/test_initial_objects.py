@@ -65,6 +65,8 @@ def test_what_others_have_added_to_the_authorities_stays(own_plane: Plane) -> No
     own_plane.ok("patch", "-n", "kube-system", "configmap", CONFIG_MAP.rpartition("/")[2], "-p", change)
     own_plane.request("DELETE", "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/probes")
 
+    with (own_plane.pki / "ca.crt").open("ab") as bundle:
+        bundle.write("# Aussteller: Zürich\n".encode("latin-1"))  # which is no UTF-8, and no certificate
     own_plane.kill()
     own_plane.start()
 

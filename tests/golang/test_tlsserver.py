@@ -8,10 +8,11 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
+from typing import Any, TypeVar
 
 import pytest
 
@@ -26,6 +27,7 @@ IS_HTTP = "client sent an HTTP request to an HTTPS server"
 NO_TLS = "tls: first record does not look like a TLS handshake"
 PROTOCOL_VERSION = bytes((21, 3, 1, 0, 2, 2, 70))
 SECONDS = 10
+T = TypeVar("T")
 
 
 class Served:
@@ -52,7 +54,7 @@ class Served:
         self.thread.start()
         self.server = self.on_the_loop(serve())
 
-    def on_the_loop(self, work):  # type: ignore[no-untyped-def]
+    def on_the_loop(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(SECONDS)
 
     def connect(self) -> socket.socket:
@@ -74,10 +76,8 @@ class Served:
     def stop(self) -> None:
         async def close() -> None:
             self.server.close()
-            await asyncio.gather(
-                *asyncio.all_tasks() - {asyncio.current_task()},
-                return_exceptions=True,  # type: ignore[arg-type]
-            )
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.gather(*others, return_exceptions=True)
 
         self.on_the_loop(close())
         self.loop.call_soon_threadsafe(self.loop.stop)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 from labs.controlplane import klog
@@ -41,20 +40,20 @@ class ClientAuthorities:
         self._key = core("configmaps").key(NAMESPACE, NAME)
 
     async def keep(self) -> None:
-        """Look again and again."""
+        """Look again and again, after the first time."""
         klog.info(
             "cluster_authentication_trust_controller.go:459",
             "Starting cluster_authentication_trust_controller controller",
         )
         while True:
+            await asyncio.sleep(PERIOD)
             try:
                 await self.tell()
-            except (EtcdError, OSError) as error:
+            except (EtcdError, pem.PEMError) as error:
                 klog.error("cluster_authentication_trust_controller.go:501", "Unhandled Error", err=error)
-            await asyncio.sleep(PERIOD)
 
     async def tell(self) -> None:
-        """Make the ConfigMap, or add to it what it lacks. Raises EtcdError, and OSError for a file."""
+        """Make the ConfigMap, or add to it what it lacks. Raises EtcdError, and PEMError for a file."""
         wanted = self._wanted()
         found = await self._storage.get(self._key)
         try:
@@ -72,8 +71,9 @@ class ClientAuthorities:
             return  # somebody was faster; the next look is soon
 
     def _wanted(self) -> dict[str, str]:
-        bundles = [name for name in _BUNDLES if self._flags.text(name)]
-        told = {name: "".join(pem.certificates(Path(self._flags.text(name)).read_text())) for name in bundles}
+        paths = {name: self._flags.text(name) for name in _BUNDLES if self._flags.text(name)}
+        texts = {name: pem.read(path).decode("utf-8", "replace") for name, path in paths.items()}
+        told = {name: "".join(pem.certificates(text)) for name, text in texts.items()}
         if "requestheader-client-ca-file" in told:
             told |= {name: json.dumps(self._flags.words(name), separators=(",", ":")) for name in _LISTS}
         return told

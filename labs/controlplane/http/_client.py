@@ -51,7 +51,7 @@ class Answer:
 
 
 class Client:
-    """Requests to one `host:port`; plain when `context` is None."""
+    """Requests to one etcd server at `host:port`, with gRPC's words; plain when `context` is None."""
 
     def __init__(
         self, host: str, port: int, *, context: ssl.SSLContext | None = None, connect_timeout: float = 5.0
