@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from labs.golang.duration import duration
-from labs.golang.goyaml import YAMLError, load
+from labs.golang.goyaml import YAMLError, load, repeated_keys
 
 #: type -> field -> type of its value; `[]T` is a list, `map[string]T` a map, `duration` Go's text, and `any`
 #: is not looked into.
@@ -49,6 +49,8 @@ class Format:
     kind_optional: bool = False
     #: Fields that Go has in a structure that is inlined, with its name.
     inlined: Mapping[str, str] = field(default_factory=dict)
+    #: What else it may be called, as version and kind.
+    also: frozenset[tuple[str, str]] = frozenset()
 
     def decode(self, data: bytes) -> tuple[dict[str, Any], list[str]]:
         """The document with its known fields, and the paths of others. Raises `ConfigError`."""
@@ -73,13 +75,20 @@ class Format:
         if not self.kind_optional and not (version and kind):
             missing = "apiVersion" if kind else "Kind"
             raise ConfigError(f"Object '{missing}' is missing in '{data.decode()}'")
-        if version and (version, kind or self.kind) != (self.version, self.kind):
-            named = kind or self.kind
+        named = kind or self.kind
+        if version and (version, named) not in {(self.version, self.kind), *self.also}:
             raise ConfigError(
                 f'no kind "{named}" is registered for version "{version}" in scheme "{self.scheme}"'
             )
         unknown: list[str] = []
         return self._conform(document, self.kind, self.kind, "", unknown), unknown
+
+    def strict(self, data: bytes) -> dict[str, Any]:
+        """The document, which has no other fields and no key twice. Raises `ConfigError`."""
+        document, unknown = self.decode(data)
+        if faults := strict_faults(data, unknown):
+            raise ConfigError(faults)
+        return document
 
     def _conform(self, value: Any, expected: str, owner: str, path: str, unknown: list[str]) -> Any:
         if expected.startswith("[]") and isinstance(value, list):
@@ -126,9 +135,13 @@ def _duration(text: str) -> str:
     return text
 
 
-def unknown_fields(paths: Iterable[str]) -> str:
-    """The strict decoder's word for fields that nobody knows."""
-    return "strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in paths)
+def strict_faults(data: bytes, unknown: Sequence[str]) -> str:
+    """What the strict decoder has against a file whose `unknown` fields nobody knows, if anything."""
+    if twice := repeated_keys(data):
+        return "\n  ".join(["strict decoding error: yaml: unmarshal errors:", *twice])
+    if unknown:
+        return "strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in unknown)
+    return ""
 
 
 def json_kind(value: object) -> str:
@@ -145,3 +158,19 @@ def compact(value: object) -> str:
 def invalid(path: str, value: object, why: str) -> str:
     """`field.Invalid`."""
     return f"{path}: Invalid value: {compact(value)}: {why}"
+
+
+def required(path: str, why: str = "") -> str:
+    """`field.Required`."""
+    return f"{path}: Required value: {why}" if why else f"{path}: Required value"
+
+
+def duplicate(path: str, value: object) -> str:
+    """`field.Duplicate`."""
+    return f"{path}: Duplicate value: {compact(value)}"
+
+
+def unsupported(path: str, value: str, supported: Iterable[str]) -> str:
+    """`field.NotSupported`."""
+    listed = ", ".join(map(compact, supported))
+    return f"{path}: Unsupported value: {compact(value)}: supported values: {listed}"

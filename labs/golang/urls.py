@@ -14,6 +14,11 @@ _PORTS = {"http": 80, "https": 443}
 #: What a path may hold beside letters and digits: as it was given, and when it is written anew.
 _GIVEN = re.compile(r"[A-Za-z0-9\-._~$&+,/:;=@!'()*\[\]%]*")
 _WRITTEN = "$&+,/:;=@"
+#: Go finds this out later, when it dials.
+_PORT_RANGE = "invalid port after host"
+#: What a host and what a user may hold.
+_HOST = re.compile(r"""[A-Za-z0-9\-_.~!$&'()*+,;=:\[\]<>"]""")
+_USER = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -59,7 +64,7 @@ def elsewhere(base: Url, reference: str) -> Url:
         parts = urlsplit(whole)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise UrlError(f"parse {quote(reference)}: {_why(reference)}") from None
+        raise UrlError(fault(reference) or f"parse {quote(reference)}: {_PORT_RANGE}") from None
     path = _escaped(parts.path) or "/"
     return Url(
         parts.scheme, host, port or _PORTS.get(parts.scheme, 0),
@@ -85,8 +90,50 @@ def _escaped(path: str) -> str:
     return path if _GIVEN.fullmatch(path) else escape(unquote_to_bytes(path), _WRITTEN)
 
 
-def _why(reference: str) -> str:
-    authority = re.sub(r"^[^/]*//", "", reference).partition("/")[0]
-    if authority.startswith("[") and "]" not in authority:
+def fault(text: str) -> str:
+    """What `url.Parse` has against an address; nothing when it has none."""
+    whole, mark, fragment = text.partition("#")
+    why = _fault(whole)
+    if not why and mark and (bad := _BAD_ESCAPE.search(fragment)):
+        return f"parse {quote(text)}: invalid URL escape {quote(fragment[bad.start() :][:3])}"
+    return f"parse {quote(whole)}: {why}" if why else ""
+
+
+def _fault(text: str) -> str:
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        return "net/url: invalid control character in URL"
+    if text.startswith(":"):
+        return "missing protocol scheme"
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+\-.]*:", text)
+    rest = text[scheme.end() :] if scheme else text
+    if not rest.startswith("/"):
+        if scheme:
+            return ""  # nothing more is asked of what has no path
+        if ":" in rest.partition("?")[0].partition("/")[0]:
+            return "first path segment in URL cannot contain colon"
+    rest = rest.partition("?")[0]
+    if rest.startswith("//") and (scheme or not rest.startswith("///")):
+        authority, slash, path = rest[2:].partition("/")
+        if why := _authority_fault(authority):
+            return why
+        rest = slash + path
+    bad = _BAD_ESCAPE.search(rest)
+    return f"invalid URL escape {quote(rest[bad.start() :][:3])}" if bad else ""
+
+
+def _authority_fault(authority: str) -> str:
+    owner, at, host = authority.rpartition("@")
+    if at and not _USER.fullmatch(owner):
+        return "net/url: invalid userinfo"
+    if host.startswith("[") and "]" not in host:
         return "missing ']' in host"
-    return f"invalid port {quote(':' + authority.rpartition(':')[2])} after host"
+    end = host.rindex("]") + 1 if host.startswith("[") else max(host.rfind(":"), 0)
+    port = host[end:] if host.startswith("[") or ":" in host else ""
+    if not re.fullmatch(r"(:[0-9]*)?", port):
+        return f"invalid port {quote(port)} after host"
+    for number, char in enumerate(host):
+        if char == "%" and not re.match(r"%(25|[89A-Fa-f][0-9A-Fa-f])", host[number:]):
+            return f"invalid URL escape {quote(host[number:][:3])}"
+        if char < "\x80" and char != "%" and not _HOST.fullmatch(char):
+            return f"invalid character {quote(char)} in host name"
+    return ""

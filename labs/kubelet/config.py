@@ -4,17 +4,16 @@ Defaults are `pkg/kubelet/apis/config/v1beta1/defaults.go`'s. A file of another 
 value that its field cannot have, is refused at start; a field that nobody knows is told, and left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
 from labs.errors import LabsError
 from labs.golang.configfile import ConfigError as FileError
-from labs.golang.configfile import unknown_fields
+from labs.golang.configfile import strict_faults
 from labs.golang.duration import duration
 from labs.golang.errors import aggregate
-from labs.golang.goyaml import repeated_keys
 from labs.kubelet import klog
 from labs.kubelet.access import Rules
 from labs.kubelet.config_file import FORMAT, PATHS, faults
@@ -115,7 +114,7 @@ class KubeletConfig:
             document, unknown = FORMAT.decode(data)
         except FileError as error:
             raise ConfigError(_failed(path, f"failed to decode: {error}")) from None
-        if ignored := _ignored(data, unknown):
+        if ignored := strict_faults(data, unknown):
             klog.info("codec.go:102", "Using lenient decoding as strict decoding failed", err=ignored)
         if found := [*faults(document)]:
             why = f"{aggregate(found)}, path: &TypeMeta{{Kind:,APIVersion:,}}"
@@ -161,13 +160,6 @@ def camel_case(name: str) -> str:
     }
     head, *rest = name.split("_")
     return special.get(name, head + "".join(word.capitalize() for word in rest))
-
-
-def _ignored(data: bytes, unknown: Sequence[str]) -> str:
-    """What the strict decoder has against a file that is read all the same."""
-    if twice := repeated_keys(data):
-        return "\n  ".join(["strict decoding error: yaml: unmarshal errors:", *twice])
-    return unknown_fields(unknown) if unknown else ""
 
 
 def _settings(document: Mapping[str, Any], directory: Path) -> dict[str, Any]:

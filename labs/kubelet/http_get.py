@@ -90,6 +90,7 @@ def _target(url: Url, head: Head) -> Url | None:
 async def _asked(url: Url, action: HttpGet, asker: Asker) -> AsyncIterator[tuple[asyncio.StreamReader, Head]]:
     """The answer to a request, up to its body; the connection is not kept. Raises HttpFailure, BodyError."""
     reader, writer = await _connected(url)
+    ends = _ends(writer, url)
     try:
         writer.write(_request(url, action, asker))
         try:
@@ -97,11 +98,11 @@ async def _asked(url: Url, action: HttpGet, asker: Asker) -> AsyncIterator[tuple
         except HeadError as error:
             raise _failure(url.text, str(error)) from None
         except OSError as error:
-            raise _failure(url.text, _broken(error, writer)) from None
+            raise _failure(url.text, _broken(error, *ends)) from None
         try:
             yield reader, head
         except OSError as error:
-            raise BodyError(_broken(error, writer)) from None
+            raise BodyError(_broken(error, *ends)) from None
     finally:
         writer.transport.abort()  # nothing is left to say, a farewell of TLS's least of all
 
@@ -116,9 +117,9 @@ async def _connected(url: Url) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
         said = f"Get {quote(url.text)}: {dialerrors.handshake(error)}"
         plain = error.reason == "WRONG_VERSION_NUMBER"
         raise PlainHttpError(said) if plain else HttpFailure(said) from None
-    except (ConnectionResetError, ConnectionAbortedError):  # while TLS was agreed on, for a minute at most
-        raise _failure(url.text, "EOF") from None
     except OSError as error:
+        if context and isinstance(error, ConnectionResetError | ConnectionAbortedError):
+            raise _failure(url.text, "EOF") from None  # while TLS was agreed on, for a minute at most
         raise _failure(url.text, dialerrors.dial(error, url.host, url.port)) from None
 
 
@@ -131,15 +132,16 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-def _broken(error: OSError, writer: asyncio.StreamWriter) -> str:
+def _ends(writer: asyncio.StreamWriter, url: Url) -> list[str]:
+    """Both addresses of a connection, which asyncio forgets when it is lost."""
+    found = (writer.get_extra_info(name) or (url.host, url.port) for name in ("sockname", "peername"))
+    return [hostport.join(host, port) for host, port, *_ in found]
+
+
+def _broken(error: OSError, ours: str, theirs: str) -> str:
     if isinstance(error, ssl.SSLError):
         return dialerrors.handshake(error)
-    return dialerrors.read(error, _address(writer, "sockname"), _address(writer, "peername"))
-
-
-def _address(writer: asyncio.StreamWriter, name: str) -> str:
-    host, port, *_ = writer.get_extra_info(name)
-    return hostport.join(host, port)
+    return dialerrors.read(error, ours, theirs)
 
 
 def _request(url: Url, action: HttpGet, asker: Asker) -> bytes:

@@ -5,7 +5,6 @@ import json
 import pytest
 import yaml
 
-from labs.kubelet.pod.decode import aliased_at_most, load_yaml
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod.quantity import add_quantities
@@ -356,31 +355,9 @@ def test_fact_20_references_to_fields_and_resources_are_defaulted() -> None:
     assert spec["containers"][0]["env"][0]["valueFrom"]["resourceFieldRef"]["divisor"] == "0"
 
 
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ("!!float [a, b]", ["a", "b"]),
-        ("!!str {a: b}", {"a": "b"}),
-        ("!!seq {a: b}", {"a": "b"}),
-        ("!!map text", "text"),
-        ("!!float 7", 7),
-        ("!!float 1.5e3", 1500),
-    ],
-)
-def test_fact_18_a_tag_of_another_kind_says_nothing_of_a_value(written: str, read: object) -> None:
-    assert load_yaml(f"a: {written}".encode()) == {"a": read}
-
-
 @pytest.mark.parametrize(("tag", "text"), [("float", ""), ("float", "1:30.5"), ("int", ""), ("bool", "x")])
 def test_fact_18_text_that_its_tag_cannot_mean_is_refused(tag: str, text: str) -> None:
     assert f"yaml: cannot decode !!str `{text}` as a !!{tag}" in refusal(f"a: !!{tag} {text}")
-
-
-@pytest.mark.parametrize(
-    ("nodes", "share"), [(0, 0.99), (400_000, 0.99), (2_200_000, 0.545), (4_000_000, 0.1), (9_000_000, 0.1)]
-)
-def test_fact_18_the_larger_a_document_the_less_of_it_may_come_by_aliases(nodes: int, share: float) -> None:
-    assert aliased_at_most(nodes) == pytest.approx(share)
 
 
 @pytest.mark.parametrize(("levels", "refused"), [(3, False), (4, True)])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.golang import goyaml, pem
-from labs.golang.configfile import ConfigError, Format, compact, unknown_fields
+from labs.golang.configfile import ConfigError, Format, compact
 from labs.golang.duration import spelled
 from labs.golang.errors import aggregate
 
@@ -91,9 +91,7 @@ def _read(path: str, plugins: Collection[str]) -> Mapping[str, bytes]:
             f'{wrong}: unable to read admission control configuration from "{path}" [{error}]'
         ) from None
     try:
-        document, unknown = _FORMAT.decode(data)
-        if unknown:
-            raise ConfigError(unknown_fields(unknown))
+        document = _FORMAT.strict(data)
     except ConfigError as error:
         raise ConfigError(f"{wrong}: {error}") from None
     found = {}
@@ -169,11 +167,9 @@ def _pod_security(data: bytes | None) -> None:
         return
     wrong = 'couldn\'t init admission plugin "PodSecurity"'
     try:
-        document, unknown = _POD_SECURITY.decode(data)
+        document = _POD_SECURITY.strict(data)
     except ConfigError as error:
         raise ConfigError(f"{wrong}: {error}") from None
-    if unknown:
-        raise ConfigError(f"{wrong}: {unknown_fields(unknown)}")
     defaults = document.get("defaults", {})
     faults = [
         f"{mode}: must be one of {', '.join(_LEVELS)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import authentication_config
 from .authentication import (
     Authenticator,
     BootstrapTokens,
@@ -11,6 +12,7 @@ from .authentication import (
     TokenFileError,
     token_file,
 )
+from .authentication_config import Anonymous
 from .options import InvalidOptions, Options
 from .storage import Storage
 
@@ -26,10 +28,13 @@ def of(options: Options, storage: Storage) -> Authenticator:
         users = token_file(path) if (path := flags.text("token-auth-file")) else {}
     except TokenFileError as error:
         raise InvalidOptions(str(error)) from error
+    anonymous = None
+    if path := flags.text("authentication-config"):
+        anonymous = authentication_config.read(path)
     return Authenticator(
         Certificates(options.client_ca_file, front_proxy=bool(flags.text("requestheader-client-ca-file"))),
         Issuer(keys, issuer, audiences, storage),
         users,
         BootstrapTokens(storage) if flags.switch("enable-bootstrap-token-auth") else None,
-        anonymous=flags.switch("anonymous-auth"),
+        anonymous=(anonymous or Anonymous(flags.switch("anonymous-auth"))).allows,
     )

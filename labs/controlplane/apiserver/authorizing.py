@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import yaml
-
+from . import authorization_config
 from .authorization import Graph, ModeError, Modes, Policy, Rule
 from .options import InvalidOptions, Options
 
@@ -17,11 +14,7 @@ def of(options: Options, graph: Graph, policy: Policy, node_rules: tuple[Rule, .
     """
     modes = options.authorization_mode
     if path := options.flags.text("authorization-config"):
-        try:
-            configured = yaml.safe_load(Path(path).read_text())["authorizers"]
-            modes = [str(authorizer["type"]) for authorizer in configured]
-        except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-            raise InvalidOptions(f"failed to load AuthorizationConfiguration from file: {error}") from error
+        modes = authorization_config.read(path)
     try:
         return Modes(modes, graph, policy, node_rules)
     except ModeError as error:

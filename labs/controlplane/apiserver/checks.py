@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import urlsplit
 
 from labs.controlplane.flags import Flags
 from labs.controlplane.flagvalues import port_range
@@ -20,13 +19,14 @@ from labs.controlplane.serverflags import (
     metrics_faults,
     version_faults,
 )
-from labs.golang import pem
+from labs.golang import pem, urls
 from labs.golang.errors import aggregate
 
+from . import authorization_config, cors
+from .authorization_config import TYPES
 from .options import ADMISSION_PLUGINS, InvalidOptions, Options
 
 _AUDIT_MODES = ("batch", "blocking", "blocking-strict")
-_AUTHORIZATION_MODES = ("ABAC", "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
 _MEDIA_TYPES = ("application/json", "application/vnd.kubernetes.protobuf", "application/yaml")
 _SMALLEST_SERVICE_RANGE = 8
 #: Keys of --runtime-config that stand for many versions.
@@ -102,6 +102,7 @@ def _generic(options: Options) -> Iterable[str]:
                 "information"
             )
             break
+    yield from cors.faults(flags.words("cors-allowed-origins"))
 
 
 def _etcd(options: Options) -> Iterable[str]:
@@ -145,7 +146,7 @@ def _authentication(options: Options) -> Iterable[str]:
     elif not issuers:
         yield "service-account-issuer is a required flag"
     for issuer in issuers:
-        if ":" in issuer and (why := _url_fault(issuer)):
+        if ":" in issuer and (why := urls.fault(issuer)):
             yield f"service-account-issuer \"{issuer}\" contained a ':' but was not a valid URL: {why}"
     if not (flags.is_given("service-account-key-file") or flags.text("service-account-signing-endpoint")):
         yield "either `--service-account-key-file` or `--service-account-signing-endpoint` must be set"
@@ -162,19 +163,6 @@ def _authentication(options: Options) -> Iterable[str]:
         yield "oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set"
 
 
-def _url_fault(text: str) -> str:
-    scheme = text.partition(":")[0]
-    if not scheme:
-        return f'parse "{text}": missing protocol scheme'
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
-        return f'parse "{text}": first path segment in URL cannot contain colon'
-    try:
-        urlsplit(text).port  # noqa: B018 - read to be judged
-    except ValueError:
-        return f'parse "{text}": invalid port "{text[text.rindex(":") :]}" after host'
-    return ""
-
-
 def _authorization(options: Options) -> Iterable[str]:
     flags, modes = options.flags, options.authorization_mode
     webhook = [name for name in flags.given if name.startswith("authorization-webhook-")]
@@ -186,12 +174,12 @@ def _authorization(options: Options) -> Iterable[str]:
             )
             return
         try:
-            pem.read(flags.text("authorization-config"))
-        except pem.PEMError as error:
+            authorization_config.read(flags.text("authorization-config"))
+        except InvalidOptions as error:
             yield str(error)
         return
     for mode in modes:
-        if mode not in _AUTHORIZATION_MODES:
+        if mode not in TYPES:
             yield f'authorization-mode "{mode}" is not a valid mode'
         elif mode == "ABAC" and not flags.text("authorization-policy-file"):
             yield "authorization-mode ABAC's authorization policy file not passed"

@@ -42,7 +42,7 @@ def from_yaml(body: bytes) -> Any:
         except ValueError:
             pass
     try:
-        return plain(goyaml.load(body, timestamps=False))
+        return plain(goyaml.load(body))
     except goyaml.YAMLError as error:
         raise ValueError(str(error)) from None
 

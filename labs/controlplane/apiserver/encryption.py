@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from labs.golang import pem
-from labs.golang.configfile import ConfigError, Format, compact, invalid, unknown_fields
+from labs.golang.configfile import ConfigError, Format, compact, invalid, required
 from labs.golang.duration import duration
 from labs.golang.errors import aggregate
 
@@ -40,6 +40,7 @@ _FORMAT = Format(
     },
     "k8s.io/apiserver/pkg/server/options/encryptionconfig/config.go:142",
     {name: f"v1.{name}" for name in ("ResourceConfiguration", "ProviderConfiguration", "Key")},
+    also=frozenset({("v1", "EncryptionConfig")}),
 )  # fmt: skip
 
 #: Lengths of a key in bytes, by provider.
@@ -75,9 +76,7 @@ def check(path: str) -> None:
         why = f'encryption provider configuration file "{path}" is empty'
         raise InvalidOptions(f"{prefix}error while loading file: {why}")
     try:
-        document, unknown = _FORMAT.decode(data)
-        if unknown:
-            raise ConfigError(unknown_fields(unknown))
+        document = _FORMAT.strict(data)
     except ConfigError as error:
         raise InvalidOptions(
             f'{prefix}error decoding encryption provider configuration file "{path}": {error}'
@@ -97,15 +96,15 @@ def _faults(document: dict[str, Any]) -> Iterable[str]:
     """`validation.ValidateEncryptionConfiguration`."""
     groups = document.get("resources") or []
     if not groups:
-        yield _required("resources", "at least one resources is required")
+        yield required("resources", "at least one resources is required")
     for index, group in enumerate(groups):
         at = f"resources[{index}]"
         names, providers = group.get("resources") or [], group.get("providers") or []
         if not names:
-            yield _required(f"{at}.resources", f"at least one {at}.resources is required")
+            yield required(f"{at}.resources", f"at least one {at}.resources is required")
         yield from _name_faults(names, f"{at}.resources")
         if not providers:
-            yield _required(f"{at}.providers", f"at least one {at}.providers is required")
+            yield required(f"{at}.providers", f"at least one {at}.providers is required")
         for number, provider in enumerate(providers):
             yield from _provider_faults(provider, f"{at}.providers[{number}]")
 
@@ -148,13 +147,13 @@ def _provider_faults(provider: dict[str, Any], at: str) -> Iterable[str]:
 
 def _key_faults(keys: list[dict[str, str]], at: str, lengths: tuple[int, ...]) -> Iterable[str]:
     if not keys:
-        yield _required(at, "at least one keys is required")
+        yield required(at, "at least one keys is required")
     for index, key in enumerate(keys):
         if not key.get("name"):
-            yield _required(f"{at}[{index}].name", "name is a mandatory field for a key")
+            yield required(f"{at}[{index}].name", "name is a mandatory field for a key")
         secret, where = key.get("secret", ""), f"{at}[{index}].secret"
         if not secret:
-            yield _required(where, "secret is a mandatory field for a key")
+            yield required(where, "secret is a mandatory field for a key")
             continue
         try:
             length = len(base64.b64decode(secret, validate=True))
@@ -171,7 +170,7 @@ def _kms_faults(kms: dict[str, Any], at: str) -> Iterable[str]:
     endpoint, version = kms.get("endpoint", ""), kms.get("apiVersion", "v1")
     scheme = endpoint.partition(":")[0] if ":" in endpoint else ""
     if not kms.get("name"):
-        yield _required(f"{at}.name", "name is a mandatory field for a provider")
+        yield required(f"{at}.name", "name is a mandatory field for a provider")
     if kms.get("timeout") is not None and duration(kms["timeout"]) <= 0:
         yield invalid(f"{at}.timeout", kms["timeout"], "timeout should be a positive value")
     if not endpoint:
@@ -184,10 +183,6 @@ def _kms_faults(kms: dict[str, Any], at: str) -> Iterable[str]:
     if version not in ("v1", "v2"):
         why = "unsupported apiVersion apiVersion for KMS provider, only v1 and v2 are supported"
         yield invalid(f"{at}.apiVersion", version, why)
-
-
-def _required(path: str, why: str) -> str:
-    return f"{path}: Required value: {why}"
 
 
 def _go(provider: dict[str, Any]) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labs.golang import goyaml, pem
+from labs.golang import pem
 
-from . import encryption, runtime_config
+from . import authentication_config, egress_config, encryption, runtime_config, tracing_config
 from .authentication import TokenFileError, token_file
 from .options import InvalidOptions, Options
 
@@ -26,12 +26,10 @@ def check(options: Options) -> None:
     runtime_config.check(flags.words("runtime-config"))
     if path := flags.text("encryption-provider-config"):
         encryption.check(path)
-    for flag, what in (
-        ("egress-selector-config-file", "egress selector"),
-        ("tracing-config-file", "tracing"),
-    ):
-        if path := flags.text(flag):
-            _check_configuration(path, what)
+    if path := flags.text("egress-selector-config-file"):
+        egress_config.check(path)
+    if path := flags.text("tracing-config-file"):
+        tracing_config.check(path)
     try:
         _check_authentication(options)
     except pem.PEMError as error:
@@ -48,20 +46,16 @@ def check(options: Options) -> None:
             raise InvalidOptions(f"failed to create proxy transport: {error}") from None
 
 
-def _check_configuration(path: str, what: str) -> None:
-    try:
-        pem.read(path)
-    except pem.PEMError as error:
-        shown = f" [{error}]" if what == "egress selector" else f": {error}"
-        raise InvalidOptions(
-            f'failed to read {what} config: unable to read {what} configuration from "{path}"{shown}'
-        ) from None
-
-
 def _check_authentication(options: Options) -> None:
     flags = options.flags
     if path := flags.text("authentication-config"):
-        _check_authentication_configuration(path, anonymous_given=flags.is_given("anonymous-auth"))
+        issuers = flags.words("service-account-issuer")
+        anonymous = authentication_config.read(path, service_account_issuers=issuers)
+        if anonymous is not None and flags.is_given("anonymous-auth"):
+            raise InvalidOptions(
+                "anonymous: Forbidden: --anonymous-auth flag cannot be set when anonymous field is "
+                "configured in authentication configuration file"
+            )
     elif (url := flags.text("oidc-issuer-url")) and not url.startswith("https://"):
         wrong = f'jwt[0].issuer.url: Invalid value: "{url}": URL scheme must be https'
         raise InvalidOptions(f"invalid authentication configuration: {wrong}")
@@ -83,17 +77,3 @@ def _check_authentication(options: Options) -> None:
 def _check_there(path: str, failing: str) -> None:
     if path and not Path(path).exists():
         raise InvalidOptions(f"{failing} {path}: no such file or directory")
-
-
-def _check_authentication_configuration(path: str, *, anonymous_given: bool) -> None:
-    wrong = f'failed to load authentication configuration from file "{path}"'
-    try:
-        data = pem.read(path)
-        document = goyaml.load(data)
-    except (pem.PEMError, goyaml.YAMLError) as error:
-        raise InvalidOptions(f"{wrong}: {error}") from None
-    if anonymous_given and isinstance(document, dict) and document.get("anonymous") is not None:
-        raise InvalidOptions(
-            "anonymous: Forbidden: --anonymous-auth flag cannot be set when anonymous field is configured in "
-            "authentication configuration file"
-        )

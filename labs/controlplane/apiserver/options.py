@@ -14,13 +14,14 @@ ADMISSION_PLUGINS = (
     *("AlwaysAdmit", "AlwaysDeny", "AlwaysPullImages", "CertificateApproval", "CertificateSigning"),
     *("CertificateSubjectRestriction", "ClusterTrustBundleAttest", "DefaultIngressClass"),
     *("DefaultStorageClass", "DefaultTolerationSeconds", "DenyServiceExternalIPs", "EventRateLimit"),
-    *("ExtendedResourceToleration", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology", "LimitRanger"),
-    *("MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "NamespaceAutoProvision", "NamespaceExists"),
-    *("NamespaceLifecycle", "NodeRestriction", "OwnerReferencesPermissionEnforcement"),
-    *("PersistentVolumeClaimResize", "PodNodeSelector", "PodSecurity", "PodTolerationRestriction"),
-    *("PodTopologyLabels", "Priority", "ResourceQuota", "RuntimeClass", "ServiceAccount"),
-    *("StorageObjectInUseProtection", "TaintNodesByCondition", "ValidatingAdmissionPolicy"),
-    "ValidatingAdmissionWebhook",
+    *("ExtendedResourceToleration", "ImagePolicyWebhook", "JobValidation"),
+    *("LimitPodHardAntiAffinityTopology", "LimitRanger", "MutatingAdmissionPolicy"),
+    *("MutatingAdmissionWebhook", "NamespaceAutoProvision", "NamespaceExists", "NamespaceLifecycle"),
+    *("NodeDeclaredFeatureValidator", "NodeRestriction", "OwnerReferencesPermissionEnforcement"),
+    *("PersistentVolumeClaimResize", "PodGroupProtection", "PodGroupWorkloadExists", "PodNodeSelector"),
+    *("PodResizeValidator", "PodSecurity", "PodTolerationRestriction", "PodTopologyLabels", "Priority"),
+    *("ResourceQuota", "RuntimeClass", "ServiceAccount", "StorageObjectInUseProtection"),
+    *("TaintNodesByCondition", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook"),
 )
 #: Kubernetes' own flags, and those that its usage text does not mention.
 FLAGS = FlagSet.of(

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from labs.controlplane.component import StartError
-from labs.golang.configfile import ConfigError, Format, invalid, unknown_fields
+from labs.golang.configfile import ConfigError, Format, duplicate, invalid, required
 from labs.golang.duration import duration
-from labs.golang.goyaml import repeated_keys
 
 from .plugins.registry import POINTS
 
@@ -93,13 +92,9 @@ def read(path: str) -> Object:
     except OSError as error:
         raise StartError(f"open {path}: {(error.strerror or '').lower()}") from None
     try:
-        document, unknown = _FORMAT.decode(data)
+        document = _FORMAT.strict(data)
     except ConfigError as error:
         raise StartError(str(error)) from None
-    if twice := repeated_keys(data):
-        raise StartError("\n  ".join(["strict decoding error: yaml: unmarshal errors:", *twice]))
-    if unknown:
-        raise StartError(unknown_fields(unknown))
     document = {**DEFAULTS, **document, "leaderElection": _election(document)}
     if faults := [*_faults(document)]:
         raise StartError(faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]")
@@ -155,15 +150,15 @@ def _profile_faults(profiles: list[Object]) -> Iterator[str]:
         path = f"profiles[{index}]"
         name = profile.get("schedulerName", "")
         if not name and not (len(profiles) == 1 and "schedulerName" not in profile):
-            yield f"{path}.schedulerName: Required value"
+            yield required(f"{path}.schedulerName")
         yield from _percentage_faults(f"{path}.percentageOfNodesToScore", profile)
         configured: set[str] = set()
         for number, plugin in enumerate(profile.get("pluginConfig", [])):
             if (plugin_name := plugin.get("name", "")) in configured:
-                yield f'{path}.pluginConfig[{number}]: Duplicate value: "{plugin_name}"'
+                yield duplicate(f"{path}.pluginConfig[{number}]", plugin_name)
             configured.add(plugin_name)
         if name in seen:
-            yield f"{path}.schedulerName: Duplicate value: {{}}"
+            yield duplicate(f"{path}.schedulerName", {})
         seen.add(name)
 
 

@@ -6,7 +6,6 @@ used ends the server with the words of the real one; a field nobody knows is onl
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 
 from labs.controlplane import klog
 from labs.golang import pem
-from labs.golang.configfile import ConfigError, Format, invalid, unknown_fields
+from labs.golang.configfile import ConfigError, Format, invalid, required, strict_faults, unsupported
 from labs.golang.errors import aggregate
 
 from ..context import Target, User
@@ -190,10 +189,9 @@ def _decode(data: bytes) -> dict[str, Any]:
         policy, unknown = _FORMAT.decode(data)
     except ConfigError as error:
         raise PolicyError(f"failed decoding: {error}") from None
-    if unknown:
+    if faults := strict_faults(data, unknown):
         klog.warning(
-            "reader.go:81",
-            f"Audit policy contains errors, falling back to lenient decoding: {unknown_fields(unknown)}",
+            "reader.go:81", f"Audit policy contains errors, falling back to lenient decoding: {faults}"
         )
     if not policy.get("apiVersion"):
         raise PolicyError("unknown group version field audit.k8s.io/__internal, Kind=Policy in policy")
@@ -207,10 +205,9 @@ def _faults(policy: dict[str, Any]) -> Iterable[str]:
         path = f"rules[{index}]"
         level = rule.get("level", "")
         if not level:
-            yield f"{path}.level: Required value"
+            yield required(f"{path}.level")
         elif level not in _WORDS:
-            supported = ", ".join(json.dumps(word) for word in _WORDS)
-            yield f"{path}.level: Unsupported value: {json.dumps(level)}: supported values: {supported}"
+            yield unsupported(f"{path}.level", level, _WORDS)
         urls = rule.get("nonResourceURLs", ())
         yield from _url_faults(urls, f"{path}.nonResourceURLs")
         for each in rule.get("resources", ()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -62,8 +63,8 @@ class Authenticator:
     known_tokens: dict[str, User] = field(default_factory=dict)
     #: `--enable-bootstrap-token-auth`
     bootstrap: BootstrapTokens | None = None
-    #: `--anonymous-auth`
-    anonymous: bool = True
+    #: Whether who shows nothing may ask for a path.
+    anonymous: Callable[[str], bool] = lambda _: True
     _cache: OrderedDict[tuple[bytes, tuple[str, ...]], tuple[float, TokenOwner]] = field(
         default_factory=OrderedDict, init=False
     )
@@ -81,7 +82,7 @@ class Authenticator:
                 return (await self.token_owner(token)).user
             except TokenError as error:
                 refusals += error.args
-        if not refusals and self.anonymous:
+        if not refusals and self.anonymous(request.path):
             return ANONYMOUS
         if refusals:
             klog.error("authentication.go:75", "Unable to authenticate the request", err=aggregate(refusals))
