@@ -5,7 +5,8 @@ let everybody connect, and a foreign or expired certificate is answered with 401
 TLS alert. Python's `ssl` verifies within the handshake or not at all, so OpenSSL is told here, by the library
 that `ssl` itself has loaded, to note what is wrong and go on.
 
-Clients tell a server why they go when they do not believe it.
+Clients tell a server why they go when they do not believe it, and say in their log what is wrong with its
+certificate, of which `ssl` would tell a number.
 """
 
 import asyncio
@@ -15,11 +16,15 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from labs.golang import alerts
+from labs.golang import alerts, dialerrors, x509
 
 _LIMIT = 1 << 16
+#: SSL_VERIFY_PEER and SSL_VERIFY_FAIL_IF_NO_PEER_CERT: what CERT_REQUIRED is to OpenSSL.
+_PEER_WITH_CERTIFICATE = 3
 
 #: `ok`, and the store's context: to go on whatever is found.
 _Verify = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
@@ -38,6 +43,10 @@ def _openssl() -> ctypes.PyDLL | None:
         library.SSL_CTX_set_verify.restype = None
         library.SSL_get_verify_result.argtypes = (ctypes.c_void_p,)
         library.SSL_get_verify_result.restype = ctypes.c_long
+        library.X509_STORE_CTX_get0_cert.argtypes = (ctypes.c_void_p,)
+        library.X509_STORE_CTX_get0_cert.restype = ctypes.c_void_p
+        library.i2d_X509.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+        library.i2d_X509.restype = ctypes.c_int
     except AttributeError:
         return None
     return library
@@ -70,6 +79,46 @@ def verification_error(connection: ssl.SSLObject) -> int:
     return int(library.SSL_get_verify_result(_pointer(inner, 1))) if library is not None else 0
 
 
+class _Refused:
+    """The server's certificate that a client's context did not believe last."""
+
+    def __init__(self, library: ctypes.PyDLL) -> None:
+        self._library = library
+        self.certificate = b""
+        self.callback = _Verify(self._look)
+
+    def _look(self, good: int, store: int) -> int:
+        if not good:
+            certificate = self._library.X509_STORE_CTX_get0_cert(store)
+            written = ctypes.create_string_buffer(self._library.i2d_X509(certificate, None))
+            self._library.i2d_X509(certificate, ctypes.byref(ctypes.c_void_p(ctypes.addressof(written))))
+            self.certificate = written.raw
+        return good
+
+
+_REFUSED: WeakKeyDictionary[ssl.SSLContext, _Refused] = WeakKeyDictionary()
+
+
+def note_refused(context: ssl.SSLContext) -> None:
+    """Have `explain` know what certificate it was that a client with this context refused."""
+    library = _openssl()
+    if library is None or context in _REFUSED or context.verify_mode is not ssl.CERT_REQUIRED:
+        return
+    context.hostname_checks_common_name = False  # nor does Go
+    _REFUSED[context] = refused = _Refused(library)
+    library.SSL_CTX_set_verify(_pointer(context, 0), _PEER_WITH_CERTIFICATE, refused.callback)
+
+
+def explain(error: ssl.SSLError, context: ssl.SSLContext | None, host: str) -> str:
+    """Why a handshake with `host` failed, as Go says it."""
+    refused = _REFUSED.get(context) if context is not None else None
+    if context is None or refused is None or not isinstance(error, ssl.SSLCertVerificationError):
+        return dialerrors.handshake(error)
+    authorities = context.get_ca_certs(binary_form=True)
+    why = x509.server_fault(refused.certificate, authorities, host, error.verify_code, datetime.now(UTC))
+    return f"tls: failed to verify certificate: {why}"
+
+
 async def connect(
     host: str, port: int, context: ssl.SSLContext | None, *, limit: int = _LIMIT
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -79,6 +128,7 @@ async def connect(
     """
     if context is None:
         return await asyncio.open_connection(host, port, limit=limit)
+    note_refused(context)
     connection = await _dial(host, port)
     with connection.dup() as twin:
         try:

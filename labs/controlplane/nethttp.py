@@ -159,7 +159,7 @@ class Pool:
             async with asyncio.timeout(self._connect_timeout):
                 reader, writer = await tls.connect(self._host, self._port, self._context)
         except ssl.SSLError as error:
-            raise Failure(dialerrors.handshake(error)) from error
+            raise Failure(tls.explain(error, self._context, self._host)) from error
         except TimeoutError as error:
             raise Failure("net/http: TLS handshake timeout") from error
         except socket.gaierror as error:

@@ -90,6 +90,26 @@ class Format:
             raise ConfigError(faults)
         return document
 
+    def bare(self, data: bytes, name: str) -> dict[str, Any]:
+        """A document that says of itself neither version nor kind; Go calls it `name`, and takes any case.
+
+        Raises `ConfigError`.
+        """
+        document = load(data)
+        if not isinstance(document, dict):
+            why = f"json: cannot unmarshal {json_kind(document)} into Go value of type {name}"
+            raise ConfigError(f"error unmarshaling JSON: while decoding JSON: {why}")
+        return self._conform(self._named(document, self.kind), self.kind, self.kind, "", [])  # type: ignore[no-any-return]
+
+    def _named(self, value: Any, expected: str) -> Any:
+        """With each field's name as Go has it."""
+        if not isinstance(value, dict) or expected not in self.fields:
+            return value
+        fields = self.fields[expected]
+        names = {name.lower(): name for name in fields}
+        known = {names[key.lower()]: each for key, each in value.items() if key.lower() in names}
+        return {key: self._named(each, fields[key]) for key, each in known.items()}
+
     def _conform(self, value: Any, expected: str, owner: str, path: str, unknown: list[str]) -> Any:
         if expected.startswith("[]") and isinstance(value, list):
             inner = expected[2:]

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from labs.golang import goyaml, pem
+from labs.golang import goyaml, pem, urls
 from labs.golang.errors import aggregate
+from labs.golang.quoting import quote
 
 EMPTY = (
     "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment "
@@ -53,6 +54,8 @@ class RestConfig:
     key: bytes = b""
     token: str = ""
     insecure: bool = False
+    #: The plug-in that would know a token; there is none any more.
+    provider: str = ""
     #: The pair is in files of its own: read again and again, and so no reason to end.
     in_files: bool = False
 
@@ -70,6 +73,12 @@ class RestConfig:
 
         A pair in files that is none ends nobody: the files may be mended. `complain` hears of it.
         """
+        if urls.fault(self.server):
+            raise KubeconfigError(f'host must be a URL or a host:port pair: "{self.server}"')
+        if self.provider:
+            raise KubeconfigError(f'no Auth Provider found for name "{self.provider}"')
+        if self.insecure and self.authority:
+            raise KubeconfigError("specifying a root certificates file with the insecure flag is not allowed")
         if urlsplit(self.server).scheme != "https":
             return None
         try:
@@ -150,12 +159,11 @@ def _current(document: dict[str, Any], directory: Path, read: Read) -> RestConfi
     owner = context.get("user", "")
     user = _named(document, "users", "user", owner) or {}
     faults: list[str] = []
-    server = str(cluster.get("server") or "").rstrip("/")
-    if not server:
-        faults.append(f'no server found for cluster "{context.get("cluster", "")}"')
     certificate = _pem(user, "client-certificate", owner, directory, read, faults)
     key = _pem(user, "client-key", owner, directory, read, faults)
     faults += _method_faults(user, owner)
+    server = str(cluster.get("server") or "").rstrip("/")
+    faults += _cluster_faults(cluster, context.get("cluster", ""))
     authority = _pem(cluster, "certificate-authority", context.get("cluster", ""), directory, read, faults)
     if faults:
         raise KubeconfigError(f"invalid configuration: {aggregate(faults)}")
@@ -166,16 +174,11 @@ def _current(document: dict[str, Any], directory: Path, read: Read) -> RestConfi
         except OSError as error:
             raise KubeconfigError(pem.unreadable(path, error)) from None
     insecure = bool(cluster.get("insecure-skip-tls-verify"))
-    if insecure and authority:
-        raise KubeconfigError("specifying a root certificates file with the insecure flag is not allowed")
     if "://" not in server:
         server = f"{'https' if authority or certificate or insecure else 'http'}://{server}"
-    try:
-        urlsplit(server).port  # noqa: B018 - read to be judged
-    except ValueError:
-        raise KubeconfigError(f'host must be a URL or a host:port pair: "{server}"') from None
+    provider = str((user.get("auth-provider") or {}).get("name") or "")
     in_files = bool(user.get("client-certificate") or user.get("client-key"))
-    return RestConfig(server, authority, certificate, key, token, insecure, in_files)
+    return RestConfig(server, authority, certificate, key, token, insecure, provider, in_files)
 
 
 def _method_faults(user: dict[str, Any], owner: str) -> Iterator[str]:
@@ -196,11 +199,45 @@ def _method_faults(user: dict[str, Any], owner: str) -> Iterator[str]:
         )
         if given
     ]
+    if plugin := user.get("exec"):
+        yield from _exec_faults(plugin, owner)
     if len(methods) > 1:
         yield (
             f"more than one authentication method found for {owner}; found [{' '.join(methods)}], only "
             "one is allowed"
         )
+
+
+def _exec_faults(plugin: dict[str, Any], owner: str) -> Iterator[str]:
+    """What `validateAuthInfo` has against a program to be asked for credentials; nobody asks it here."""
+    for name in ("command", "apiVersion"):
+        if not plugin.get(name):
+            yield f"{name} must be specified for {owner} to use exec authentication plugin"
+    mode = plugin.get("interactiveMode")
+    if not mode:
+        yield f"interactiveMode must be specified for {owner} to use exec authentication plugin"
+    elif mode not in ("Never", "IfAvailable", "Always"):
+        yield f"invalid interactiveMode for {owner}: {quote(str(mode))}"
+
+
+def _cluster_faults(cluster: dict[str, Any], name: str) -> Iterator[str]:
+    """`validateClusterInfo`, but for the authorities' file. No proxy is asked here."""
+    if not cluster.get("server"):
+        yield f'no server found for cluster "{name}"'
+    if (proxy := str(cluster.get("proxy-url") or "")) and (why := _proxy_fault(proxy)):
+        yield f"invalid 'proxy-url' {quote(proxy)} for cluster {quote(name)}: {why}"
+    if cluster.get("certificate-authority") and cluster.get("certificate-authority-data"):
+        what = "certificate-authority"
+        yield f"{what}-data and {what} are both specified for {name}. {what}-data will override."
+
+
+def _proxy_fault(url: str) -> str:
+    if why := urls.fault(url):
+        return f"failed to parse: {why}"
+    scheme = url.partition(":")[0]
+    if scheme in ("http", "https", "socks5"):
+        return ""
+    return f"unsupported scheme {quote(scheme)}, must be http, https, or socks5"
 
 
 def _named(document: dict[str, Any], key: str, part: str, name: str) -> dict[str, Any] | None:
@@ -212,6 +249,14 @@ def _pem(
     section: dict[str, Any], name: str, owner: str, directory: Path, read: Read, faults: list[str]
 ) -> bytes:
     """A certificate or key, in the kubeconfig or in a file beside it; what is wrong goes to `faults`."""
+    content = b""
+    if section.get(name):
+        path = str(directory / str(section[name]))
+        try:
+            content = read(path)
+        except OSError as error:
+            what = name.replace("client-certificate", "client-cert")
+            faults.append(f"unable to read {what} {path} for {owner} due to {pem.unreadable(path, error)}")
     if data := section.get(f"{name}-data"):
         try:
             return base64.b64decode(data, validate=True)
@@ -219,15 +264,7 @@ def _pem(
             wrong = re.search(r"[^A-Za-z0-9+/=]", data)
             at = wrong.start() if wrong else len(data)
             raise _FileError(f"illegal base64 data at input byte {at}") from None
-    if not section.get(name):
-        return b""
-    path = str(directory / str(section[name]))
-    try:
-        return read(path)
-    except OSError as error:
-        what = name.replace("client-certificate", "client-cert")
-        faults.append(f"unable to read {what} {path} for {owner} due to {pem.unreadable(path, error)}")
-        return b""
+    return content
 
 
 def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:

@@ -225,19 +225,20 @@ def load(data: bytes) -> object:
 
 
 def repeated_keys(data: bytes) -> list[str]:
-    """What the strict reader says of each key that a mapping of the first document has twice."""
+    """What the strict reader says of each key that a mapping of the first document has twice.
+
+    Of a document that `load` has taken: what aliases name is looked at wherever they stand.
+    """
     loader = Loader(data)
     try:
-        return list(_repeated(loader.get_node(), set())) if loader.check_node() else []
+        return list(_repeated(loader.get_node())) if loader.check_node() else []
     finally:
         loader.dispose()
 
 
-def _repeated(node: Any, visited: set[int]) -> Iterator[str]:
-    """Of a node and those below; one that aliases name again (or that holds itself) is looked at once."""
-    if id(node) in visited or isinstance(node, yaml.ScalarNode):
+def _repeated(node: yaml.Node) -> Iterator[str]:
+    if isinstance(node, yaml.ScalarNode):
         return
-    visited.add(id(node))
     below, seen = node.value, set()
     if isinstance(node, yaml.MappingNode):
         below = [value for _, value in node.value]
@@ -246,4 +247,4 @@ def _repeated(node: Any, visited: set[int]) -> Iterator[str]:
                 yield f'line {key.start_mark.line + 1}: key "{key.value}" already set in map'
             seen.add(key.value)
     for each in below:
-        yield from _repeated(each, visited)
+        yield from _repeated(each)

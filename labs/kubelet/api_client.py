@@ -12,9 +12,9 @@ import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
-from labs.golang import dialerrors
+from labs.golang import dialerrors, genericresponse
 from labs.golang.kubeconfig import RestConfig
-from labs.tls import no_default_authorities
+from labs.tls import explain, no_default_authorities, note_refused
 
 USER_AGENT = "kubelet/v1.36.2 (linux/amd64) kubernetes/8e16b12"
 JSON = "application/json"
@@ -38,6 +38,8 @@ class ApiClient:
         self._server = config.server
         self._host, self._port, self._token = config.host, config.port, config.token
         self._tls = tls
+        if tls is not None:
+            note_refused(tls)
         self._session: Any = None
         self._starting = asyncio.Lock()
         self._up = asyncio.Event()
@@ -75,7 +77,7 @@ class ApiClient:
         elif type(error).__name__ == "ServerDisconnectedError":
             why = "EOF"
         elif isinstance(inner, ssl.SSLError):
-            why = dialerrors.handshake(inner)
+            why = explain(inner, self._tls, self._host)
         elif isinstance(inner, socket.gaierror):
             why = dialerrors.lookup(self._host)
         elif isinstance(inner, OSError):
@@ -110,7 +112,7 @@ class ApiClient:
             self._up.clear()
             raise self._unreachable(method, path, error) from None
         self._up.set()
-        return _answer(response.status, payload)
+        return _answer(method, path, response.status, payload)
 
     async def watch(self, path: str) -> AsyncIterator[dict[str, Any]]:
         """The events of a watch until the server ends it."""
@@ -120,7 +122,7 @@ class ApiClient:
         try:
             async with session.get(f"{self._server}{path}") as response:
                 if response.status != 200:
-                    _answer(response.status, await response.read())
+                    _answer("GET", path, response.status, await response.read())
                 buffer = b""
                 async for chunk in response.content.iter_any():
                     *lines, buffer = (buffer + chunk).split(b"\n")
@@ -146,13 +148,14 @@ class HeartbeatClient:
         return await self._client.request(method, path, body, content_type, patience=self._patience)
 
 
-def _answer(status: int, payload: bytes) -> dict[str, Any]:
+def _answer(method: str, path: str, status: int, payload: bytes) -> dict[str, Any]:
     try:
         document = json.loads(payload) if payload else {}
     except ValueError:
-        document = {"message": payload.decode(errors="replace").strip()}
-    if not isinstance(document, dict):
-        document = {"message": str(document)}
-    if status >= 400:
-        raise ApiError(status, document.get("message") or f"HTTP {status}", document.get("reason", ""))
-    return document
+        document = None
+    if status < 400:
+        return document if isinstance(document, dict) else {}
+    if isinstance(document, dict) and (message := document.get("message")):
+        raise ApiError(status, message, document.get("reason", ""))
+    reason, message = genericresponse.refusal(method, path, status, payload)
+    raise ApiError(status, message, reason)

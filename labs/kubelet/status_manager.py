@@ -159,21 +159,29 @@ class StatusManager:
         if pod is None or status is None or shown is None:
             return
         seen = shown.get("status") or {}
-        patch = status_patch(seen, status)
-        if patch and self._accepted.get(uid) != (status, seen) and not await self._send(pod, status, patch):
+        due = status_patch(seen, status) and self._accepted.get(uid) != (status, seen)
+        if due and not await self._send(pod, shown["metadata"]["uid"], status):
             return
         gone = pod.is_deleted and status["phase"] in TERMINAL_PHASES
         if gone and uid in self._finished:
             await self._delete(pod)
 
-    async def _send(self, pod: Pod, status: dict[str, Any], patch: dict[str, Any]) -> bool:
-        """Patch what the API shows; whether it took that."""
-        seen = self._object(pod)
-        assert seen is not None
-        body = {"metadata": {"uid": seen["metadata"]["uid"]}, "status": patch}
-        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/status"
+    async def _send(self, pod: Pod, shown_uid: str, status: dict[str, Any]) -> bool:
+        """Patch the status of what the API has now (`syncPod`); whether it took that."""
+        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
         try:
-            answer = await self._api.request("PATCH", path, body, STRATEGIC)
+            current = await self._api.request("GET", path)
+        except ApiError as error:
+            if error.status != 404:
+                what = "Failed to get status for pod"
+                klog.error("status_manager.go:1164", what, error, podUID=pod.uid, pod=pod.ref)
+            return False
+        if current["metadata"]["uid"] != shown_uid:
+            return False  # it was deleted and made again meanwhile
+        patch = status_patch(current.get("status") or {}, status)
+        body = {"metadata": {"uid": shown_uid}, "status": patch}
+        try:
+            answer = await self._api.request("PATCH", f"{path}/status", body, STRATEGIC)
         except ApiError as error:
             if error.status not in (404, 409):
                 klog.error("status_manager.go:1196", "Failed to update status for pod", error, pod=pod.ref)

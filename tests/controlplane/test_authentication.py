@@ -7,6 +7,7 @@ import re
 import ssl
 import time
 from base64 import urlsafe_b64decode
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -249,3 +250,34 @@ def test_a_pod_of_an_unknown_service_account_is_refused(plane: Plane, namespace:
         f'pods "web" is forbidden: error looking up service account {namespace}/missing: serviceaccount '
         '"missing" not found',
     )
+
+
+@pytest.mark.parametrize(
+    ("anonymous", "served"),
+    [
+        (
+            "{enabled: true, conditions: [{path: /readyz}]}",
+            {"/readyz": 200, "/readyz/ping": 401, "/livez": 401},
+        ),
+        ("{enabled: false}", {"/readyz": 401, "/livez": 401}),
+        ("{enabled: true}", {"/readyz": 200, "/version": 200, "/livez": 200, "/api": 403}),
+    ],
+)
+def test_who_shows_nothing_may_ask_for_what_the_file_names(
+    own_plane: Plane, tmp_path: Path, anonymous: str, served: dict[str, int]
+) -> None:
+    file = tmp_path / "authentication.yaml"
+    head = "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n"
+    file.write_text(f"{head}anonymous: {anonymous}\n")
+    own_plane.kill()
+    own_plane.api = own_plane.spawn(own_plane.flags(authentication_config=str(file)))
+    until(lambda: _status(own_plane, "/readyz", "admin") == 200)
+
+    assert {path: _status(own_plane, path, None) for path in served} == served
+
+
+def _status(plane: Plane, path: str, user: str | None) -> int:
+    try:
+        return plane.request("GET", path, user=user)[0]
+    except OSError:  # it is not there yet
+        return 0

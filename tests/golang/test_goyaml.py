@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labs.golang.goyaml import YAMLError, load
+from labs.golang.goyaml import YAMLError, load, repeated_keys
 from labs.golang.yaml_loader import aliased_at_most
 
 MANIFEST = """apiVersion: v1
@@ -187,3 +187,13 @@ def test_fact_18_more_than_a_thousand_nodes_may_not_come_by_aliases(
             load(text)
     else:
         assert load(text) == [["x"] * items] * times
+
+
+def test_a_key_that_is_there_twice_is_told_of_wherever_an_alias_repeats_it() -> None:
+    text = b"a: 1\nb: {p: &x {c: 1, c: 2}, q: *x}\na: 2\n"
+
+    assert repeated_keys(text) == [
+        'line 3: key "a" already set in map',
+        'line 2: key "c" already set in map',
+        'line 2: key "c" already set in map',
+    ]

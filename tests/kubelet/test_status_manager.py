@@ -86,6 +86,9 @@ class Bench:
         self.other.obj = None
         self.requests: list[tuple[float, str, str, Any, str]] = []
         self.error: ApiError | None = None
+        #: What the API has to say before a status is written, and what it has by now.
+        self.unread: ApiError | None = None
+        self.now: dict[str, Any] | None = None
         self.spelling: dict[str, Any] = {}
         places = (self.shown, self.other) if static else (self.other, self.shown)
         self.manager = StatusManager(self, *places, lambda uid: self.here if uid == "1" else None)
@@ -93,6 +96,13 @@ class Bench:
     async def request(
         self, method: str, path: str, body: Any = None, content_type: str = ""
     ) -> dict[str, Any]:
+        if method == "GET":
+            if self.unread is not None:
+                raise self.unread
+            found = self.now or self.shown.obj
+            assert found is not None
+            assert path == PATH
+            return found
         self.requests.append((asyncio.get_running_loop().time(), method, path, deepcopy(body), content_type))
         if self.error is not None:
             raise self.error
@@ -249,3 +259,35 @@ def test_letting_go_is_tried_again_until_the_pod_is_forgotten(
             assert (line in capsys.readouterr().err) is told
 
     check()
+
+
+@virtual
+async def test_a_status_that_cannot_be_read_first_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    async with running() as it:
+        for it.unread in (ApiError(0, "Get: refused"), ApiError(404, "not found")):
+            it.manager.set(it.pod, {"phase": "Running", "it": str(it.unread.status)})
+            await asyncio.sleep(0.1)
+
+        assert it.requests == []
+    told = [line.partition("] ")[2] for line in capsys.readouterr().err.splitlines() if "1164" in line]
+    assert told == ['"Failed to get status for pod" err="Get: refused" podUID="1" pod="default/web"']
+
+
+@virtual
+async def test_a_pod_that_was_made_again_keeps_its_own_status() -> None:
+    async with running() as it:
+        it.now = {"metadata": {"uid": "another"}, "status": {"phase": "Pending"}}
+        it.manager.set(it.pod, {"phase": "Running"})
+        await asyncio.sleep(0.1)
+
+        assert it.requests == []
+
+
+@virtual
+async def test_what_the_api_has_by_now_is_what_a_status_is_compared_with() -> None:
+    async with running() as it:
+        it.now = {"metadata": {"uid": "shown"}, "status": {"phase": "Pending", "reason": "Other"}}
+        it.manager.set(it.pod, {"phase": "Running"})
+        await asyncio.sleep(0.1)
+
+        assert it.sent == [(0.0, {"phase": "Running", "reason": None})]

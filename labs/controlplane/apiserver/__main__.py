@@ -16,7 +16,7 @@ from labs.controlplane.flags import FlagError, HelpWanted
 from labs.controlplane.http import serve
 from labs.controlplane.listening import ListenError, listen
 
-from . import authenticating, authorizing, checks, files, options, policy_bootstrap, tls
+from . import admission_config, authenticating, authorizing, checks, files, options, policy_bootstrap, tls
 from .admission import Admission
 from .aggregation import aggregate_for_ever
 from .allocation import Allocation
@@ -115,12 +115,7 @@ def prepare_backend(parsed: Options) -> tls.KubeletTLS:
 
     Raises `InvalidOptions` and `Fatal`.
     """
-    path, on = parsed.flags.text("admission-control-config-file"), parsed.enable_admission_plugins
-    if path or "ImagePolicyWebhook" in on:
-        from . import admission_config  # with what reads YAML
-
-        off = parsed.flags.words("disable-admission-plugins")
-        admission_config.check(path, {"PodSecurity", *on}.difference(off))
+    admission_config.check(parsed)
     reconciler = parsed.flags.text("endpoint-reconciler-type")
     if reconciler not in ("master-count", "lease", "none"):
         raise Fatal("instance.go:250", f"Reconciler not implemented: {reconciler}")

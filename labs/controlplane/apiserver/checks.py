@@ -21,6 +21,7 @@ from labs.controlplane.serverflags import (
 )
 from labs.golang import pem, urls
 from labs.golang.errors import aggregate
+from labs.golang.quoting import quote
 
 from . import authorization_config, cors
 from .authorization_config import TYPES
@@ -147,7 +148,7 @@ def _authentication(options: Options) -> Iterable[str]:
         yield "service-account-issuer is a required flag"
     for issuer in issuers:
         if ":" in issuer and (why := urls.fault(issuer)):
-            yield f"service-account-issuer \"{issuer}\" contained a ':' but was not a valid URL: {why}"
+            yield f"service-account-issuer {quote(issuer)} contained a ':' but was not a valid URL: {why}"
     if not (flags.is_given("service-account-key-file") or flags.text("service-account-signing-endpoint")):
         yield "either `--service-account-key-file` or `--service-account-signing-endpoint` must be set"
     low, high = _TOKEN_SECONDS

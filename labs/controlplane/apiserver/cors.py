@@ -12,15 +12,16 @@ _HELP = (
     "and by anchoring to the end with '$' or including the ':' port separator suffix. Examples of valid "
     "expressions are '//example\\.com(:|$)' and '^https://example\\.com(:|$)'"
 )
-#: Go's words for what Python's `re` finds wrong first.
-_WORDS = {
-    "nothing to repeat": "missing argument to repetition operator",
-    "multiple repeat": "invalid nested repetition operator",
-    "unterminated character set": "missing closing ]",
-    "missing ), unterminated subpattern": "missing closing )",
-    "unbalanced parenthesis": "unexpected )",
-}
-_OPERATORS = re.compile(r"[*+?]+|\{[^}]*\}")
+#: Go's words for what Python's `re` finds wrong first, and what of the pattern is shown.
+_WORDS = (
+    (r"nothing to repeat", "missing argument to repetition operator", r"[*+?]|\{[^}]*\}"),
+    (r"multiple repeat", "invalid nested repetition operator", r"(?:[*+?]|\{[^}]*\})+"),
+    (r"unterminated character set", "missing closing ]", r".*"),
+    (r"bad character range .*", "invalid character class range", r"[^]]*"),
+    (r"bad escape \(end of pattern\)", "trailing backslash at end of expression", r""),
+    (r"bad escape .*", "invalid escape sequence", r"\\."),
+)
+_OPERATOR = re.compile(r"(?:[*+?]|\{[^}]*\})$")
 
 
 def faults(patterns: Iterable[str]) -> Iterable[str]:
@@ -38,14 +39,21 @@ def _syntax(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
-        at = error.pos or 0
-        words = _WORDS.get(error.msg, error.msg)
-        shown = pattern
-        if words.endswith("operator"):
-            at -= words.startswith("invalid nested")
-            found = _OPERATORS.match(pattern, at)
-            shown = found[0] if found else pattern[at:]
-        elif words == "missing closing ]":
-            shown = pattern[at:]
-        return f"error parsing regexp: {words}: `{shown}`"
+        return f"error parsing regexp: {_told(pattern, error.msg, error.pos or 0)}"
     return ""
+
+
+def _told(pattern: str, why: str, at: int) -> str:
+    if why == "missing ), unterminated subpattern":
+        return f"missing closing ): `{pattern}`"
+    if why.startswith("unknown extension"):
+        return f"invalid named capture: `{pattern[at - 1 :]}`"
+    if why == "unbalanced parenthesis":
+        return f"unexpected ): `{pattern}`"
+    for python, go, shown in _WORDS:
+        if re.fullmatch(python, why):
+            if why == "multiple repeat" and (before := _OPERATOR.search(pattern[:at])):
+                at = before.start()
+            found = re.compile(shown).match(pattern, at)
+            return f"{go}: `{found[0] if found else pattern[at:]}`"
+    return f"{why}: `{pattern[at:]}`"

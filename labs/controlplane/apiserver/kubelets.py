@@ -18,6 +18,7 @@ from labs.golang import dialerrors, quoting
 from labs.streaming import http as streaming
 from labs.streaming.errors import RefusedError, StreamingError
 from labs.streaming.http import Connection
+from labs.tls import explain, note_refused
 
 from . import request_options, scalars, status
 from .context import Context
@@ -53,6 +54,8 @@ class Kubelets:
     def __init__(self, registry: Registry, connections: KubeletTLS, address_types: Sequence[str]) -> None:
         self._registry = registry
         self._context, self._fault = connections.context, connections.fault
+        if self._context is not None:
+            note_refused(self._context)
         self._address_types = address_types
 
     async def log(self, ctx: Context, resource: Resource) -> Response:
@@ -99,7 +102,7 @@ class Kubelets:
                 refused.code, str(refused).encode(), {"Content-Type": "text/plain; charset=utf-8"}
             )
         except (OSError, StreamingError, Failure) as error:
-            why = f"error dialing backend: {_dial_error(place, error)}"
+            why = f"error dialing backend: {self._dial_error(place, error)}"
             raise _no_status(f"&errors.errorString{{s:{quoting.quote(why)}}}", why) from error
 
         async def join(client: Connection) -> None:
@@ -118,6 +121,13 @@ class Kubelets:
         except Failure as failure:
             raise cannot_reach(failure) from failure
         return await forward(ctx, "https", place.host, place.port, self._context)
+
+    def _dial_error(self, place: _Place, error: Exception) -> str:
+        if isinstance(error, ssl.SSLError):
+            return explain(error, self._context, place.host)
+        if isinstance(error, OSError):
+            return dialerrors.dial(error, place.host, place.port)
+        return str(error)
 
     def _check_certificate(self) -> None:
         if self._fault:
@@ -151,14 +161,6 @@ def _stream_target(ctx: Context, pod: Object) -> str:
     given = {theirs: "1" for ours, theirs in _STREAMS.items() if request.flag(ours)}
     options: dict[str, Any] = given | {"command": request.query.get("command", [])}
     return f"/{target.subresource}/{where}/{container}?{urlencode(options, doseq=True)}"
-
-
-def _dial_error(place: _Place, error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        return dialerrors.handshake(error)
-    if isinstance(error, OSError):
-        return dialerrors.dial(error, place.host, place.port)
-    return str(error)
 
 
 def _no_address(addresses: list[Object]) -> status.APIError:

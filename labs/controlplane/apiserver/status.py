@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labs.golang import genericresponse
+
 OPTIMISTIC_LOCK = (
     "the object has been modified; please apply your changes to the latest version and try again"
 )
@@ -208,42 +210,9 @@ def internal(message: str) -> APIError:
     return APIError(500, "InternalError", f"Internal error occurred: {message}", details)
 
 
-#: What is said of an answer of another server that is no Status, and the reason that goes with its code.
-_GENERIC = {
-    400: ("BadRequest", "the server rejected our request for an unknown reason"),
-    401: ("Unauthorized", "the server has asked for the client to provide credentials"),
-    404: ("NotFound", "the server could not find the requested resource"),
-    405: ("MethodNotAllowed", "the server does not allow this method on the requested resource"),
-    409: ("Conflict", "the server reported a conflict"),
-    422: ("Invalid", "the server rejected our request due to an error in our request"),
-    429: (
-        "TooManyRequests",
-        "the server has received too many requests and has asked us to try again later",
-    ),
-    503: ("ServiceUnavailable", "the server is currently unable to handle the request"),
-    504: (
-        "Timeout",
-        "the server was unable to return a response in the time allotted, "
-        "but may still be processing the request",
-    ),
-}
-
-
 def generic_response(code: int, text: str, resource: str, name: str) -> APIError:
     """Another server's refusal, handed on (`NewGenericServerResponse`); of a 403 its own `text`, too."""
-    if code == 403:
-        reason, message = "Forbidden", text
-    elif code in _GENERIC:
-        reason, message = _GENERIC[code]
-    elif code >= 500:
-        quoted = _show(text)
-        reason, message = (
-            "InternalError",
-            f"an error on the server ({quoted}) has prevented the request from succeeding",
-        )
-    else:
-        reason = ""
-        message = f"the server responded with the status code {code} but did not return more information"
+    reason, message = genericresponse.reason_and_words(code, text)
     details = _details(name, "", resource)
     return APIError(code, reason, f"{message} ( {resource} {name})", details)
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from labs.controlplane import klog
 from labs.controlplane.nethttp import Failure, Pool
+from labs.golang import genericresponse
 from labs.golang.kubeconfig import KubeconfigError, RestConfig
 
 Object = dict[str, Any]
@@ -92,7 +93,10 @@ class Client:
     ) -> None:
         self.config = config
         self.user_agent = user_agent
-        self._pool = pool or Pool(config.host, config.port, config.tls(_not_loaded))
+        if pool is None:
+            context = config.tls(_not_loaded)  # which judges the address, too
+            pool = Pool(config.host, config.port, context)
+        self._pool = pool
         self._tokens = tokens
 
     def named(self, suffix: str, tokens: Tokens | None = None) -> Client:
@@ -163,7 +167,7 @@ class Client:
             self._tokens.reject(token)
             token = await self._token()
             status, payload = await self._send(method, target, token, data, content_type, timeout)
-        return _decode(status, payload)
+        return _decode(method, target, status, payload)
 
     async def _send(
         self, method: str, target: str, token: str, data: bytes, content_type: str, timeout: float
@@ -185,7 +189,7 @@ class Client:
         try:
             async with self._pool.request("GET", target, headers) as answer:
                 if answer.status != 200:
-                    _decode(answer.status, await answer.read())
+                    _decode("GET", target, answer.status, await answer.read())
                 rest = b""
                 async for chunk in answer.chunks():
                     *lines, rest = (rest + chunk).split(b"\n")
@@ -211,15 +215,14 @@ class Client:
         return ApiError(0, f'{method.capitalize()} "{self.config.server}{target}": {why}')
 
 
-def _decode(status: int, payload: bytes) -> Object:
+def _decode(method: str, target: str, status: int, payload: bytes) -> Object:
     try:
         document = json.loads(payload) if payload else {}
     except ValueError:
-        document = {"message": payload.decode(errors="replace").strip()}
+        document = None
     if status < 400 and isinstance(document, dict):
         return document
-    fault = document if isinstance(document, dict) else {}
-    if status == 401:
-        fault = {**fault, "message": fault.get("message") or "Unauthorized"}
-    message = str(fault.get("message") or "an error on the server has prevented the request from succeeding")
-    raise ApiError(status, message, str(fault.get("reason") or ""), fault.get("details"))
+    if isinstance(document, dict) and (message := document.get("message")):
+        raise ApiError(status, str(message), str(document.get("reason") or ""), document.get("details"))
+    reason, message = genericresponse.refusal(method, target, status, payload)
+    raise ApiError(status, message, reason)

@@ -47,18 +47,24 @@ _CONTROLLER_OF_AUTHORITIES = "k8s.io/apiserver/pkg/server/dynamiccertificates/co
 class Process:
     """One component's process. Making it raises `StartError` or `KubeconfigError`."""
 
-    def __init__(self, program: str, flags: Flags, config: Callable[[], RestConfig]) -> None:
+    def __init__(
+        self, program: str, flags: Flags, config: Callable[[], RestConfig], *, client_first: bool = False
+    ) -> None:
+        """`client_first`: the client is made before those that its port needs, which tells what is wrong."""
         self.program, self.flags = program, flags
         # in this order the real ones tell what is wrong
         pem = own_certificate(flags)
         rest = config()
+        if client_first:
+            self.client = Client(rest, user_agent(program))
         if flags.number("kube-api-burst") <= 0 < float(flags.text("kube-api-qps")):
             why = "when RateLimiter is not set and QPS is set to greater than 0"
             raise StartError(f"burst is required to be greater than 0 {why}")
         self._serving = SecureServing.of(flags, pem)
         self._access = Access(flags, *self._delegates())
         klog.error("options.go:205", "The manifest file is empty, ignoring.")
-        self.client = Client(rest, user_agent(program))
+        if not client_first:
+            self.client = Client(rest, user_agent(program))
         self.identity = f"{socket.gethostname()}_{uuid.uuid4()}"
         self._tasks: list[asyncio.Task[None]] = []
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -32,7 +32,7 @@ def main() -> int:
 
 
 async def _run(flags: Flags) -> int:
-    process = Process(_PROGRAM, flags, lambda: load(flags.text("kubeconfig")))
+    process = Process(_PROGRAM, flags, lambda: load(flags.text("kubeconfig")), client_first=True)
     await process.look_up_authorities()
     klog.info("controllermanager.go:211", "Starting", version=GIT_VERSION)
     klog.info("controllermanager.go:213", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')

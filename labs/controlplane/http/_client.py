@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
+from labs import tls
 from labs.golang import dialerrors, hostport
 
 #: What aiohttp would add on its own: etcd's gateway warns of an Accept header with every request.
@@ -59,6 +60,8 @@ class Client:
         self.host = host
         self.port = port
         self._context = context
+        if context is not None:
+            tls.note_refused(context)
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         self._session: aiohttp.ClientSession | None = None
 
@@ -109,8 +112,9 @@ class Client:
             case aiohttp.ConnectionTimeoutError():
                 return ConnectionFailed("context deadline exceeded", sent=False)
             case aiohttp.ClientSSLError(os_error=ssl.SSLError() as cause):
-                why = f"transport: authentication handshake failed: {dialerrors.handshake(cause)}"
-                return ConnectionFailed(why, sent=False)
+                why = tls.explain(cause, self._context, self.host)
+                failed = f"transport: authentication handshake failed: {why}"
+                return ConnectionFailed(failed, sent=False)
             case aiohttp.ClientConnectorDNSError():
                 return ConnectionFailed(dialerrors.lookup(self.host), sent=False)
             case aiohttp.ClientConnectorError():

@@ -65,13 +65,12 @@ def test_a_profile_does_without_the_filters_it_turns_off(tmp_path: Path, kubecon
     assert profiles == (Profile("a", frozenset(("NodePorts", "NodeName"))), Profile("b"))
 
 
-def test_keys_below_what_names_itself_are_looked_at_once(tmp_path: Path, kubeconfig: str) -> None:
+def test_what_names_itself_is_refused(tmp_path: Path, kubeconfig: str) -> None:
     file = tmp_path / "config.yaml"
     config = "pluginConfig: [{name: NodeAffinity, args: &a {b: *a, c: 1, c: 2}}]"
     file.write_text(
         f"{HEAD}clientConnection: {{kubeconfig: {kubeconfig}}}\nprofiles: [{{schedulerName: a, {config}}}]\n"
     )
 
-    with pytest.raises(StartError) as refused:
+    with pytest.raises(StartError, match=r"^yaml: anchor 'a' value contains itself$"):
         Configuration.read(str(file))
-    assert str(refused.value).count("already set in map") == 1

@@ -7,7 +7,6 @@ The handshake proves that the client has the key and asks nothing else, so that 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,16 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labs.controlplane.http import Peer
+from labs.golang import x509
 
 from ..context import User
 
 if TYPE_CHECKING:
-    from cryptography import x509
+    from cryptography.x509 import Certificate
 
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
-#: OpenSSL's X509_V_ERR_INVALID_PURPOSE.
-WRONG_PURPOSE = 26
-_UNKNOWN = "x509: certificate signed by unknown authority"
 
 
 class CertificateError(Exception):
@@ -52,60 +49,35 @@ class Certificates:
         return User(name, groups, {CREDENTIAL_ID: [identity]})
 
     def _faults(self, peer: Peer) -> tuple[str, ...]:
-        now = time.time()
-        begins, ends = peer.validity
+        now = datetime.now(UTC)
+        begins, ends = (datetime.fromtimestamp(moment, UTC) for moment in peer.validity)
         if begins <= now <= ends and not peer.fault:
             return ()
-        from cryptography import x509
+        from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificates
 
         assert peer.certificate is not None
-        certificate = x509.load_der_x509_certificate(peer.certificate)
-        if not begins <= now <= ends:
-            side, limit = ("before", begins) if now < begins else ("after", ends)
-            what = (
-                "x509: certificate has expired or is not yet valid: "
-                f"current time {_stamp(now)} is {side} {_stamp(limit)}"
-            )
+        certificate = load_der_x509_certificate(peer.certificate)
+        if what := x509.validity_fault(begins, ends, now):
             first = what
         else:
-            first = _UNKNOWN
-            what = "x509: certificate specifies an incompatible key usage"
-            if peer.fault != WRONG_PURPOSE:
-                what = _UNKNOWN + self._suspicion(certificate)
+            first = x509.UNKNOWN_AUTHORITY
+            what = x509.WRONG_PURPOSE
+            if peer.fault != x509.INVALID_PURPOSE:
+                known = load_pem_x509_certificates(Path(self.authority).read_bytes())
+                what = x509.UNKNOWN_AUTHORITY + x509.suspicion(certificate, known)
         own = f"verifying certificate {_identifiers(certificate)} failed: {what}"
         # the certificates of the front proxy are asked first, and say so
         return (first, own) if self.front_proxy else (own,)
 
-    def _suspicion(self, certificate: x509.Certificate) -> str:
-        """What Go adds when an authority of the issuer's name is known, and did not sign this."""
-        from cryptography import x509
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-        for authority in x509.load_pem_x509_certificates(Path(self.authority).read_bytes()):
-            if authority.subject == certificate.issuer:
-                names = authority.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-                rsa = isinstance(authority.public_key(), RSAPublicKey)
-                why = "crypto/rsa: verification error" if rsa else "x509: ECDSA verification failure"
-                name = str(names[0].value) if names else ""
-                return (
-                    f' (possibly because of "{why}" while trying to verify candidate authority certificate '
-                    f'"{name}")'
-                )
-        return ""
-
-
-def _identifiers(certificate: x509.Certificate) -> str:
-    from cryptography import x509
+def _identifiers(certificate: Certificate) -> str:
+    from cryptography.x509 import AuthorityKeyIdentifier, SubjectKeyIdentifier
 
     subject = authority = b""
     for extension in certificate.extensions:
-        if isinstance(extension.value, x509.SubjectKeyIdentifier):
+        if isinstance(extension.value, SubjectKeyIdentifier):
             subject = extension.value.digest
-        elif isinstance(extension.value, x509.AuthorityKeyIdentifier):
+        elif isinstance(extension.value, AuthorityKeyIdentifier):
             authority = extension.value.key_identifier or b""
     shown = [identifier.hex(":").upper() for identifier in (subject, authority)]
     return f"SN={certificate.serial_number}, SKID={shown[0]}, AKID={shown[1]}"
-
-
-def _stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
