@@ -1,4 +1,4 @@
-"""Whether this node takes a pod (`lifecycle/predicate.go`, `preemption`, `sysctl/allowlist.go`).
+"""Whether this node takes a pod (`lifecycle/predicate.go`, `preemption`, `sysctl/allowlist.go`, `apparmor`).
 
 A pod that is refused becomes Failed. A pod of the API stays so; a static one is not tried again until its
 manifest changes or the kubelet restarts, and no mirror tells of it. Static pods are critical: where resources
@@ -67,6 +67,8 @@ class Room:
     pods: int
     allowed_sysctls: tuple[str, ...] = ()
     taints: tuple[Mapping[str, Any], ...] = ()
+    #: Whether the kernel has AppArmor, and it is on.
+    apparmor: bool = True
 
 
 def admit(pod: Pod, others: Iterable[Pod], room: Room) -> Rejection | Preemption | None:
@@ -77,8 +79,8 @@ def admit(pod: Pod, others: Iterable[Pod], room: Room) -> Rejection | Preemption
         return refused
     lacking = _lacking(pod, active, room)
     if pod.is_critical:
-        return _predicates(pod, active, room) or _make_room(pod, active, lacking)
-    return _out_of(lacking) or _predicates(pod, active, room)
+        return _predicates(pod, active, room) or _make_room(pod, active, lacking) or _apparmor(pod, room)
+    return _out_of(lacking) or _predicates(pod, active, room) or _apparmor(pod, room)
 
 
 def _out_of(lacking: list[_Lack]) -> Rejection | None:
@@ -109,6 +111,15 @@ def _sysctls(pod: Pod, room: Room) -> Rejection | None:
         if refused:
             return Rejection("SysctlForbidden", f'forbidden sysctl: "{name}" {refused}')
     return None
+
+
+def _apparmor(pod: Pod, room: Room) -> Rejection | None:
+    """A profile is enforced or the pod does not run (`pkg/security/apparmor`)."""
+    contexts = [pod.security, *(container.security for container in pod.all_containers)]
+    kinds = {context.get("appArmorProfile", {}).get("type", "Unconfined") for context in contexts}
+    if room.apparmor or kinds == {"Unconfined"}:
+        return None
+    return Rejection("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
 
 
 def _predicates(pod: Pod, others: list[Pod], room: Room) -> Rejection | None:

@@ -115,6 +115,7 @@ class Kubelet:
         room = Room(
             node_labels(facts), given.node_name, Decimal(facts.cpus), Decimal(facts.memory_kib * 1024),
             Decimal(facts.storage_kib * 1024), facts.max_pods, config.allowed_unsafe_sysctls,
+            apparmor=_has_apparmor(fs),
         )  # fmt: skip
         host = Host(
             given.node_name, ips, config.pod_logs_dir, Machine.read(fs, facts.memory_kib * 1024),
@@ -382,3 +383,10 @@ class Kubelet:
         self.probes.close()
         await self.allocation.close()
         await self.workers.close()
+
+
+def _has_apparmor(fs: HostFs) -> bool:
+    try:
+        return fs.read_text("/sys/module/apparmor/parameters/enabled").startswith("Y")
+    except OSError:
+        return False

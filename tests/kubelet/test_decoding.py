@@ -1,6 +1,9 @@
 """Text to objects: YAML as Go reads it, JSON errors in Go's words."""
 
+import re
+
 import pytest
+import yaml
 
 from labs.kubelet.pod.decode import decode_pod_list
 from labs.kubelet.pod.errors import ParseError
@@ -93,3 +96,23 @@ def test_each_pod_of_a_list_is_one_with_the_fields_of_a_pod() -> None:
         {"apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": "one"}},
     ]
     assert decode_pod_list(b"kind: PodList\napiVersion: v1") == []
+
+
+def test_a_list_of_anything_is_no_pod_and_shown_as_go_prints_it() -> None:
+    why = refusal("apiVersion: v1\nkind: List\nitems: [{kind: Pod}, {}]\n")
+
+    assert re.search(
+        r"invalid pod: &core\.List\{TypeMeta:.*, Items:\[\]runtime\.Object\{"
+        r"\(\*runtime\.Unknown\)\(0x[0-9a-f]+\), \(\*runtime\.Unknown\)\(0x[0-9a-f]+\)\}\}",
+        why,
+    )
+
+
+def test_a_proc_is_mounted_in_one_of_two_ways() -> None:
+    text = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: c, image: i, %s}]}}"
+    mount = "securityContext: {procMount: Unmaskedd}"
+
+    why = '[spec.containers[0].securityContext.procMount: Unsupported value: "Unmaskedd": supported values: '
+    assert f'invalid pod: {why}"Default", "Unmasked"]' in refusal(
+        yaml.safe_dump(yaml.safe_load(text % mount))
+    )

@@ -1,5 +1,6 @@
 """Which pods a node's labels, ports, sysctls and room let in (fact 34): the pure decisions of `admit`."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -210,3 +211,16 @@ def test_a_pod_for_another_system_is_refused_first() -> None:
     why = "PodOSNotSupported: Failed to admit pod as the OS field doesn't match node OS"
     assert refused(pod) == why
     assert not refused(_pod(os={"name": "linux"}))
+
+
+@pytest.mark.parametrize("kind", ["RuntimeDefault", "Localhost", "Unconfined"])
+@pytest.mark.parametrize("static", [{}, STATIC])
+def test_a_node_without_apparmor_takes_no_pod_that_wants_a_profile(kind: str, static: dict[str, Any]) -> None:
+    profile = {"appArmorProfile": {"type": kind} | ({"localhostProfile": "p"} if kind == "Localhost" else {})}
+    container = {"name": "c", "image": "i", "securityContext": profile}
+    without = replace(ROOM, apparmor=False)
+    why = "AppArmor: Cannot enforce AppArmor: AppArmor is not enabled on the host"
+
+    for pod in (_pod(containers=[container], **static), _pod(securityContext=profile, **static)):
+        assert refused(pod, room=without) == ("" if kind == "Unconfined" else why)
+        assert refused(pod) == ""

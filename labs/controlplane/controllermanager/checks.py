@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from labs.controlplane import klog
 from labs.controlplane.flags import Flags
 
 from .options import ALIASES, KNOWN
@@ -32,6 +33,11 @@ def validate(flags: Flags) -> Iterator[str]:
         if ALIASES.get(name, name) not in KNOWN and (name != "*" or "-*" in flags.words("controllers")):
             yield f'"{name}" is not in the list of known controllers'
     if (provider := flags.text("cloud-provider")) not in ("", "external"):
+        klog.warning(
+            "plugins.go:89",
+            'WARNING: built-in cloud providers are disabled. Please set "--cloud-provider=external" and '
+            f'migrate to an external cloud controller manager for provider "{provider}"',
+        )
         yield f'cloud provider "{provider}" {_CLOUD}'
     small = flags.seconds("attach-detach-reconcile-sync-period") < 1
     if small and not flags.switch("disable-attach-detach-reconcile-sync"):

@@ -84,6 +84,9 @@ def decode_pod(data: bytes) -> dict[str, Any]:
     kind = document["kind"]
     if kind in LISTS and not document.get("items"):
         raise ParseError(EMPTY_LIST.format(kind, LISTS[kind]))
+    if kind == "List" and isinstance(items := document["items"], list):
+        pointers = ", ".join(f"(*runtime.Unknown)({id(item):#x})" for item in items)
+        raise ParseError(EMPTY_LIST.format(kind, LISTS[kind]).removesuffix("{}}") + f"{{{pointers}}}}}")
     if kind != "Pod":
         raise ParseError(f"invalid pod: &core.{kind}{{}}")
     return _pod(document)

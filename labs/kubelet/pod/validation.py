@@ -194,6 +194,7 @@ def _probe(found: Findings, path: str, kind: str, probe: dict[str, Any]) -> None
         found.invalid(f"{path}.successThreshold", probe["successThreshold"], "must be 1")
 
 
+PROC_MOUNTS = ("Default", "Unmasked")
 _SECURITY_FIELDS = (
     "capabilities", "privileged", "seLinuxOptions", "windowsOptions", "runAsUser", "runAsGroup",
     "runAsNonRoot", "readOnlyRootFilesystem", "allowPrivilegeEscalation", "procMount", "seccompProfile",
@@ -273,6 +274,8 @@ def _downward_items(found: Findings, path: str, items: list[dict[str, Any]]) -> 
 def _security(found: Findings, path: str, security: dict[str, Any]) -> None:
     check_ids(found, path, security, ("runAsUser", "runAsGroup"))
     check_profiles(found, path, security)
+    if (mount := security.get("procMount")) not in (None, *PROC_MOUNTS):
+        found.unsupported(f"{path}.procMount", mount, PROC_MOUNTS)
     if security.get("privileged") and security.get("allowPrivilegeEscalation") is False:
         shown = {
             "SELinuxOptions" if f == "seLinuxOptions" else f[0].upper() + f[1:]: security.get(f)
