@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -25,9 +26,14 @@ NODE = "cks-control-plane"
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A port nobody listens on now, below those that the kernel gives to connections meanwhile."""
+    while True:
+        port = random.randrange(10_240, 32_768)
+        try:
+            with socket.create_server(("0.0.0.0", port)):
+                return port
+        except OSError:
+            continue
 
 
 def etcd_binary(name: str) -> str:

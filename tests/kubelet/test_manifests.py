@@ -121,7 +121,7 @@ def test_fact_20_all_findings_are_named_in_order() -> None:
             "containers: [{name: a, image: b}]}",
             "secrets",
         ),
-        ("{containers: [{name: a, image: b, envFrom: [{prefix: x}, {secretRef: {name: s}}]}]}", "secrets"),
+        ("{containers: [{name: a, image: b, envFrom: [{secretRef: {name: s}}]}]}", "secrets"),
         (
             "{initContainers: [{name: i, image: b, env: [{name: X, value: x}, {name: Z, "
             "valueFrom: {configMapKeyRef: {name: c, key: k}}}]}], containers: [{name: a, image: b}]}",

@@ -45,7 +45,9 @@ def test_fact_20_a_key_is_a_name_that_may_have_a_domain(key: str, faults: list[s
         ("spec.readinessGates[0].conditionType", said(readinessGates=[{"conditionType": key}])),
         ("spec.tolerations[0].key", said(tolerations=[{"key": key, "operator": "Exists"}])),
     ):
-        assert found == " ".join(f'{where}: Invalid value: "{key}": {why}' for why in faults)
+        any_case = where == "metadata.annotations" and key == "A/a"
+        wrong = [] if any_case else faults
+        assert found == " ".join(f'{where}: Invalid value: "{key}": {why}' for why in wrong)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,11 @@ from collections.abc import Iterable
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+SUBDOMAIN_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
+    "must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    f"'{SUBDOMAIN.pattern}')"
+)
 LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
     "and end with "
@@ -34,8 +39,13 @@ class Findings(list[str]):
     def duplicate(self, path: str, value: str) -> None:
         self.append(f"{path}: Duplicate value: {json.dumps(value)}")
 
-    def not_found(self, path: str, value: str) -> None:
-        self.append(f"{path}: Not found: {json.dumps(value)}")
+    def not_found(self, path: str, value: str, detail: str = "") -> None:
+        self.append(f"{path}: Not found: {json.dumps(value)}" + (f": {detail}" if detail else ""))
+
+    def subdomain(self, path: str, value: str) -> None:
+        """A DNS subdomain."""
+        if not SUBDOMAIN.fullmatch(value):
+            self.invalid(path, value, SUBDOMAIN_TEXT)
 
     def label(self, path: str, value: str) -> None:
         """A required DNS label."""

@@ -59,7 +59,7 @@ def refuse_references(spec: dict[str, Any]) -> None:
     if spec.get("serviceAccountName"):
         raise ReferenceRefusedError("serviceaccounts")
     if (
-        spec.get("imagePullSecrets")
+        any(secret.get("name") for secret in spec.get("imagePullSecrets", []))
         or _uses(spec, "secretKeyRef", "secretRef")
         or any(map(_secret_of_volume, volumes))
     ):

@@ -40,7 +40,25 @@ GO_TYPES = {
     ("HTTPGetAction", "scheme"): "v1.URIScheme",
     ("ObjectMeta", "uid"): "types.UID",
     ("HostPathVolumeSource", "type"): "v1.HostPathType",
+    ("ResourceRequirements", "limits"): "v1.ResourceList",
+    ("ResourceRequirements", "requests"): "v1.ResourceList",
+    ("PodSpec", "overhead"): "v1.ResourceList",
+    ("Capabilities", "add"): "v1.Capability",
+    ("Capabilities", "drop"): "v1.Capability",
 }
+#: The structures that Go has within another without a field of their own, which its paths name all the same.
+INLINED = {
+    **{("Probe", handler): "ProbeHandler" for handler in ("exec", "httpGet", "tcpSocket", "grpc")},
+    **{
+        (holder, "name"): "LocalObjectReference"
+        for holder in (
+            "ConfigMapEnvSource", "ConfigMapKeySelector", "ConfigMapProjection", "ConfigMapVolumeSource",
+            "SecretEnvSource", "SecretKeySelector", "SecretProjection",
+        )
+    },
+}  # fmt: skip
+#: What a null in a list stands for; an empty object where it is not listed.
+ZEROES: dict[str, object] = {"string": "", "int": 0, "bool": False}
 #: How wide Go's integers are.
 BITS = {"int32": 32, "int64": 64}
 
@@ -115,11 +133,13 @@ def _conform(value: Any, expression: str, owner: str, path: tuple[str, ...]) -> 
     if expression == "IntOrString":
         if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
             return value
-        raise _mismatch(value, owner, path, "intstr.IntOrString")
+        raise _mismatch(value, owner, path, "int32")
     if expression.startswith("[]"):
         if not isinstance(value, list):
             raise _mismatch(value, owner, path, _go_type(owner, path[-1], expression))
-        return [_conform({} if item is None else item, expression[2:], owner, path) for item in value]
+        inner = expression[2:]
+        zero = ZEROES.get(inner, {})
+        return [_conform(zero if item is None else item, inner, owner, path) for item in value]
     if expression.startswith("map[string]"):
         if not isinstance(value, dict):
             raise _mismatch(value, owner, path, _go_type(owner, path[-1], expression))
@@ -138,7 +158,14 @@ def conform(document: dict[str, Any], type_name: str, path: tuple[str, ...] = ()
     """
     fields = types()[type_name]
     return {
-        field: _conform(document[field], expression, type_name, (*path, field))
+        field: _conform(document[field], expression, type_name, (*path, *_inlined(type_name, field), field))
         for field, expression in fields.items()
         if document.get(field) is not None
     }
+
+
+def _inlined(type_name: str, field: str) -> tuple[str, ...]:
+    if type_name == "Volume" and field != "name":
+        return ("VolumeSource",)
+    found = INLINED.get((type_name, field))
+    return (found,) if found else ()

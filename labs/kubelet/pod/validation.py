@@ -5,6 +5,7 @@ InvalidPodError with all of them.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +13,14 @@ from typing import Any
 from labs.kubelet.pod.errors import InvalidPodError
 from labs.kubelet.pod.findings import Findings
 from labs.kubelet.pod.quantity import quantity_value
-from labs.kubelet.pod.validation_pod import check_ids, check_key, check_metadata, check_pod, check_profiles
+from labs.kubelet.pod.validation_pod import (
+    check_ids,
+    check_key,
+    check_local_path,
+    check_metadata,
+    check_pod,
+    check_profiles,
+)
 
 HOST_PATH_TYPES = (
     "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
@@ -23,6 +31,11 @@ HEADER_TEXT = (
     "for validation is '[-A-Za-z0-9]+')"
 )
 VALUE_SOURCES = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
+CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+CONFIG_KEY_TEXT = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
+    f"'KEY_NAME',  or 'key-name', regex used for validation is '{CONFIG_KEY.pattern}')"
+)
 KEYED_FIELD = re.compile(r"metadata\.(?:labels|annotations)\['(.*)'\]")
 ENV_FIELDS = (
     "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
@@ -58,6 +71,15 @@ VOLUME_KINDS = (
 PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
 CONTAINER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+RESTART_POLICIES = ("Always", "Never", "OnFailure")
+RULE_ACTIONS = ("Restart", "RestartAllContainers")
+RESIZE_POLICIES = ("NotRequired", "RestartContainer")
+#: Amounts that quotas know and containers have not.
+QUOTA_RESOURCES = (
+    "configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas", "secrets",
+    "services", "storage",
+)  # fmt: skip
+MAX_INT64 = 2**63 - 1
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 
 
@@ -73,7 +95,16 @@ def _volumes(found: Findings, volumes: list[dict[str, Any]]) -> set[str]:
             case "emptyDir" if quantity_value(volume["emptyDir"].get("sizeLimit", "0")) < 0:
                 why = "SizeLimit field must be a valid resource quantity"
                 found.forbidden(f"{path}.emptyDir.sizeLimit", why)
+            case "configMap":
+                _keys(found, f"{path}.configMap", volume["configMap"], "name")
+            case "secret":
+                _keys(found, f"{path}.secret", volume["secret"], "secretName")
+            case "persistentVolumeClaim" if not volume["persistentVolumeClaim"].get("claimName"):
+                found.required(f"{path}.persistentVolumeClaim.claimName")
+            case "nfs":
+                _nfs(found, f"{path}.nfs", volume["nfs"])
             case "downwardAPI":
+                _mode(found, f"{path}.downwardAPI", volume["downwardAPI"])
                 _downward_items(found, f"{path}.downwardAPI", volume["downwardAPI"].get("items", []))
             case "projected":
                 _projected(found, f"{path}.projected", volume["projected"].get("sources", []))
@@ -90,6 +121,34 @@ def _volumes(found: Findings, volumes: list[dict[str, Any]]) -> set[str]:
     return names
 
 
+def _mode(found: Findings, path: str, source: dict[str, Any]) -> None:
+    if not 0 <= source.get("defaultMode", 0) <= 0o777:
+        why = "must be a number between 0 and 0777 (octal), both inclusive"
+        found.invalid(f"{path}.defaultMode", source["defaultMode"], why)
+
+
+def _keys(found: Findings, path: str, source: dict[str, Any], name: str) -> None:
+    """A ConfigMap's or a Secret's files."""
+    if not source.get(name):
+        found.required(f"{path}.{name}")
+    _mode(found, path, source)
+    for i, item in enumerate(source.get("items", [])):
+        if not item.get("key"):
+            found.required(f"{path}.items[{i}].key")
+        if not item.get("path"):
+            found.required(f"{path}.items[{i}].path")
+        check_local_path(found, f"{path}.items[{i}].path", item.get("path", ""))
+
+
+def _nfs(found: Findings, path: str, source: dict[str, Any]) -> None:
+    if not source.get("server"):
+        found.required(f"{path}.server")
+    if not (exported := source.get("path", "")):
+        found.required(f"{path}.path")
+    elif not exported.startswith("/"):
+        found.invalid(f"{path}.path", exported, "must be an absolute path")
+
+
 def _projected(found: Findings, path: str, sources: list[dict[str, Any]]) -> None:
     for i, source in enumerate(sources):
         items = source.get("downwardAPI", {}).get("items", [])
@@ -98,14 +157,6 @@ def _projected(found: Findings, path: str, sources: list[dict[str, Any]]) -> Non
         if "serviceAccountToken" in source:
             why = "must not be specified when serviceAccountName is not set"
             found.forbidden(f"{path}.sources[{i}].serviceAccountToken", why)
-
-
-def _descending(found: Findings, path: str, inside: str) -> None:
-    """A path below something, that stays there (`validateLocalDescendingPath`)."""
-    if inside.startswith("/"):
-        found.invalid(path, inside, "must be a relative path")
-    if ".." in inside.split("/"):
-        found.invalid(path, inside, "must not contain '..'")
 
 
 def _host_path(found: Findings, path: str, source: dict[str, Any]) -> None:
@@ -163,12 +214,18 @@ def _handler(found: Findings, path: str, action: dict[str, Any], kinds: Iterable
         port = action.get(handler, {}).get("port")
         if handler in action and isinstance(port, int | None):
             found.between(f"{path}.{handler}.port", port or 0, 1, 65535)
+        elif handler in action:
+            for why in _port_name_faults(str(port)):
+                found.invalid(f"{path}.{handler}.port", port, why)
+    if (scheme := action.get("httpGet", {}).get("scheme", "HTTP")) not in ("HTTP", "HTTPS"):
+        found.unsupported(f"{path}.httpGet.scheme", scheme, ("HTTP", "HTTPS"))
     for header in action.get("httpGet", {}).get("httpHeaders", []):
         if not HEADER.fullmatch(header.get("name", "")):
             found.invalid(f"{path}.httpGet.httpHeaders", header.get("name", ""), HEADER_TEXT)
 
 
-def _lifecycle(found: Findings, path: str, hooks: dict[str, Any], grace: int) -> None:
+def _lifecycle(found: Findings, path: str, hooks: dict[str, Any], spec: dict[str, Any]) -> None:
+    grace = spec["terminationGracePeriodSeconds"]
     for kind in ("postStart", "preStop"):
         if kind not in hooks:
             continue
@@ -177,6 +234,9 @@ def _lifecycle(found: Findings, path: str, hooks: dict[str, Any], grace: int) ->
         if not 0 <= seconds <= grace:
             why = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
             found.invalid(f"{path}.{kind}.sleep", seconds, why)
+    if "stopSignal" in hooks and not spec.get("os", {}).get("name"):
+        why = "may not be set for containers with empty `spec.os.name`"
+        found.forbidden(f"{path}.stopSignal", why)
 
 
 def _probe(found: Findings, path: str, kind: str, probe: dict[str, Any]) -> None:
@@ -190,6 +250,11 @@ def _probe(found: Findings, path: str, kind: str, probe: dict[str, Any]) -> None
     ):
         if field in probe:
             found.not_negative(f"{path}.{field}", probe[field])
+    grace, field = probe.get("terminationGracePeriodSeconds"), f"{path}.terminationGracePeriodSeconds"
+    if grace is not None and grace <= 0:
+        found.invalid(field, grace, "must be greater than 0")
+    if grace is not None and kind == "readinessProbe":
+        found.invalid(field, grace, "must not be set for readinessProbes")
     if kind != "readinessProbe" and probe["successThreshold"] != 1:
         found.invalid(f"{path}.successThreshold", probe["successThreshold"], "must be 1")
 
@@ -204,11 +269,21 @@ _SECURITY_FIELDS = (
 
 def _sub_path(found: Findings, path: str, index: int, mount: dict[str, Any]) -> None:
     inside, expression = mount.get("subPath", ""), mount.get("subPathExpr", "")
-    _descending(found, f"{path}.volumeMounts.subPath", inside)
+    check_local_path(found, f"{path}.volumeMounts.subPath", inside)
     if inside and expression:
         why = "subPathExpr and subPath are mutually exclusive"
         found.invalid(f"{path}.volumeMounts[{index}].subPathExpr", expression, why)
-    _descending(found, f"{path}.volumeMounts.subPathExpr", expression)
+    check_local_path(found, f"{path}.volumeMounts.subPathExpr", expression)
+
+
+def _recursive_read_only(found: Findings, path: str, mount: dict[str, Any]) -> None:
+    mode, choices = mount.get("recursiveReadOnly", "Disabled"), ("Disabled", "Enabled", "IfPossible")
+    if mode not in choices:
+        found.unsupported(path, mode, choices)
+    elif mode != "Disabled" and not mount.get("readOnly"):
+        found.forbidden(path, "may only be specified when readOnly is true")
+    elif mode != "Disabled" and mount.get("mountPropagation", "None") != "None":
+        found.forbidden(path, "may only be specified when mountPropagation is None or not specified")
 
 
 def _value_from(found: Findings, path: str, variable: dict[str, Any]) -> None:
@@ -220,12 +295,39 @@ def _value_from(found: Findings, path: str, variable: dict[str, Any]) -> None:
         _field_ref(found, f"{path}.fieldRef", source["fieldRef"], ENV_FIELDS)
     if "resourceFieldRef" in source:
         _resource_ref(found, f"{path}.resourceFieldRef", source["resourceFieldRef"])
+    for kind in ("configMapKeyRef", "secretKeyRef"):
+        if kind in source:
+            _key_ref(found, f"{path}.{kind}", source[kind])
     if not source:
         found.invalid(path, "", f"must specify one of: {VALUE_SOURCES}")
     elif variable.get("value"):
         found.invalid(path, "", "may not be specified when `value` is not empty")
     elif len(source) > 1:
         found.invalid(path, "", "may not have more than one field specified at a time")
+
+
+def _key_ref(found: Findings, path: str, reference: dict[str, Any]) -> None:
+    if not reference.get("name"):
+        found.required(f"{path}.name")
+    if not (key := reference.get("key")):
+        found.required(f"{path}.key")
+    elif not CONFIG_KEY.fullmatch(key):
+        found.invalid(f"{path}.key", key, CONFIG_KEY_TEXT)
+
+
+def _env_from(found: Findings, path: str, sources: list[dict[str, Any]]) -> None:
+    for i, source in enumerate(sources):
+        given = [kind for kind in ("configMapRef", "secretRef") if kind in source]
+        for kind in given:
+            name = source[kind].get("name", "")
+            if not name:
+                found.required(f"{path}[{i}].{kind}.name")
+            else:
+                found.subdomain(f"{path}[{i}].{kind}.name", name)
+        if not given:
+            found.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
+        elif len(given) > 1:
+            found.invalid(path, "", "may not have more than one field specified at a time")
 
 
 def _field_ref(found: Findings, path: str, reference: dict[str, Any], supported: Iterable[str]) -> None:
@@ -255,7 +357,7 @@ def _downward_items(found: Findings, path: str, items: list[dict[str, Any]]) -> 
         target = item.get("path", "")
         if not target:
             found.required(f"{path}.path")
-        _descending(found, f"{path}.path", target)
+        check_local_path(found, f"{path}.path", target)
         if target.startswith("..") and not target.startswith("../"):
             found.invalid(f"{path}.path", target, "must not start with '..'")
         if "fieldRef" in item:
@@ -271,11 +373,13 @@ def _downward_items(found: Findings, path: str, items: list[dict[str, Any]]) -> 
             _resource_ref(found, f"{path}.resourceFieldRef", item["resourceFieldRef"])
 
 
-def _security(found: Findings, path: str, security: dict[str, Any]) -> None:
+def _security(found: Findings, path: str, security: dict[str, Any], spec: dict[str, Any]) -> None:
     check_ids(found, path, security, ("runAsUser", "runAsGroup"))
     check_profiles(found, path, security)
     if (mount := security.get("procMount")) not in (None, *PROC_MOUNTS):
         found.unsupported(f"{path}.procMount", mount, PROC_MOUNTS)
+    elif mount == "Unmasked" and spec.get("hostUsers") is not False:
+        found.invalid(f"{path}.procMount", mount, "`hostUsers` must be false to use `Unmasked`")
     if security.get("privileged") and security.get("allowPrivilegeEscalation") is False:
         shown = {
             "SELinuxOptions" if f == "seLinuxOptions" else f[0].upper() + f[1:]: security.get(f)
@@ -286,7 +390,22 @@ def _security(found: Findings, path: str, security: dict[str, Any]) -> None:
         found.append(f"{path}: Invalid value: {value}: {detail}")
 
 
-def _resources(found: Findings, path: str, resources: dict[str, Any]) -> None:
+def _resize_policy(found: Findings, path: str, policies: list[dict[str, Any]]) -> None:
+    seen: set[str] = set()
+    for i, policy in enumerate(policies):
+        name, restart = policy.get("resourceName", ""), policy.get("restartPolicy", "")
+        if name in seen:
+            found.duplicate(f"{path}[{i}]", name)
+        seen.add(name)
+        if name not in ("cpu", "memory"):
+            found.unsupported(path, name, ("cpu", "memory"))
+        if not restart:
+            found.required(path)
+        elif restart not in RESIZE_POLICIES:
+            found.unsupported(path, restart, RESIZE_POLICIES)
+
+
+def _resources(found: Findings, path: str, resources: dict[str, Any], spec: dict[str, Any]) -> None:
     limits = resources.get("limits", {})
     for name, amount in limits.items():
         _resource(found, f"{path}.limits[{name}]", name, amount)
@@ -296,17 +415,36 @@ def _resources(found: Findings, path: str, resources: dict[str, Any]) -> None:
             found.invalid(
                 f"{path}.requests", request, f"must be less than or equal to {name} limit of {limits[name]}"
             )
+        elif name not in limits and ("/" in name or name.startswith("hugepages-")):
+            why = "Limit must be set for non overcommitable resources"
+            found.required(f"{path}.limits", why)
+    for i, claim in enumerate(resources.get("claims", [])):
+        if not spec.get("resourceClaims"):
+            why = "must be one of the names in pod.spec.resourceClaims which is empty"
+            found.not_found(f"{path}.claims[{i}]", claim.get("name", ""), why)
     named = {*limits, *resources.get("requests", {})}
     if any(name.startswith("hugepages-") for name in named) and named.isdisjoint(("cpu", "memory")):
         found.forbidden(path, "HugePages require cpu or memory")
 
 
 def _resource(found: Findings, path: str, name: str, amount: str) -> None:
-    if "/" not in name and name not in CONTAINER_RESOURCES and not name.startswith("hugepages-"):
-        found.invalid(path, name, "must be a standard resource type or fully qualified")
+    huge = name.startswith("hugepages-")
+    if "/" not in name and name not in CONTAINER_RESOURCES and not huge:
+        if name not in QUOTA_RESOURCES:
+            found.invalid(path, name, "must be a standard resource type or fully qualified")
         found.invalid(path, name, "must be a standard resource for containers")
     elif quantity_value(amount) < 0:
         found.invalid(path, amount, "must be greater than or equal to 0")
+    elif "/" in name and _whole(amount, 1000) % 1000:
+        found.invalid(path, amount, "must be an integer")
+    elif huge and (size := _whole(name.removeprefix("hugepages-"))) and _whole(amount) % size:
+        found.invalid(path, amount, f"{amount} is not positive integer multiple of {name}")
+
+
+def _whole(amount: str, scale: int = 1) -> int:
+    """An amount in Go's int64, `scale` times: what is more is the most that it holds."""
+    value = quantity_value(amount)
+    return MAX_INT64 if value.adjusted() > 18 else min(math.ceil(value * scale), MAX_INT64)
 
 
 def _container(
@@ -334,6 +472,7 @@ def _container(
         elif not re.fullmatch(r"[ -<>-~]+", variable["name"]):
             found.invalid(f"{path}.env[{i}].name", variable["name"], ENV_NAME_TEXT)
         _value_from(found, f"{path}.env[{i}].valueFrom", variable)
+    _env_from(found, f"{path}.envFrom", c.get("envFrom", []))
     mounted: set[str] = set()
     for i, mount in enumerate(c.get("volumeMounts", [])):
         where, name, target = f"{path}.volumeMounts[{i}]", mount.get("name", ""), mount.get("mountPath", "")
@@ -347,6 +486,7 @@ def _container(
             found.invalid(f"{where}.mountPath", target, "must be unique")
         mounted.add(target)
         _sub_path(found, path, i, mount)
+        _recursive_read_only(found, f"{path}.volumeMounts.recursiveReadOnly", mount)
         propagation = mount.get("mountPropagation", "None")
         if propagation not in PROPAGATIONS:
             found.unsupported(f"{path}.volumeMounts.mountPropagation", propagation, PROPAGATIONS)
@@ -359,12 +499,15 @@ def _container(
             found.required(f"{path}.volumeDevices[{i}].name")
         if name not in volumes:
             found.not_found(f"{path}.volumeDevices[{i}].name", name)
+        if not device.get("devicePath"):
+            found.required(f"{path}.volumeDevices[{i}].devicePath")
     if c["imagePullPolicy"] not in ("Always", "IfNotPresent", "Never"):
         found.unsupported(
             f"{path}.imagePullPolicy", c["imagePullPolicy"], ("Always", "IfNotPresent", "Never")
         )
-    _resources(found, f"{path}.resources", c["resources"])
-    _security(found, f"{path}.securityContext", c.get("securityContext", {}))
+    _resources(found, f"{path}.resources", c["resources"], spec)
+    _resize_policy(found, f"{path}.resizePolicy", c.get("resizePolicy", []))
+    _security(found, f"{path}.securityContext", c.get("securityContext", {}), spec)
 
 
 def _life(found: Findings, path: str, c: dict[str, Any], spec: dict[str, Any], init: bool) -> None:
@@ -373,9 +516,16 @@ def _life(found: Findings, path: str, c: dict[str, Any], spec: dict[str, Any], i
     if ordinary_init and "lifecycle" in c:
         found.forbidden(f"{path}.lifecycle", ONLY_SIDECARS)
     elif "lifecycle" in c:
-        _lifecycle(found, f"{path}.lifecycle", c["lifecycle"], spec["terminationGracePeriodSeconds"])
+        _lifecycle(found, f"{path}.lifecycle", c["lifecycle"], spec)
     if c.get("restartPolicyRules") and not c.get("restartPolicy"):
         found.required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
+    elif (policy := c.get("restartPolicy")) not in (None, *RESTART_POLICIES):
+        found.unsupported(f"{path}.restartPolicy", str(policy), RESTART_POLICIES)
+    for i, rule in enumerate(c.get("restartPolicyRules", [])):
+        if rule.get("action") not in RULE_ACTIONS:
+            found.unsupported(f"{path}.restartPolicyRules[{i}].action", rule.get("action", ""), RULE_ACTIONS)
+        if "exitCodes" not in rule:
+            found.required(f"{path}.restartPolicyRules[{i}].exitCodes", "must be specified")
     for kind in ("livenessProbe", "readinessProbe", "startupProbe"):
         if kind in c and ordinary_init:
             found.forbidden(f"{path}.{kind}", ONLY_SIDECARS)
@@ -406,6 +556,8 @@ def _containers(found: Findings, spec: dict[str, Any], volumes: set[str]) -> Non
             taken.add(key)
     if spec.get("ephemeralContainers"):
         found.forbidden("spec.ephemeralContainers", "cannot be set on create")
+    for i, gate in enumerate(spec.get("schedulingGates", [])):
+        check_key(found, f"spec.schedulingGates[{i}]", gate.get("name", ""))
     if spec.get("schedulingGates"):  # static pods have a node
         found.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared")
 

@@ -5,14 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from labs.kubelet.pod.findings import SUBDOMAIN, Findings
+from labs.kubelet.pod.findings import SUBDOMAIN, SUBDOMAIN_TEXT, Findings
 
-SUBDOMAIN_TEXT = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
-    "must start and "
-    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
 SEARCH = re.compile(r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
 SEARCH_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and "
@@ -27,6 +21,7 @@ KEY_TEXT = (
     "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
+KEY_PREFIX_TEXT = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
 VALUE_TEXT = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and "
     "must start and "
@@ -57,7 +52,9 @@ def check_metadata(found: Findings, metadata: dict[str, Any]) -> None:
     found.label("metadata.namespace", metadata["namespace"])
     check_labels(found, "metadata.labels", metadata.get("labels", {}))
     for key in metadata.get("annotations", {}):
-        check_key(found, "metadata.annotations", key)
+        check_key(found, "metadata.annotations", key, any_case=True)
+    if sum(len(k.encode()) + len(v.encode()) for k, v in metadata.get("annotations", {}).items()) > 262_144:
+        found.append("metadata.annotations: Too long: may not be more than 262144 bytes")
     for owner in metadata.get("ownerReferences", []):
         for field, why in OWNER_FIELDS:
             if not owner.get(field):
@@ -66,15 +63,29 @@ def check_metadata(found: Findings, metadata: dict[str, Any]) -> None:
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         why = "finalizer orphan and foregroundDeletion cannot be both set"
         found.invalid("metadata.finalizers", finalizers, why)
+    if metadata.get("generation", 0) < 0:
+        found.invalid("metadata.generation", metadata["generation"], "must be greater than or equal to 0")
     for i, name in enumerate(finalizers):
         if "/" not in name and name not in FINALIZERS:
             why = "name is neither a standard finalizer name nor is it fully qualified"
             found.invalid(f"metadata.finalizers[{i}]", name, why)
 
 
-def check_key(found: Findings, path: str, key: str) -> None:
+def check_local_path(found: Findings, path: str, inside: str) -> None:
+    """A path below something, that stays there (`validateLocalDescendingPath`)."""
+    if inside.startswith("/"):
+        found.invalid(path, inside, "must be a relative path")
+    if ".." in inside.split("/"):
+        found.invalid(path, inside, "must not contain '..'")
+
+
+def check_key(found: Findings, path: str, key: str, *, any_case: bool = False) -> None:
     """A name that may have a domain before it (`IsQualifiedName`)."""
-    domain, slash, name = key.rpartition("/")
+    if key.count("/") > 1:
+        whole = KEY_TEXT.replace("name part must", "a valid label key must")
+        found.invalid(path, key, whole + KEY_PREFIX_TEXT)
+        return
+    domain, slash, name = (key.lower() if any_case else key).rpartition("/")
     if slash and not domain:
         found.invalid(path, key, "prefix part must be non-empty")
     elif slash and not SUBDOMAIN.fullmatch(domain):
@@ -111,6 +122,12 @@ def check_profiles(found: Findings, path: str, security: dict[str, Any]) -> None
             found.unsupported(f"{where}.type", kind, PROFILES)
         elif kind == "Localhost" and (local is None or (word == "AppArmor" and not local)):
             found.required(f"{where}.localhostProfile", f"must be set when {word} type is Localhost")
+        elif kind == "Localhost" and word == "seccomp":
+            check_local_path(found, f"{where}.localhostProfile", local)
+        elif kind == "Localhost" and len(local) > 4095:
+            found.append(f"{where}.localhostProfile: Too long: may not be more than 4095 bytes")
+        elif kind == "Localhost" and local != local.strip():
+            found.invalid(f"{where}.localhostProfile", local, "must not be padded with whitespace")
         elif kind != "Localhost" and local is not None:
             shown = {"Type": kind, "LocalhostProfile": local} if word == "seccomp" else local
             found.invalid(
@@ -146,6 +163,12 @@ def _security(found: Findings, spec: dict[str, Any]) -> None:
             found.duplicate(where, name)
         names.add(name)
     check_profiles(found, path, security)
+    for field, choices in (
+        ("fsGroupChangePolicy", ("Always", "OnRootMismatch")),
+        ("supplementalGroupsPolicy", ("Merge", "Strict")), ("seLinuxChangePolicy", ("Recursive",)),
+    ):  # fmt: skip
+        if (choice := security.get(field)) not in (None, *choices):
+            found.unsupported(f"{path}.{field}", str(choice), choices)
 
 
 def _is_ip(text: str) -> bool:
@@ -164,11 +187,16 @@ def _dns(found: Findings, spec: dict[str, Any]) -> None:
         else:
             why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
             found.required("spec.dnsConfig.nameservers", why)
-    for i, server in enumerate((config or {}).get("nameservers", [])):
+    servers = (config or {}).get("nameservers", [])
+    if len(servers) > 3:
+        found.invalid("spec.dnsConfig.nameservers", servers, "must not have more than 3 nameservers")
+    for i, server in enumerate(servers):
         if not _is_ip(server):
             found.invalid(f"spec.dnsConfig.nameservers[{i}]", server, IP_TEXT)
     for i, search in enumerate((config or {}).get("searches", [])):
-        if search != "." and not SEARCH.fullmatch(search.removesuffix(".")):
+        if len(search) > 253:
+            found.invalid(f"spec.dnsConfig.searches[{i}]", search, "must be no more than 253 characters")
+        elif search != "." and not SEARCH.fullmatch(search.removesuffix(".")):
             found.invalid(f"spec.dnsConfig.searches[{i}]", search, SEARCH_TEXT)
     for i, option in enumerate((config or {}).get("options", [])):
         if not option.get("name"):
@@ -194,6 +222,8 @@ def _spread(found: Findings, spec: dict[str, Any]) -> None:
             found.required(f"{path}.topologyKey", "can not be empty")
         if constraint.get("whenUnsatisfiable") not in choices:
             found.unsupported(f"{path}.whenUnsatisfiable", constraint.get("whenUnsatisfiable", ""), choices)
+        if constraint.get("minDomains", 1) <= 0:
+            found.invalid(f"{path}.minDomains", constraint["minDomains"], "must be greater than zero")
 
 
 def _tolerations(found: Findings, spec: dict[str, Any]) -> None:
@@ -246,6 +276,10 @@ def check_pod(found: Findings, spec: dict[str, Any]) -> None:
         for j, name in enumerate(alias.get("hostnames", [])):
             if not SUBDOMAIN.fullmatch(name):
                 found.invalid(f"spec.hostAliases[{i}].hostnames[{j}]", name, SUBDOMAIN_TEXT)
+    if spec.get("serviceAccountName"):
+        found.subdomain("spec.serviceAccountName", spec["serviceAccountName"])
+    if "runtimeClassName" in spec:
+        found.subdomain("spec.runtimeClassName", spec["runtimeClassName"])
     if (name := spec.get("priorityClassName")) and not SUBDOMAIN.fullmatch(name):
         found.invalid("spec.priorityClassName", name, SUBDOMAIN_TEXT)
     policy = spec.get("preemptionPolicy", "Never")
