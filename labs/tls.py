@@ -114,8 +114,11 @@ def explain(error: ssl.SSLError, context: ssl.SSLContext | None, host: str) -> s
     refused = _REFUSED.get(context) if context is not None else None
     if context is None or refused is None or not isinstance(error, ssl.SSLCertVerificationError):
         return dialerrors.handshake(error)
-    authorities = context.get_ca_certs(binary_form=True)
-    why = x509.server_fault(refused.certificate, authorities, host, error.verify_code, datetime.now(UTC))
+    authorities, now = context.get_ca_certs(binary_form=True), datetime.now(UTC)
+    try:
+        why = x509.server_fault(refused.certificate, authorities, host, error.verify_code, now)
+    except ValueError:  # a certificate that OpenSSL can read, and `cryptography` cannot
+        return dialerrors.handshake(error)
     return f"tls: failed to verify certificate: {why}"
 
 

@@ -54,8 +54,8 @@ def said(spec: dict[str, Any]) -> str:
          "string into Go struct field PodSecurityContext.spec.securityContext.supplementalGroups of type "
          "int64"),
         ({"containers": [{"livenessProbe": {"tcpSocket": {"port": True}}}]},
-         "bool into Go struct field TCPSocketAction.spec.containers.livenessProbe.ProbeHandler.tcpSocket.port of type "
-         "int32"),
+         "bool into Go struct field "
+         "TCPSocketAction.spec.containers.livenessProbe.ProbeHandler.tcpSocket.port of type int32"),
         ({"containers": [{"livenessProbe": {"tcpSocket": {"port": "web"}}}]}, ""),
         ({"containers": [{"livenessProbe": {"tcpSocket": {"port": 1}}}]}, ""),
     ],
