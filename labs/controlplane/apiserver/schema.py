@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,13 +16,34 @@ from .decoding import kind_of
 _GO_TYPES = {
     "boolean": "bool",
     "byte": "[]uint8",
-    "int-or-string": "intstr.IntOrString",
+    "int-or-string": "int32",
     "integer": "int",
     "micro-time": "v1.MicroTime",
     "number": "float64",
     "quantity": "resource.Quantity",
     "time": "v1.Time",
 }
+
+
+#: Where Go has a type of its own for what is text or a list here.
+_NAMED_TYPES = {
+    "PodSpec.restartPolicy": "v1.RestartPolicy",
+    "PodSpec.dnsPolicy": "v1.DNSPolicy",
+    "PodSpec.overhead": "v1.ResourceList",
+    "Container.imagePullPolicy": "v1.PullPolicy",
+    "Container.terminationMessagePolicy": "v1.TerminationMessagePolicy",
+    "ContainerPort.protocol": "v1.Protocol",
+    "HTTPGetAction.scheme": "v1.URIScheme",
+    "ResourceRequirements.limits": "v1.ResourceList",
+    "ResourceRequirements.requests": "v1.ResourceList",
+    "Capabilities.add": "[]v1.Capability",
+    "Capabilities.drop": "[]v1.Capability",
+}
+#: Structures within others that have no field of their own in JSON, and one in Go's paths.
+_INLINED = (
+    (re.compile(r"(?<=Probe)\.(?=(?:exec|httpGet|tcpSocket|grpc)\b)"), ".ProbeHandler."),
+    (re.compile(r"(?<=\.volumes)\.(?!name\b)"), ".VolumeSource."),
+)
 
 
 _CHECKED: dict[str, Callable[[str], str]] = {
@@ -183,6 +205,12 @@ def _mismatch(value: Any, go_field: str, expected: str) -> DecodeError:
 
 
 def _cannot(found: str, go_field: str, expected: str) -> str:
+    """In Go's words, whose paths know no places in lists."""
+    owner, _, path = re.sub(r"\[\d+\]", "", go_field).partition(".")
+    expected = _NAMED_TYPES.get(f"{owner}.{path.rpartition('.')[2]}", expected)
+    for pattern, inlined in _INLINED:
+        path = pattern.sub(inlined, path)
+    go_field = f"{owner}.{path}"
     return f"json: cannot unmarshal {found} into Go struct field {go_field} of type {expected}"
 
 

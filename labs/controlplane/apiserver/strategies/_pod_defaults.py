@@ -29,9 +29,10 @@ def apply_template(template: Object) -> None:
     """Set the defaults that a pod's template gets as well, in place."""
     template.setdefault("metadata", {})
     spec = template.setdefault("spec", {})
-    spec.setdefault("restartPolicy", "Always")
-    spec.setdefault("terminationGracePeriodSeconds", 30)
-    spec.setdefault("dnsPolicy", "ClusterFirst")
+    spec["restartPolicy"] = spec.get("restartPolicy") or "Always"
+    if spec.setdefault("terminationGracePeriodSeconds", 30) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
+    spec["dnsPolicy"] = spec.get("dnsPolicy") or "ClusterFirst"
     spec.setdefault("securityContext", {})
     spec.setdefault("schedulerName", "default-scheduler")
     if spec.get("serviceAccountName"):
@@ -49,9 +50,10 @@ def _container(container: Object) -> None:
     image = container.get("image", "")
     tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
     floating = "@" not in image and tag in ("", "latest")
-    container.setdefault("imagePullPolicy", "Always" if floating else "IfNotPresent")
+    pull = "Always" if floating else "IfNotPresent"
+    container["imagePullPolicy"] = container.get("imagePullPolicy") or pull
     container.setdefault("terminationMessagePath", "/dev/termination-log")
-    container.setdefault("terminationMessagePolicy", "File")
+    container["terminationMessagePolicy"] = container.get("terminationMessagePolicy") or "File"
     container.setdefault("resources", {})
     for port in container.get("ports") or []:
         port.setdefault("protocol", "TCP")

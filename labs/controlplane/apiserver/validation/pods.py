@@ -7,7 +7,7 @@ from typing import Any
 
 from labs.controlplane.helpers.quantity import QUANTITY_RULE, parse_quantity
 
-from ..meta import LABEL_RULE, is_label, validate_labels, validate_name
+from ..meta import LABEL_RULE, is_label, is_subdomain, validate_labels, validate_name
 from ..status import FieldError, absent, duplicate, forbidden_field, invalid, not_supported, required
 
 Object = dict[str, Any]
@@ -26,10 +26,7 @@ _VOLUME_SOURCES = frozenset(
 )
 _ENV_NAME = re.compile(r"[ -<>-~]+")
 ENV_SOURCES = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
-ENV_RULE = (
-    "a valid environment variable name must consist only of printable ASCII characters other than '='"
-    " (e.g. 'my-name', regex used for validation is '^[ -<>-~]+$')"
-)
+ENV_RULE = "a valid environment variable name must consist only of printable ASCII characters other than '='"
 
 
 def validate_pod(pod: Object) -> list[FieldError]:
@@ -66,8 +63,9 @@ def validate_spec(spec: Object, field: str, *, mirror: bool = False) -> list[Fie
     for part in ("nodeName", "serviceAccountName", "priorityClassName"):
         if spec.get(part):
             errors += validate_name(spec[part], f"{field}.{part}")
-    if spec.get("hostname") and not is_label(spec["hostname"]):
-        errors.append(invalid(f"{field}.hostname", spec["hostname"], LABEL_RULE))
+    for part in ("hostname", "subdomain"):
+        if spec.get(part):
+            errors += _label(spec[part], f"{field}.{part}")
     errors += _host_ports(spec, field)
     errors += _tolerations(spec.get("tolerations") or [], f"{field}.tolerations")
     deadline = spec.get("activeDeadlineSeconds")
@@ -91,8 +89,8 @@ def validate_ephemeral(spec: Object) -> list[FieldError]:
         field, name = f"spec.ephemeralContainers[{index}]", container.get("name", "")
         if not name:
             errors.append(required(f"{field}.name"))
-        elif not is_label(name):
-            errors.append(invalid(f"{field}.name", name, LABEL_RULE))
+        elif faults := _label(name, f"{field}.name"):
+            errors += faults
         elif name in taken:
             errors.append(duplicate(f"{field}.name", name))
         taken.add(name)
@@ -106,11 +104,20 @@ def validate_ephemeral(spec: Object) -> list[FieldError]:
     return errors
 
 
+def _label(value: str, field: str) -> list[FieldError]:
+    """A DNS label (`ValidateDNS1123Label`)."""
+    if len(value) > 63:
+        return [invalid(field, value, "must be no more than 63 characters")]
+    if is_label(value):
+        return []
+    return [invalid(field, value, "must not contain dots" if is_subdomain(value) else LABEL_RULE)]
+
+
 def _choice(obj: Object, part: str, field: str, choices: tuple[str, ...]) -> list[FieldError]:
     value = obj.get(part)
     if not value:
         return [required(f"{field}.{part}")]
-    return [] if value in choices else [not_supported(f"{field}.{part}", value, sorted(choices))]
+    return [] if value in choices else [not_supported(f"{field}.{part}", value, choices)]
 
 
 def _volumes(volumes: list[Object], field: str) -> tuple[set[str], list[FieldError]]:
@@ -130,8 +137,8 @@ def _volumes(volumes: list[Object], field: str) -> tuple[set[str], list[FieldErr
         errors += _volume_source(volume, here)
         if not name:
             errors.append(required(f"{here}.name"))
-        elif not is_label(name):
-            errors.append(invalid(f"{here}.name", name, LABEL_RULE))
+        elif faults := _label(name, f"{here}.name"):
+            errors += faults
         if name in names:
             errors.append(duplicate(f"{here}.name", name))
         if len(errors) == before:
@@ -171,8 +178,8 @@ def _container(container: Object, field: str, volumes: set[str], names: set[str]
     name, image = container.get("name", ""), container.get("image", "")
     if not name:
         errors.append(required(f"{field}.name"))
-    elif not is_label(name):
-        errors.append(invalid(f"{field}.name", name, LABEL_RULE))
+    elif faults := _label(name, f"{field}.name"):
+        errors += faults
     elif name in names:
         errors.append(duplicate(f"{field}.name", name))
     names.add(name)
@@ -181,7 +188,7 @@ def _container(container: Object, field: str, volumes: set[str], names: set[str]
     elif image != image.strip():
         errors.append(invalid(f"{field}.image", image, "must not have leading or trailing whitespace"))
     errors += _choice(container, "imagePullPolicy", field, ("Always", "IfNotPresent", "Never"))
-    errors += _choice(container, "terminationMessagePolicy", field, ("FallbackToLogsOnError", "File"))
+    errors += _choice(container, "terminationMessagePolicy", field, ("File", "FallbackToLogsOnError"))
     errors += _ports(container.get("ports") or [], f"{field}.ports")
     errors += _environment(container.get("env") or [], f"{field}.env")
     errors += _mounts(container.get("volumeMounts") or [], f"{field}.volumeMounts", volumes)
@@ -245,7 +252,7 @@ def _mounts(mounts: list[Object], field: str, volumes: set[str]) -> list[FieldEr
         here, name, path = f"{field}[{index}]", mount.get("name", ""), mount.get("mountPath", "")
         if not name:
             errors.append(required(f"{here}.name"))
-        elif name not in volumes:
+        if name not in volumes:
             errors.append(absent(f"{here}.name", name))
         if not path:
             errors.append(required(f"{here}.mountPath"))
@@ -253,7 +260,7 @@ def _mounts(mounts: list[Object], field: str, volumes: set[str]) -> list[FieldEr
             errors.append(invalid(f"{here}.mountPath", path, "must be unique"))
         paths.add(path)
         if ".." in mount.get("subPath", "").split("/"):
-            errors.append(invalid(f"{here}.subPath", mount["subPath"], "must not contain '..'"))
+            errors.append(invalid(f"{field}.subPath", mount["subPath"], "must not contain '..'"))
     return errors
 
 
@@ -303,7 +310,7 @@ def _handler(action: Object, field: str, kinds: tuple[str, ...]) -> list[FieldEr
         if isinstance(port, int) and not 1 <= port <= 65535:
             errors.append(invalid(f"{field}.{kind}.port", port, PORT_RULE))
         if kind in given and port is None:
-            errors.append(required(f"{field}.{kind}.port"))
+            errors.append(invalid(f"{field}.{kind}.port", 0, PORT_RULE))
     if action.get("exec") is not None and not action["exec"].get("command"):
         errors.append(required(f"{field}.exec.command"))
     return errors
