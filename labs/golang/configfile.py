@@ -18,6 +18,8 @@ from labs.golang.goyaml import YAMLError, load, repeated_keys
 #: is not looked into.
 Fields = Mapping[str, Mapping[str, str]]
 
+#: What every file says of itself.
+_HEADER = {"apiVersion": "string", "kind": "string"}
 _PLAIN: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "bool": (bool,),
@@ -118,7 +120,7 @@ class Format:
             inner = expected.removeprefix("map[string]")
             return {key: self._conform(value[key], inner, owner, path, unknown) for key in sorted(value)}
         if expected in self.fields and isinstance(value, dict):
-            fields = self.fields[expected]
+            fields = {**_HEADER, **self.fields[expected]} if not path else self.fields[expected]
             below = {key: f"{path}.{key}".lstrip(".") for key in value}
             owner = (
                 expected if expected[0].isupper() else owner

@@ -179,6 +179,10 @@ class StatusManager:
         if current["metadata"]["uid"] != shown_uid:
             return False  # it was deleted and made again meanwhile
         patch = status_patch(current.get("status") or {}, status)
+        if not patch:  # it has been written already
+            self._accepted[pod.uid] = (status, current.get("status") or {})
+            self._shown(pod).remember(current)
+            return True
         body = {"metadata": {"uid": shown_uid}, "status": patch}
         try:
             answer = await self._api.request("PATCH", f"{path}/status", body, STRATEGIC)

@@ -291,3 +291,14 @@ async def test_what_the_api_has_by_now_is_what_a_status_is_compared_with() -> No
         await asyncio.sleep(0.1)
 
         assert it.sent == [(0.0, {"phase": "Running", "reason": None})]
+
+
+@virtual
+async def test_what_the_api_has_already_is_not_written_again() -> None:
+    async with running() as it:
+        it.now = {"metadata": {"uid": "shown"}, "status": {"phase": "Running"}}
+        it.manager.set(it.pod, {"phase": "Running"})
+        await asyncio.sleep(60)
+
+        assert it.requests == []
+        assert it.shown.obj == it.now

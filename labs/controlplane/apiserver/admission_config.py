@@ -20,7 +20,7 @@ _FORMAT = Format(
     "AdmissionConfiguration",
     {
         "AdmissionConfiguration": {
-            "apiVersion": "string", "kind": "string", "plugins": "[]AdmissionPluginConfiguration",
+            "plugins": "[]AdmissionPluginConfiguration",
         },
         "AdmissionPluginConfiguration": {"name": "string", "path": "string", "configuration": "any"},
     },

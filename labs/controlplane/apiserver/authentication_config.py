@@ -25,7 +25,7 @@ _FORMAT = Format(
     "AuthenticationConfiguration",
     {
         "AuthenticationConfiguration": {
-            "apiVersion": "string", "kind": "string", "jwt": "[]JWTAuthenticator",
+            "jwt": "[]JWTAuthenticator",
             "anonymous": "AnonymousAuthConfig",
         },
         "AnonymousAuthConfig": {"enabled": "bool", "conditions": "[]AnonymousAuthCondition"},

@@ -27,7 +27,7 @@ _FORMAT = Format(
     "AuthorizationConfiguration",
     {
         "AuthorizationConfiguration": {
-            "apiVersion": "string", "kind": "string", "authorizers": "[]AuthorizerConfiguration",
+            "authorizers": "[]AuthorizerConfiguration",
         },
         "AuthorizerConfiguration": {"type": "string", "name": "string", "webhook": "WebhookConfiguration"},
         "WebhookConfiguration": {

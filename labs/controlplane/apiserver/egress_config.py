@@ -22,7 +22,7 @@ _FORMAT = Format(
     "EgressSelectorConfiguration",
     {
         "EgressSelectorConfiguration": {
-            "apiVersion": "string", "kind": "string", "egressSelections": "[]EgressSelection",
+            "egressSelections": "[]EgressSelection",
         },
         "EgressSelection": {"name": "string", "connection": "Connection"},
         "Connection": {"proxyProtocol": "string", "transport": "Transport"},

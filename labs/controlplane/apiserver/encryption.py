@@ -22,7 +22,7 @@ _FORMAT = Format(
     "EncryptionConfiguration",
     {
         "EncryptionConfiguration": {
-            "apiVersion": "string", "kind": "string", "resources": "[]ResourceConfiguration",
+            "resources": "[]ResourceConfiguration",
         },
         "ResourceConfiguration": {"resources": "[]string", "providers": "[]ProviderConfiguration"},
         "ProviderConfiguration": {

@@ -42,7 +42,7 @@ _POD_SECURITY = Format(
     "PodSecurityConfiguration",
     {
         "PodSecurityConfiguration": {
-            "apiVersion": "string", "kind": "string", "defaults": "PodSecurityDefaults",
+            "defaults": "PodSecurityDefaults",
             "exemptions": "PodSecurityExemptions",
         },
         "PodSecurityDefaults": {
@@ -58,7 +58,7 @@ _EVENT_RATE_LIMIT = Format(
     "eventratelimit.admission.k8s.io/v1alpha1",
     "Configuration",
     {
-        "Configuration": {"apiVersion": "string", "kind": "string", "limits": "[]Limit"},
+        "Configuration": {"limits": "[]Limit"},
         "Limit": {"type": "string", "qps": "int32", "burst": "int32", "cacheSize": "int32"},
     },
     "k8s.io/kubernetes/plugin/pkg/admission/eventratelimit/config.go:31",
@@ -71,7 +71,7 @@ _POD_TOLERATION_RESTRICTION = Format(
     "Configuration",
     {
         "Configuration": {
-            "apiVersion": "string", "kind": "string", "default": "[]Toleration", "whitelist": "[]Toleration",
+            "default": "[]Toleration", "whitelist": "[]Toleration",
         },
         "Toleration": {
             "key": "string", "operator": "string", "value": "string", "effect": "string",
@@ -87,7 +87,7 @@ _WEBHOOK = Format(
     "WebhookAdmissionConfiguration",
     {
         "WebhookAdmissionConfiguration": {
-            "apiVersion": "string", "kind": "string", "kubeConfigFile": "string",
+            "kubeConfigFile": "string",
         },
     },
     "k8s.io/apiserver/pkg/admission/plugin/webhook/config/kubeconfig.go:34",
@@ -98,7 +98,7 @@ _RESOURCE_QUOTA = Format(
     "ResourceQuotaConfiguration",
     {
         "ResourceQuotaConfiguration": {
-            "apiVersion": "string", "kind": "string", "limitedResources": "[]LimitedResource",
+            "limitedResources": "[]LimitedResource",
         },
         "LimitedResource": {
             "apiGroup": "string", "resource": "string", "matchContains": "[]string", "matchScopes": "any",

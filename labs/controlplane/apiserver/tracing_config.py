@@ -20,7 +20,7 @@ _FORMAT = Format(
     "TracingConfiguration",
     {
         "TracingConfiguration": {
-            "apiVersion": "string", "kind": "string", "endpoint": "string", "samplingRatePerMillion": "int32",
+            "endpoint": "string", "samplingRatePerMillion": "int32",
         },
     },
     "k8s.io/apiserver/pkg/server/options/tracing.go:49",

@@ -48,7 +48,7 @@ _FORMAT = Format(
     "KubeSchedulerConfiguration",
     {
         "KubeSchedulerConfiguration": {
-            "apiVersion": "string", "kind": "string", "parallelism": "int32",
+            "parallelism": "int32",
             "leaderElection": "LeaderElectionConfiguration",
             "clientConnection": "ClientConnectionConfiguration",
             "enableProfiling": "bool", "enableContentionProfiling": "bool",

@@ -21,53 +21,17 @@ from labs.kubelet.pod.validation_pod import (
     check_pod,
     check_profiles,
 )
+from labs.kubelet.pod.validation_sources import check_env_from, check_value_from
+from labs.kubelet.pod.validation_volumes import check_volumes
 
-HOST_PATH_TYPES = (
-    "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
-)  # fmt: skip
 HEADER = re.compile(r"[-A-Za-z0-9]+")
 HEADER_TEXT = (
     "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used "
     "for validation is '[-A-Za-z0-9]+')"
 )
-VALUE_SOURCES = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
-CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
-CONFIG_KEY_TEXT = (
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
-    f"'KEY_NAME',  or 'key-name', regex used for validation is '{CONFIG_KEY.pattern}')"
-)
-KEYED_FIELD = re.compile(r"metadata\.(?:labels|annotations)\['(.*)'\]")
-ENV_FIELDS = (
-    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
-    "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
-)  # fmt: skip
-VOLUME_FIELDS = (
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.labels",
-    "metadata.annotations",
-    "metadata.uid",
-)
-KNOWN_FIELDS = frozenset(
-    (*ENV_FIELDS, *VOLUME_FIELDS, "spec.restartPolicy", "spec.schedulerName", "status.phase")
-)
-#: What a field was called once.
-OLD_FIELDS = {"spec.host": "spec.nodeName"}
-RESOURCES = (
-    "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage",
-    "requests.memory",
-)  # fmt: skip
-HUGE_PAGES = ("limits.hugepages-", "requests.hugepages-")
 ENV_NAME_TEXT = (
     "a valid environment variable name must consist only of printable ASCII characters other than '='"
 )
-#: The kinds of volumes in the order in which they are looked at; the first one found is the volume's.
-VOLUME_KINDS = (
-    "emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi",
-    "glusterfs", "flocker", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI",
-    "fc", "flexVolume", "configMap", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume",
-    "azureDisk", "storageos", "projected", "scaleIO", "csi", "ephemeral", "image",
-)  # fmt: skip
 PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
 CONTAINER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
@@ -81,92 +45,6 @@ QUOTA_RESOURCES = (
 )  # fmt: skip
 MAX_INT64 = 2**63 - 1
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
-
-
-def _volumes(found: Findings, volumes: list[dict[str, Any]]) -> set[str]:
-    """The names of those with nothing wrong: mounts know no others."""
-    names: set[str] = set()
-    for i, volume in enumerate(volumes):
-        path, before = f"spec.volumes[{i}]", len(found)
-        kinds = [kind for kind in VOLUME_KINDS if kind in volume]
-        match kinds[0] if kinds else None:
-            case "hostPath":
-                _host_path(found, f"{path}.hostPath", volume["hostPath"])
-            case "emptyDir" if quantity_value(volume["emptyDir"].get("sizeLimit", "0")) < 0:
-                why = "SizeLimit field must be a valid resource quantity"
-                found.forbidden(f"{path}.emptyDir.sizeLimit", why)
-            case "configMap":
-                _keys(found, f"{path}.configMap", volume["configMap"], "name")
-            case "secret":
-                _keys(found, f"{path}.secret", volume["secret"], "secretName")
-            case "persistentVolumeClaim" if not volume["persistentVolumeClaim"].get("claimName"):
-                found.required(f"{path}.persistentVolumeClaim.claimName")
-            case "nfs":
-                _nfs(found, f"{path}.nfs", volume["nfs"])
-            case "downwardAPI":
-                _mode(found, f"{path}.downwardAPI", volume["downwardAPI"])
-                _downward_items(found, f"{path}.downwardAPI", volume["downwardAPI"].get("items", []))
-            case "projected":
-                _projected(found, f"{path}.projected", volume["projected"].get("sources", []))
-        for kind in kinds[1:]:
-            # the misspelling is the API's own
-            field = "downwarAPI" if kind == "downwardAPI" else kind
-            found.forbidden(f"{path}.{field}", "may not specify more than 1 volume type")
-        name = volume.get("name", "")
-        found.label(f"{path}.name", name)
-        if name in names:
-            found.duplicate(f"{path}.name", name)
-        if len(found) == before:
-            names.add(name)
-    return names
-
-
-def _mode(found: Findings, path: str, source: dict[str, Any]) -> None:
-    if not 0 <= source.get("defaultMode", 0) <= 0o777:
-        why = "must be a number between 0 and 0777 (octal), both inclusive"
-        found.invalid(f"{path}.defaultMode", source["defaultMode"], why)
-
-
-def _keys(found: Findings, path: str, source: dict[str, Any], name: str) -> None:
-    """A ConfigMap's or a Secret's files."""
-    if not source.get(name):
-        found.required(f"{path}.{name}")
-    _mode(found, path, source)
-    for i, item in enumerate(source.get("items", [])):
-        if not item.get("key"):
-            found.required(f"{path}.items[{i}].key")
-        if not item.get("path"):
-            found.required(f"{path}.items[{i}].path")
-        check_local_path(found, f"{path}.items[{i}].path", item.get("path", ""))
-
-
-def _nfs(found: Findings, path: str, source: dict[str, Any]) -> None:
-    if not source.get("server"):
-        found.required(f"{path}.server")
-    if not (exported := source.get("path", "")):
-        found.required(f"{path}.path")
-    elif not exported.startswith("/"):
-        found.invalid(f"{path}.path", exported, "must be an absolute path")
-
-
-def _projected(found: Findings, path: str, sources: list[dict[str, Any]]) -> None:
-    for i, source in enumerate(sources):
-        items = source.get("downwardAPI", {}).get("items", [])
-        _downward_items(found, f"{path}.sources[{i}].downwardAPI", items)
-    for i, source in enumerate(sources):
-        if "serviceAccountToken" in source:
-            why = "must not be specified when serviceAccountName is not set"
-            found.forbidden(f"{path}.sources[{i}].serviceAccountToken", why)
-
-
-def _host_path(found: Findings, path: str, source: dict[str, Any]) -> None:
-    if not source.get("path"):
-        found.required(f"{path}.path")
-        return
-    if ".." in source["path"].split("/"):
-        found.invalid(f"{path}.path", source["path"], "must not contain '..'")
-    if source["type"] not in HOST_PATH_TYPES:
-        found.unsupported(f"{path}.type", source["type"], HOST_PATH_TYPES)
 
 
 def _port_name_faults(name: str) -> Iterable[str]:
@@ -286,93 +164,6 @@ def _recursive_read_only(found: Findings, path: str, mount: dict[str, Any]) -> N
         found.forbidden(path, "may only be specified when mountPropagation is None or not specified")
 
 
-def _value_from(found: Findings, path: str, variable: dict[str, Any]) -> None:
-    """Where a variable's value comes from."""
-    if "valueFrom" not in variable:
-        return
-    source = variable["valueFrom"]
-    if "fieldRef" in source:
-        _field_ref(found, f"{path}.fieldRef", source["fieldRef"], ENV_FIELDS)
-    if "resourceFieldRef" in source:
-        _resource_ref(found, f"{path}.resourceFieldRef", source["resourceFieldRef"])
-    for kind in ("configMapKeyRef", "secretKeyRef"):
-        if kind in source:
-            _key_ref(found, f"{path}.{kind}", source[kind])
-    if not source:
-        found.invalid(path, "", f"must specify one of: {VALUE_SOURCES}")
-    elif variable.get("value"):
-        found.invalid(path, "", "may not be specified when `value` is not empty")
-    elif len(source) > 1:
-        found.invalid(path, "", "may not have more than one field specified at a time")
-
-
-def _key_ref(found: Findings, path: str, reference: dict[str, Any]) -> None:
-    if not reference.get("name"):
-        found.required(f"{path}.name")
-    if not (key := reference.get("key")):
-        found.required(f"{path}.key")
-    elif not CONFIG_KEY.fullmatch(key):
-        found.invalid(f"{path}.key", key, CONFIG_KEY_TEXT)
-
-
-def _env_from(found: Findings, path: str, sources: list[dict[str, Any]]) -> None:
-    for i, source in enumerate(sources):
-        given = [kind for kind in ("configMapRef", "secretRef") if kind in source]
-        for kind in given:
-            name = source[kind].get("name", "")
-            if not name:
-                found.required(f"{path}[{i}].{kind}.name")
-            else:
-                found.subdomain(f"{path}[{i}].{kind}.name", name)
-        if not given:
-            found.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
-        elif len(given) > 1:
-            found.invalid(path, "", "may not have more than one field specified at a time")
-
-
-def _field_ref(found: Findings, path: str, reference: dict[str, Any], supported: Iterable[str]) -> None:
-    field = reference.get("fieldPath", "")
-    field = OLD_FIELDS.get(field, field)
-    if keyed := KEYED_FIELD.fullmatch(field):
-        check_key(found, path, keyed[1])
-    elif not field:
-        found.required(f"{path}.fieldPath")
-    elif field not in KNOWN_FIELDS:
-        why = f"error converting fieldPath: field label not supported: {field}"
-        found.invalid(f"{path}.fieldPath", field, why)
-    elif field not in supported:
-        found.unsupported(f"{path}.fieldPath", field, sorted(supported))
-
-
-def _resource_ref(found: Findings, path: str, reference: dict[str, Any]) -> None:
-    resource = reference.get("resource")
-    if not resource:
-        found.required(f"{path}.resource")
-    elif resource not in RESOURCES and not resource.startswith(HUGE_PAGES):
-        found.unsupported(f"{path}.resource", resource, sorted(RESOURCES))
-
-
-def _downward_items(found: Findings, path: str, items: list[dict[str, Any]]) -> None:
-    for item in items:
-        target = item.get("path", "")
-        if not target:
-            found.required(f"{path}.path")
-        check_local_path(found, f"{path}.path", target)
-        if target.startswith("..") and not target.startswith("../"):
-            found.invalid(f"{path}.path", target, "must not start with '..'")
-        if "fieldRef" in item:
-            _field_ref(found, f"{path}.fieldRef", item["fieldRef"], VOLUME_FIELDS)
-            if "resourceFieldRef" in item:
-                why = "fieldRef and resourceFieldRef can not be specified simultaneously"
-                found.invalid(path, "resource", why)
-        elif "resourceFieldRef" not in item:
-            found.required(path, "one of fieldRef and resourceFieldRef is required")
-        elif not item["resourceFieldRef"].get("containerName"):
-            found.required(f"{path}.resourceFieldRef.containerName")
-        else:
-            _resource_ref(found, f"{path}.resourceFieldRef", item["resourceFieldRef"])
-
-
 def _security(found: Findings, path: str, security: dict[str, Any], spec: dict[str, Any]) -> None:
     check_ids(found, path, security, ("runAsUser", "runAsGroup"))
     check_profiles(found, path, security)
@@ -471,8 +262,8 @@ def _container(
             found.required(f"{path}.env[{i}].name")
         elif not re.fullmatch(r"[ -<>-~]+", variable["name"]):
             found.invalid(f"{path}.env[{i}].name", variable["name"], ENV_NAME_TEXT)
-        _value_from(found, f"{path}.env[{i}].valueFrom", variable)
-    _env_from(found, f"{path}.envFrom", c.get("envFrom", []))
+        check_value_from(found, f"{path}.env[{i}].valueFrom", variable)
+    check_env_from(found, f"{path}.envFrom", c.get("envFrom", []))
     mounted: set[str] = set()
     for i, mount in enumerate(c.get("volumeMounts", [])):
         where, name, target = f"{path}.volumeMounts[{i}]", mount.get("name", ""), mount.get("mountPath", "")
@@ -567,7 +358,7 @@ def validate(pod: dict[str, Any]) -> None:
     found = Findings()
     spec = pod["spec"]
     check_metadata(found, pod["metadata"])
-    volumes = _volumes(found, spec.get("volumes", []))
+    volumes = check_volumes(found, spec.get("volumes", []))
     _containers(found, spec, volumes)
     check_pod(found, spec)
     if found:

@@ -168,7 +168,7 @@ _FORMAT = Format(
     KIND,
     {
         "Policy": {
-            "apiVersion": "string", "kind": "string", "metadata": "any", "rules": "[]PolicyRule",
+            "metadata": "any", "rules": "[]PolicyRule",
             "omitStages": "[]string", "omitManagedFields": "bool",
         },
         "PolicyRule": {
