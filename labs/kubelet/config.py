@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from labs.core.quantity import QuantityError, quantity_value
 from labs.errors import LabsError
 from labs.golang.configfile import ConfigError as FileError
 from labs.golang.configfile import strict_faults
@@ -17,8 +18,6 @@ from labs.golang.errors import aggregate
 from labs.kubelet import klog
 from labs.kubelet.access import Rules
 from labs.kubelet.config_file import FORMAT, PATHS, faults
-from labs.kubelet.pod.errors import ParseError
-from labs.kubelet.pod.quantity import quantity_value
 
 
 class ConfigError(LabsError):
@@ -122,7 +121,7 @@ class KubeletConfig:
         config = cls(**_settings(document, Path(path).parent), document=document)
         try:
             quantity_value(config.container_log_max_size)
-        except ParseError as error:
+        except QuantityError as error:
             raise ConfigError(f"failed to run Kubelet: {error}") from None
         return config
 

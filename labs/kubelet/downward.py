@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from labs.core.quantity import milli, quantity_value
 from labs.kubelet.api_objects import CONFIG_MAP, NONE, SECRET, ObjectError, Objects, Reference
 from labs.kubelet.payload import File
 from labs.kubelet.pod.model import Container, Pod
-from labs.kubelet.pod.quantity import milli, quantity_value
 
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")

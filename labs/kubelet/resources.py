@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from cri_api.v1 import api_pb2 as api
 
+from labs.core.quantity import milli, quantity_value
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.pod.model import Container, Pod
-from labs.kubelet.pod.quantity import milli, quantity_value
 
 CPU_PERIOD = 100_000
 Amounts = Mapping[str, Decimal]

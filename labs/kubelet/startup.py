@@ -2,13 +2,12 @@
 
 import ssl
 
+from labs.core.quantity import QuantityError, quantity_value
 from labs.golang import pem
 from labs.golang.kubeconfig import Read
 from labs.golang.quoting import quote
 from labs.golang.tlsoptions import restrict
 from labs.kubelet.config import ConfigError, KubeletConfig
-from labs.kubelet.pod.errors import ParseError
-from labs.kubelet.pod.quantity import quantity_value
 
 _MODES = ("AlwaysAllow", "Webhook")
 _SERVING = (
@@ -29,7 +28,7 @@ def check(config: KubeletConfig, read: Read) -> None:
         raise ConfigError(f"failed to construct kubelet dependencies: {error}") from None
     try:
         _check(config, read)
-    except (pem.PEMError, ParseError) as error:
+    except (pem.PEMError, QuantityError) as error:
         raise ConfigError(f"failed to run Kubelet: {error}") from None
 
 

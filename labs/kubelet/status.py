@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from labs.core.quantity import summed
 from labs.kubelet.actions import should_restart
 from labs.kubelet.events import timestamp
 from labs.kubelet.phase import Json, conditions_of, is_active, phase_of
 from labs.kubelet.pod.model import TERMINAL_PHASES, Container, Pod
-from labs.kubelet.pod.quantity import summed
 from labs.kubelet.runtime_status import ContainerState, PodStatus, State
 
 UNKNOWN, LOST_CODE = "ContainerStatusUnknown", 137

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from labs.core.quantity import quantity_value
 from labs.kubelet.api_objects import NONE, ObjectError, Objects
 from labs.kubelet.dns import domain_of, hostname_of
 from labs.kubelet.downward import expand, references
 from labs.kubelet.hostfs import HostFs, reason_of
 from labs.kubelet.payload import File, is_written, write_payload
 from labs.kubelet.pod.model import Container, Mount, Pod, Volume
-from labs.kubelet.pod.quantity import quantity_value
 from labs.kubelet.volume_files import files_of
 
 HOSTS_HEAD = (

@@ -186,7 +186,9 @@ def test_an_ordinary_pod_cannot_become_a_mirror(plane: Plane, namespace: str) ->
     result = plane.kubectl("-n", namespace, "annotate", "pod", "usual", "kubernetes.io/config.mirror=x")
 
     expected = (
-        f'The Pod "usual" is invalid: {MIRROR_ANNOTATION}: Forbidden: may not add mirror pod annotation\n'
+        'The Pod "usual" is invalid: \n'
+        f'* {MIRROR_ANNOTATION}: Invalid value: "x": must set spec.nodeName if mirror pod annotation is set\n'
+        f"* {MIRROR_ANNOTATION}: Forbidden: may not add mirror pod annotation\n"
     )
     assert expected == result.stderr
 

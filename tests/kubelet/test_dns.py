@@ -10,7 +10,8 @@ import pytest
 from labs.kubelet.dns import ClusterDns, Resolver, domain_of, hostname_of, pod_dns
 from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod.model import Pod
-from tests.kubelet.node import manifest, node
+from labs.kubelet.sources.api import pod_from_api
+from tests.kubelet.node import api_pod, manifest, node
 from tests.kubelet.virtual_time import virtual
 
 NODE = Resolver(("1.1.1.1",), ("lan",), ("edns0",))
@@ -84,6 +85,12 @@ def test_without_a_cluster_domain_there_is_nothing_to_search_but_the_nodes() -> 
     assert list(dns.searches) == ["lan"]
 
 
+def searching(searches: list[str]) -> dict[str, Any]:
+    """A pod with so many searches that no API server of today would store it."""
+    config = {"nameservers": ["1.1.1.1"], "searches": searches}
+    return api_pod(metadata={"uid": "u"}, dnsPolicy="None", dnsConfig=config)
+
+
 @pytest.mark.parametrize(
     ("searches", "kept"),
     [
@@ -97,8 +104,7 @@ def test_too_many_or_too_long_searches_are_cut_and_said(searches: list[str], kep
     dns, warnings = pod_dns(pod_of(dnsPolicy="None", dnsConfig={"nameservers": ["1.1.1.1"]}), NODE, CLUSTER)
     assert warnings == []
 
-    pod = pod_of(dnsPolicy="None", dnsConfig={"nameservers": ["1.1.1.1"], "searches": searches})
-    dns, warnings = pod_dns(pod, NODE, CLUSTER)
+    dns, warnings = pod_dns(pod_from_api(searching(searches)), NODE, CLUSTER)
 
     assert list(dns.searches) == searches[:kept]
     said = (

@@ -5,9 +5,9 @@ import json
 import pytest
 import yaml
 
+from labs.core.quantity import add_quantities
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import pod_from_file
-from labs.kubelet.pod.quantity import add_quantities
 from tests.kubelet.node import manifest
 from tests.kubelet.recorded import NOT_PODS, NOT_VALID, short
 
@@ -18,7 +18,7 @@ HEAD = "apiVersion: v1\nkind: Pod\nmetadata: {name: bad}\n"
 def refusal(text: str) -> str:
     """The words a manifest is refused with, in place of its path PATH."""
     with pytest.raises(ManifestError) as caught:
-        pod_from_file(text.encode(), PATH, "NODE")
+        pod_from_file(text.encode(), PATH, "node")
     return str(caught.value)
 
 
@@ -113,7 +113,7 @@ def test_fact_20_all_findings_are_named_in_order() -> None:
                 ("projected: {sources: [{secret: {name: s}}]}", "secrets"),
                 ("projected: {sources: [{configMap: {name: c}}, {secret: {name: s}}]}", "secrets"),
                 ("projected: {sources: [{podCertificate: {signerName: a/b}}]}", "podcertificates"),
-                ("projected: {sources: [{clusterTrustBundle: {path: p}}]}", "clustertrustbundles"),
+                ("projected: {sources: [{clusterTrustBundle: {path: p, name: b}}]}", "clustertrustbundles"),
             )
         ),
         (
@@ -189,10 +189,10 @@ def test_fact_23_a_uid_in_the_manifest_is_kept() -> None:
 def test_fact_24_name_namespace_node_and_phase_are_given() -> None:
     elsewhere = yaml.safe_dump(manifest(nodeName="elsewhere"))
 
-    pod = pod_from_file(elsewhere.encode(), PATH, "Node-A")
+    pod = pod_from_file(elsewhere.encode(), PATH, "node-a")
 
     assert (pod.name, pod.namespace) == ("web-node-a", "default")
-    assert pod.object["spec"]["nodeName"] == "Node-A"
+    assert pod.object["spec"]["nodeName"] == "node-a"
     assert pod.object["status"] == {"phase": "Pending"}
 
 

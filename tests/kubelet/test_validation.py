@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from labs.core.names import LABEL_VALUE_RULE, QUALIFIED_RULE, SUBDOMAIN_RULE
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import pod_from_file
-from labs.kubelet.pod.validation_pod import KEY_TEXT, SUBDOMAIN_TEXT, VALUE_TEXT
 from tests.kubelet.node import manifest
 
 LONG = "n" * 64
@@ -30,11 +30,11 @@ def said(metadata: dict[str, Any] | None = None, **spec: Any) -> str:
         ("a" * 63, []),
         ("a.b/c_d.e-f", []),
         ("/a", ["prefix part must be non-empty"]),
-        ("A/a", [f"prefix part {SUBDOMAIN_TEXT}"]),
-        ("a/", ["name part must be non-empty", KEY_TEXT]),
+        ("A/a", [f"prefix part {SUBDOMAIN_RULE}"]),
+        ("a/", ["name part must be non-empty", QUALIFIED_RULE]),
         (LONG, ["name part must be no more than 63 bytes"]),
-        ("-a", [KEY_TEXT]),
-        ("-" + LONG, ["name part must be no more than 63 bytes", KEY_TEXT]),
+        ("-a", [QUALIFIED_RULE]),
+        ("-" + LONG, ["name part must be no more than 63 bytes", QUALIFIED_RULE]),
     ],
 )
 def test_fact_20_a_key_is_a_name_that_may_have_a_domain(key: str, faults: list[str]) -> None:
@@ -52,8 +52,8 @@ def test_fact_20_a_key_is_a_name_that_may_have_a_domain(key: str, faults: list[s
 
 @pytest.mark.parametrize(
     ("value", "faults"),
-    [("", []), ("a" * 63, []), (LONG, ["must be no more than 63 bytes"]), ("-a", [VALUE_TEXT]),
-     ("-" + LONG, ["must be no more than 63 bytes", VALUE_TEXT])],
+    [("", []), ("a" * 63, []), (LONG, ["must be no more than 63 bytes"]), ("-a", [LABEL_VALUE_RULE]),
+     ("-" + LONG, ["must be no more than 63 bytes", LABEL_VALUE_RULE])],
 )  # fmt: skip
 def test_fact_20_a_labels_value_is_short_and_plain(value: str, faults: list[str]) -> None:
     expected = [f'metadata.labels: Invalid value: "{value}": {why}' for why in faults]

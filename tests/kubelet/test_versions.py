@@ -45,7 +45,10 @@ def test_fact_22_older_kubelets_refuse_resource_claims_in_other_words() -> None:
 
 @pytest.mark.parametrize(
     ("sources", "refused"),
-    [([{"downwardAPI": {}}], False), ([{"downwardAPI": {}}, {"clusterTrustBundle": {"path": "p"}}], True)],
+    [
+        ([{"downwardAPI": {}}], False),
+        ([{"downwardAPI": {}}, {"clusterTrustBundle": {"path": "p", "name": "b"}}], True),
+    ],
 )
 def test_fact_22_older_kubelets_refuse_cluster_trust_bundles_in_other_words(
     sources: list[dict[str, object]], refused: bool

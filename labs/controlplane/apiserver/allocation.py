@@ -11,10 +11,10 @@ import time
 from typing import Any
 
 from labs.controlplane import flagvalues
+from labs.core.field import FieldError, invalid
 
 from . import status
 from .resources import core
-from .status import FieldError, invalid
 from .storage import Storage
 
 Object = dict[str, Any]

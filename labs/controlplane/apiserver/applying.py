@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from labs.core.field import required
+
 from . import codec, decoding, managedfields, status
 from .context import Context
 from .resources import Resource
@@ -16,7 +18,7 @@ def configuration(ctx: Context, resource: Resource) -> Object:
     """The configuration that a request applies. Raises a Status for what cannot be applied."""
     request = ctx.request
     if not request.argument("fieldManager"):
-        error = status.required("fieldManager", "is required for apply patch")
+        error = required("fieldManager", "is required for apply patch")
         raise status.invalid_object("meta.k8s.io", "PatchOptions", "", [error])
     config = _read(request.body)
     metadata = config.get("metadata")

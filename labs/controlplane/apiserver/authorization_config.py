@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from labs.core.names import SUBDOMAIN_RULE, is_subdomain
 from labs.golang import pem
 from labs.golang.configfile import ConfigError, Format, duplicate, invalid, required, unsupported
 from labs.golang.duration import duration
 from labs.golang.errors import aggregate
 
-from .meta import SUBDOMAIN_RULE, is_subdomain
 from .options import InvalidOptions
 
 TYPES = ("ABAC", "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")

@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from labs.core.validation.selectors import is_empty, matches
+
 from . import meta, status
 from .context import Context
 from .registry import Deletion, Preconditions, Registry
 from .resources import Resource, served
-from .validation.selectors import is_empty, matches
 
 Object = dict[str, Any]
 VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."

@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from labs.controlplane.http import Response
+from labs.core.field import forbidden, invalid
 
 from . import (
     applying,
@@ -138,7 +139,7 @@ class Handlers:
         if kind == applying.CONTENT_TYPE:
             return await self._apply(ctx, resource)
         if ctx.request.argument("force"):
-            error = status.forbidden_field("force", "may not be specified for non-apply patch")
+            error = forbidden("force", "may not be specified for non-apply patch")
             raise status.invalid_object("meta.k8s.io", "PatchOptions", "", [error])
         return await self._change(ctx, resource, self._patching(ctx, resource, kind), partial=True)
 
@@ -246,7 +247,7 @@ class Handlers:
             why = codec.unknown_conversion(kind, version, resource.kind, resource.group or "core")
             if patched is None:
                 raise status.bad_request(why)
-            raise status.invalid_object("", "", "", [status.invalid("patch", _text(obj), why)])
+            raise status.invalid_object("", "", "", [invalid("patch", _text(obj), why)])
         where = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
         # What was patched is named whole in a refusal, so it is kept as it was before anything was dropped.
         strict = ctx.request.argument("fieldValidation") == "Strict"
@@ -258,7 +259,7 @@ class Handlers:
                 raise status.bad_request(f"{where}: {error}") from error
             if codec.content_type(ctx.request) == applying.CONTENT_TYPE:
                 raise applying.unconverted(patched, error.converted) from error
-            fault = status.invalid("patch", _text(obj), str(error))
+            fault = invalid("patch", _text(obj), str(error))
             raise status.invalid_object("", "", "", [fault]) from error
         if unknown:
             self._complain(ctx, where, [f'unknown field "{path}"' for path in unknown], whole)
@@ -270,7 +271,7 @@ class Handlers:
             text = f"strict decoding error: {', '.join(complaints)}"
             if patched is None:
                 raise status.bad_request(f"{where}: {text}")
-            error = status.invalid("patch", patched, text)
+            error = invalid("patch", patched, text)
             raise status.invalid_object("", "", "", [error])
         if mode == "Warn":
             ctx.warnings += complaints

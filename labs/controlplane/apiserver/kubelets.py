@@ -14,13 +14,14 @@ from urllib.parse import quote, urlencode
 from labs.controlplane import klog
 from labs.controlplane.http import Response
 from labs.controlplane.nethttp import Failure, Pool
-from labs.golang import dialerrors, quoting
+from labs.core.field import forbidden, invalid
+from labs.golang import dialerrors, quoting, scalars
 from labs.streaming import http as streaming
 from labs.streaming.errors import RefusedError, StreamingError
 from labs.streaming.http import Connection
 from labs.tls import explain, note_refused
 
-from . import request_options, scalars, status
+from . import request_options, status
 from .context import Context
 from .proxying import cannot_reach, forward, relay, rest, split_name
 from .registry import Registry
@@ -226,7 +227,7 @@ def _check_log_options(pod: str, query: Mapping[str, str]) -> None:
             continue
         value = request_options.integer(query[name])
         if value < least:
-            errors.append(status.invalid(name, value, why))
+            errors.append(invalid(name, value, why))
     if query.get("sinceTime"):
         try:
             scalars.time(query["sinceTime"])
@@ -234,7 +235,7 @@ def _check_log_options(pod: str, query: Mapping[str, str]) -> None:
             raise status.bad_request(str(error)) from error
     if query.get("sinceSeconds") and query.get("sinceTime"):
         why = "at most one of `sinceTime` or `sinceSeconds` may be specified"
-        errors.append(status.forbidden_field("[]", why))
+        errors.append(forbidden("[]", why))
     if errors:
         raise status.invalid_object("", "PodLogOptions", pod, errors)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from . import meta
+from labs.core import names
 
 #: A test of an object's labels.
 Requirement = Callable[[Mapping[str, str]], bool]
@@ -66,7 +66,7 @@ class _Parser:
         key = self.take() if negated else token
         if not _is_word(key):
             raise SelectorError(f"found '{key}', expected: identifier")
-        if faults := meta.qualified_name_faults(key):
+        if faults := names.qualified_name_faults(key):
             raise SelectorError(f'<nil>: Invalid value: "{key}": {"; ".join(faults)}')
         if negated:
             return lambda labels: key not in labels
@@ -137,7 +137,7 @@ def _checked(key: str, operator: str, values: set[str]) -> Requirement:
         if operator in "<>" and not re.fullmatch(_INTEGER, value):
             why = "for 'Gt', 'Lt' operators, the value must be an integer"
             raise SelectorError(f'values[{index}]: Invalid value: "{value}": {why}')
-        if faults := meta.label_value_faults(value):
+        if faults := names.label_value_faults(value):
             raise SelectorError(f'values[{index}][{key}]: Invalid value: "{value}": {"; ".join(faults)}')
     match operator:
         case "in" | "=" | "==":

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from labs.core.field import FieldError, invalid
+
 from . import status
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
@@ -17,7 +19,7 @@ def policy_of(options: dict[str, Any]) -> str:
     """The policy that the options of a deletion ask for; "" leaves it to the object and its kind."""
     policy, orphan = options.get("propagationPolicy") or "", options.get("orphanDependents")
     if policy and policy not in POLICIES:
-        error = status.FieldError(
+        error = FieldError(
             "FieldValueNotSupported",
             "propagationPolicy",
             f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"',
@@ -27,7 +29,7 @@ def policy_of(options: dict[str, Any]) -> str:
         return str(policy)
     if policy:
         both = "orphanDependents and deletionPropagation cannot be both set"
-        error = status.invalid("propagationPolicy", policy, both)
+        error = invalid("propagationPolicy", policy, both)
         raise status.invalid_object("meta.k8s.io", "DeleteOptions", "", [error])
     return "Orphan" if orphan else "Background"
 

@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
+from labs.core.field import invalid
+
 from . import managedfields, meta, propagation, status
 from .admission import Admission
 from .context import Context
@@ -285,7 +287,7 @@ def _check_version(resource: Resource, name: str, new: Object, current: Stored, 
             raise status.conflict(resource.group, resource.plural, name)
         return True
     if not (partial or resource.strategy.unconditional_update):
-        error = status.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+        error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
         raise status.invalid_object(resource.group, resource.kind, name, [error])
     return False
 

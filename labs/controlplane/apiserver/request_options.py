@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from labs.controlplane.http import Request
+from labs.core.field import FieldError, forbidden, invalid, not_supported
 
 from . import status
-from .status import FieldError, forbidden_field, invalid, not_supported
 
 _MATCH, _VERSION = "resourceVersionMatch", "resourceVersion"
 _KINDS = {
@@ -61,16 +61,16 @@ def _list_faults(request: Request, given: str) -> list[FieldError]:
     if match:
         if not given:
             detail = f"{_MATCH} is forbidden unless resourceVersion is provided"
-            errors.append(forbidden_field(_MATCH, detail))
+            errors.append(forbidden(_MATCH, detail))
         if request.argument("continue"):
-            errors.append(forbidden_field(_MATCH, f"{_MATCH} is forbidden when continue is provided"))
+            errors.append(forbidden(_MATCH, f"{_MATCH} is forbidden when continue is provided"))
         if match not in ("Exact", "NotOlderThan"):
             errors.append(not_supported(_MATCH, match, ("Exact", "NotOlderThan", "")))
         if match == "Exact" and given == "0":
             detail = f'{_MATCH} "exact" is forbidden for resourceVersion "0"'
-            errors.append(forbidden_field(_MATCH, detail))
+            errors.append(forbidden(_MATCH, detail))
     if "sendInitialEvents" in request.query:
-        errors.append(forbidden_field("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+        errors.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     return errors
 
 
@@ -79,10 +79,10 @@ def _watch_faults(request: Request) -> list[FieldError]:
     if "sendInitialEvents" in request.query:
         if match != "NotOlderThan":
             detail = f"sendInitialEvents requires setting {_MATCH} to NotOlderThan"
-            errors.append(forbidden_field(_MATCH, detail))
+            errors.append(forbidden(_MATCH, detail))
     elif match:
         detail = f"{_MATCH} is forbidden for watch unless sendInitialEvents is provided"
-        errors.append(forbidden_field(_MATCH, detail))
+        errors.append(forbidden(_MATCH, detail))
     return errors
 
 

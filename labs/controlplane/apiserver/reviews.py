@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labs.controlplane.http import Response
+from labs.core.field import invalid
 from labs.golang.errors import aggregate
 
 from . import codec, meta, schema, status
@@ -77,7 +78,7 @@ class Reviews:
         groups = tuple(spec.get("groups") or ())
         user = User(spec.get("user", ""), groups, dict(extra), spec.get("uid", ""))
         if not user.name and not groups:
-            error = status.invalid("spec.user", "", "at least one of user or group must be specified")
+            error = invalid("spec.user", "", "at least one of user or group must be specified")
             raise status.invalid_object(AUTHORIZATION, kind, "", [error])
         if kind == "LocalSubjectAccessReview":
             namespace = (spec.get("resourceAttributes") or {}).get("namespace", "")
@@ -99,7 +100,7 @@ class Reviews:
 
     def _access(self, kind: str, user: User, spec: Object) -> Object:
         if (spec.get("resourceAttributes") is None) == (spec.get("nonResourceAttributes") is None):
-            error = status.invalid("spec.resourceAttributes", spec.get("resourceAttributes"), _ONE_OF)
+            error = invalid("spec.resourceAttributes", spec.get("resourceAttributes"), _ONE_OF)
             raise status.invalid_object(AUTHORIZATION, kind, "", [error])
         verdict = self._modes.authorize(user, _target(spec))
         answer: Object = {"allowed": verdict.allowed}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from labs.core.field import invalid
+
 from . import status
 from .resources import Resource
 from .tables import selector_text
@@ -34,7 +36,7 @@ def applied(resource: Resource, obj: Object, scale: Object) -> Object:
     """The object with the replicas of a scale. Raises a 422 for a number that cannot be."""
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if replicas < 0:
-        error = status.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+        error = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         raise status.invalid_object("autoscaling", "Scale", obj["metadata"]["name"], [error])
     metadata = scale.get("metadata") or {}
     uid = metadata.get("uid")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 from labs.controlplane import schemas
-from labs.controlplane.helpers.quantity import QUANTITY_RULE
+from labs.core.quantity import QuantityError, canonical_quantity
+from labs.golang import scalars
 
-from . import scalars
 from .decoding import kind_of
 
 _GO_TYPES = {
@@ -49,7 +48,6 @@ _INLINED = (
 _CHECKED: dict[str, Callable[[str], str]] = {
     "time": scalars.time,
     "micro-time": lambda text: scalars.time(text, scalars.MICRO_TIME),
-    "quantity": scalars.quantity,
     "byte": scalars.base64,
 }
 
@@ -174,9 +172,7 @@ def _scalar(value: Any, kind: str, go_field: str) -> Any:
         case "int-or-string":
             valid = isinstance(value, int | str) and not isinstance(value, bool)
         case "quantity":
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                value = json.dumps(value)
-            valid = isinstance(value, str)
+            return _quantity(value)
         case _:
             valid = True
     if not valid:
@@ -192,11 +188,17 @@ def _scalar(value: Any, kind: str, go_field: str) -> Any:
     return value
 
 
+def _quantity(value: Any) -> str:
+    """An amount, in the largest unit that leaves no fraction, as Go's type keeps it whatever it was in."""
+    try:
+        return canonical_quantity(value)
+    except QuantityError as error:
+        raise DecodeError(str(error)) from None
+
+
 def _unconverted(found: str, kind: str) -> str:
     if kind == "int-or-string":
         return f"json: cannot unmarshal {found} into Go value of type int32"
-    if kind == "quantity":
-        return QUANTITY_RULE
     return f"cannot convert float64 to {kind}" if found.startswith("number") else ""
 
 

@@ -6,11 +6,10 @@ decide by `reason` and people read `message`, so both are kept as they are there
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from labs.core.field import FieldError
 from labs.golang import genericresponse
 
 OPTIMISTIC_LOCK = (
@@ -43,55 +42,6 @@ class APIError(Exception):
             status["details"] = self.details
         status["code"] = self.code
         return {key: value for key, value in status.items() if value != ""}
-
-
-@dataclass(frozen=True)
-class FieldError:
-    """One thing wrong with one field."""
-
-    kind: str
-    field: str
-    body: str
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.body}"
-
-
-def required(field: str, detail: str = "") -> FieldError:
-    """A field that must be given is missing or empty."""
-    return FieldError("FieldValueRequired", field, "Required value" + (f": {detail}" if detail else ""))
-
-
-def invalid(field: str, value: object, detail: str) -> FieldError:
-    """A value that the field cannot have."""
-    return FieldError("FieldValueInvalid", field, f"Invalid value: {_show(value)}: {detail}")
-
-
-def not_supported(field: str, value: object, choices: Sequence[str]) -> FieldError:
-    """A value outside of a fixed set."""
-    listed = ", ".join(_show(choice) for choice in choices)
-    return FieldError(
-        "FieldValueNotSupported", field, f"Unsupported value: {_show(value)}: supported values: {listed}"
-    )
-
-
-def duplicate(field: str, value: object) -> FieldError:
-    """A value that another element of the list has already."""
-    return FieldError("FieldValueDuplicate", field, f"Duplicate value: {_show(value)}")
-
-
-def absent(field: str, value: object) -> FieldError:
-    """A reference to something that does not exist."""
-    return FieldError("FieldValueNotFound", field, f"Not found: {_show(value)}")
-
-
-def forbidden_field(field: str, detail: str) -> FieldError:
-    """A value that may not be set, or changed, here."""
-    return FieldError("FieldValueForbidden", field, f"Forbidden: {detail}")
-
-
-def _show(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def invalid_object(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> APIError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labs.controlplane.http import Response
+from labs.core.field import required
 
 from . import codec, meta, proxying, status
 from .context import Context
@@ -62,7 +63,7 @@ class Subresources:
         if (binding.get("metadata") or {}).get("name", "") != target.name:
             raise status.bad_request("name in URL does not match name in Binding object")
         if not node:
-            raise status.invalid_object("", "Binding", target.name, [status.required("target.name")])
+            raise status.invalid_object("", "Binding", target.name, [required("target.name")])
 
         def bind(pod: Object | None) -> Object:
             assert pod is not None

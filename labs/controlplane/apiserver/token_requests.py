@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from labs.controlplane.http import Response
+from labs.core.field import invalid
 
 from . import codec, meta, status
 from .admission import Admission
@@ -108,7 +109,7 @@ def _check_duration(seconds: int) -> None:
     elif seconds > MAX_SECONDS:
         fault = "may not specify a duration larger than 2^32 seconds"
     if fault:
-        error = status.invalid("spec.expirationSeconds", seconds, fault)
+        error = invalid("spec.expirationSeconds", seconds, fault)
         raise status.invalid_object("authentication.k8s.io", "TokenRequest", "", [error])
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from labs.controlplane.http import Response
+from labs.core.field import forbidden
 
 from . import codec, events, request_options, status
 from .context import Context
@@ -40,7 +41,7 @@ class Watches:
         version = request_options.version(request.argument("resourceVersion"))
         initial = version == 0 or request.flag("sendInitialEvents")
         if request.flag("sendInitialEvents") and request.argument("resourceVersionMatch") != "NotOlderThan":
-            error = status.forbidden_field(
+            error = forbidden(
                 "resourceVersionMatch",
                 "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
             )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from .quantity import parse_quantity
+from labs.core.quantity import milli, quantity_value
 
 Object = dict[str, Any]
 #: Resource name to amount: cpu in thousandths, everything else in whole units.
@@ -15,13 +16,10 @@ DEFAULT_CPU, DEFAULT_MEMORY = 100, 200 * 1024 * 1024
 
 def amounts(resources: Object | None) -> Amounts:
     """A ResourceList in numbers."""
-    found = {}
-    for name, text in (resources or {}).items():
-        quantity = parse_quantity(text)
-        if quantity is not None:
-            scaled = quantity * (1000 if name == "cpu" else 1)
-            found[name] = int(scaled.to_integral_value(rounding="ROUND_CEILING"))
-    return found
+    return {
+        name: milli(text) if name == "cpu" else math.ceil(quantity_value(text))
+        for name, text in (resources or {}).items()
+    }
 
 
 def requests(pod: Object) -> Amounts:

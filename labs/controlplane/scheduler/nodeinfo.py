@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labs.controlplane.helpers.podresources import Amounts, non_zero_requests, requests
-from labs.controlplane.helpers.quantity import parse_quantity
+from labs.core.quantity import quantity_value
 
 Object = dict[str, Any]
 #: (IP, protocol, port) on the node.
@@ -91,7 +91,7 @@ class NodeInfo:
         """What pods may ask for: cpu in thousandths, the rest in whole units."""
         found = (self.node.get("status") or {}).get("allocatable") or {}
         return {
-            name: int((parse_quantity(amount) or 0) * (1000 if name == "cpu" else 1))
+            name: int(quantity_value(amount) * (1000 if name == "cpu" else 1))
             for name, amount in found.items()
         }
 

@@ -5,7 +5,7 @@ Works on the decoded object in place; `set_defaults` is the only entry.
 
 from typing import Any
 
-from labs.kubelet.pod.quantity import summed
+from labs.core.quantity import summed
 
 #: What a pod may have limits of as a whole, besides huge pages.
 POD_LEVEL = ("cpu", "memory")
@@ -22,8 +22,8 @@ def pull_policy_of(image: str) -> str:
 
 def _http_get(action: dict[str, Any] | None) -> None:
     if action is not None:
-        action.setdefault("path", "/")
-        action.setdefault("scheme", "HTTP")
+        action["path"] = action.get("path") or "/"
+        action["scheme"] = action.get("scheme") or "HTTP"
 
 
 def _probe(probe: dict[str, Any]) -> None:
@@ -102,8 +102,9 @@ def set_defaults(pod: dict[str, Any]) -> None:
     spec = pod.setdefault("spec", {})
     pod.setdefault("metadata", {})
     host_network = bool(spec.get("hostNetwork"))
-    for container in [*spec.get("initContainers", []), *spec.get("containers", [])]:
-        _container(container, host_network)
+    for part in ("initContainers", "containers", "ephemeralContainers"):
+        for container in spec.get(part, []):
+            _container(container, host_network)
     _pod_requests(spec)
     for volume in spec.get("volumes", []):
         _volume(volume)

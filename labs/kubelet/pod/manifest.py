@@ -6,13 +6,13 @@ Callers: the config sources. Mirrors `extractFromFile`, `extractFromURL`, `tryDe
 
 from typing import Any
 
+from labs.core.validation.pods import validate_pod_create
 from labs.kubelet.pod.decode import decode_pod, decode_pod_list
 from labs.kubelet.pod.defaults import set_defaults
-from labs.kubelet.pod.errors import NamelessPodError, ParseError
+from labs.kubelet.pod.errors import InvalidPodError, NamelessPodError, ParseError
 from labs.kubelet.pod.identity import give_identity
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.pod.references import refuse_new_references, refuse_references
-from labs.kubelet.pod.validation import validate
 
 MAX_SIZE = 10 << 20
 Version = tuple[int, int]
@@ -55,7 +55,8 @@ def _finished(pod: dict[str, Any], node_name: str, source: str, origin: str, ver
     give_identity(pod, node_name, source, origin)
     if pod["spec"]["terminationGracePeriodSeconds"] < 0:
         pod["spec"]["terminationGracePeriodSeconds"] = 1
-    validate(pod)
+    if found := validate_pod_create(pod, stored=False):
+        raise InvalidPodError(*map(str, found))
     if version < REFERENCES_REFUSED:
         refuse_new_references(pod["spec"])
     else:

@@ -1,7 +1,7 @@
 """Quality of service of a pod (`pkg/apis/core/v1/helper/qos`, `pkg/kubelet/qos/policy.go`)."""
 
+from labs.core.quantity import quantity_value
 from labs.kubelet.pod.model import CRITICAL_PRIORITY, Container, Pod
-from labs.kubelet.pod.quantity import quantity_value
 
 _COUNTED = ("cpu", "memory")
 

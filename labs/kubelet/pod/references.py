@@ -80,3 +80,5 @@ def refuse_references(spec: dict[str, Any]) -> None:
             for kind, resource in PROJECTED.items():
                 if kind in source:
                     raise ReferenceRefusedError(resource)
+            if "downwardAPI" not in source:
+                raise ManifestError(f'unknown source for projected volume "{volume["name"]}"')

@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from labs.core.quantity import QuantityError, canonical_quantity
+from labs.golang import scalars
 from labs.kubelet.pod.errors import ParseError
-from labs.kubelet.pod.quantity import canonical_quantity
 
 #: Go's names where they are not the JSON type's own: the exact type appears in the message.
 GO_TYPES = {
@@ -121,7 +122,17 @@ def _scalar(value: object, expression: str, owner: str, path: tuple[str, ...]) -
         fits = -(1 << BITS[go_type] - 1) <= value < 1 << BITS[go_type] - 1
     if not fits:
         raise _mismatch(value, owner, path, go_type)
+    if expression == "Time" and isinstance(value, str):
+        return _time(value)
     return value
+
+
+def _time(text: str) -> str:
+    """A time in UTC; nothing is the zero time."""
+    try:
+        return scalars.time(text) if text else text
+    except ValueError as error:
+        raise ParseError(str(error)) from None
 
 
 def _conform(value: Any, expression: str, owner: str, path: tuple[str, ...]) -> Any:
@@ -129,7 +140,10 @@ def _conform(value: Any, expression: str, owner: str, path: tuple[str, ...]) -> 
     if expression == "any":
         return value
     if expression == "Quantity":
-        return canonical_quantity(value)
+        try:
+            return canonical_quantity(value)
+        except QuantityError as error:
+            raise ParseError(str(error)) from None
     if expression == "IntOrString":
         if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
             return value

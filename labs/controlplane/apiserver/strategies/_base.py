@@ -5,8 +5,11 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any, ClassVar
 
-from ..meta import validate_metadata, validate_metadata_update
-from ..status import FieldError
+from labs.core import names
+from labs.core.field import FieldError
+from labs.core.validation.metadata import validate_metadata
+
+from ..meta import validate_metadata_update
 
 Object = dict[str, Any]
 
@@ -14,8 +17,6 @@ Object = dict[str, Any]
 class Strategy:
     """A kind without peculiarities: no status of its own, no generation, deleted at once."""
 
-    #: Names are DNS labels, not subdomains.
-    label_names = False
     #: Status is written only by the status subresource.
     has_status = False
     #: What the status is before any controller has told it.
@@ -35,6 +36,10 @@ class Strategy:
     #: Objects go by themselves after a while.
     expires = False
 
+    def name_faults(self, name: str) -> list[str]:
+        """What keeps a name from being one of the kind."""
+        return names.subdomain_faults(name)
+
     def default(self, obj: Object) -> None:
         """Fill in what the client left to the API's defaults."""
 
@@ -47,7 +52,7 @@ class Strategy:
 
     def validate_create(self, obj: Object) -> list[FieldError]:
         """Everything wrong with a new object."""
-        return validate_metadata(obj["metadata"], label_name=self.label_names) + self.validate(obj)
+        return validate_metadata(obj["metadata"], self.name_faults) + self.validate(obj)
 
     def validate(self, obj: Object) -> list[FieldError]:
         """Everything wrong with the object itself, new or changed."""
@@ -67,7 +72,7 @@ class Strategy:
         """Everything wrong with this change."""
         return (
             validate_metadata_update(new["metadata"], old["metadata"])
-            + validate_metadata(new["metadata"], label_name=self.label_names)
+            + validate_metadata(new["metadata"], self.name_faults)
             + self.validate(new)
         )
 

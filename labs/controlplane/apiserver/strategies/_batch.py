@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
-from ..status import FieldError, forbidden_field, invalid, not_supported, required
+from labs.core.field import FieldError, forbidden, invalid, not_supported, required
+from labs.core.validation.pods import validate_pod_template
+from labs.core.validation.selectors import validate_label_selector
+
 from ..validation.numbers import not_negative
-from ..validation.selectors import validate_label_selector
-from ..validation.templates import immutable, validate_template
+from ..validation.templates import immutable
 from . import _pod_defaults
 from ._base import Object, Strategy
 
@@ -89,7 +91,7 @@ def validate_job_spec(spec: Object, field: str) -> list[FieldError]:
         errors.append(not_supported(f"{field}.completionMode", mode, ("Indexed", "NonIndexed")))
     if mode == "Indexed" and spec.get("completions") is None:
         errors.append(required(f"{field}.completions", "when completion mode is Indexed"))
-    errors += validate_template(spec.get("template") or {}, f"{field}.template")
+    errors += validate_pod_template(spec.get("template") or {}, f"{field}.template")
     policy = ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy", "")
     if policy == "Always":
         here = f"{field}.template.spec.restartPolicy"
@@ -136,7 +138,7 @@ class CronJobStrategy(Strategy):
             errors.append(not_supported(here, "true", ("nil", "false")))
         if job.get("selector") is not None:
             here = "spec.jobTemplate.spec.selector"
-            errors.append(forbidden_field(here, "`selector` will be auto-generated"))
+            errors.append(forbidden(here, "`selector` will be auto-generated"))
         return errors + validate_job_spec(job, "spec.jobTemplate.spec")
 
 

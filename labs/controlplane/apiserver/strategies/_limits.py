@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from labs.controlplane.helpers.quantity import QUANTITY_RULE, parse_quantity
+from labs.core import names
+from labs.core.field import FieldError, forbidden, invalid, not_supported, required
+from labs.core.quantity import quantity_value
+from labs.core.validation.selectors import validate_label_selector
 
-from ..meta import LABEL_RULE, is_label
-from ..status import FieldError, forbidden_field, invalid, not_supported, required
 from ..validation.numbers import int_or_percent
-from ..validation.selectors import validate_label_selector
 from ._base import Object, Strategy
 
 
@@ -62,16 +62,15 @@ class LimitRangeStrategy(Strategy):
             field = f"spec.limits[{index}]"
             if item.get("type") == "Pod":
                 errors += [
-                    forbidden_field(f"{field}.{part}", "may not be specified when `type` is 'Pod'")
+                    forbidden(f"{field}.{part}", "may not be specified when `type` is 'Pod'")
                     for part in ("default", "defaultRequest")
                     if item.get(part)
                 ]
-            for name in {name for part in ("min", "max") for name in item.get(part) or {}}:
-                least = parse_quantity((item.get("min") or {}).get(name, ""))
-                most = parse_quantity((item.get("max") or {}).get(name, ""))
-                if least is not None and most is not None and least > most:
-                    detail = f"min value {item['min'][name]} is greater than max value {item['max'][name]}"
-                    errors.append(invalid(f"{field}.min[{name}]", item["min"][name], detail))
+            low, high = item.get("min") or {}, item.get("max") or {}
+            for name in low.keys() & high.keys():
+                if quantity_value(low[name]) > quantity_value(high[name]):
+                    detail = f"min value {low[name]} is greater than max value {high[name]}"
+                    errors.append(invalid(f"{field}.min[{name}]", low[name], detail))
         return errors
 
 
@@ -94,10 +93,7 @@ class ResourceQuotaStrategy(Strategy):
     def validate(self, obj: Object) -> list[FieldError]:
         errors: list[FieldError] = []
         for name, text in ((obj.get("spec") or {}).get("hard") or {}).items():
-            amount = parse_quantity(text)
-            if amount is None:
-                errors.append(invalid(f"spec.hard[{name}]", text, QUANTITY_RULE))
-            elif amount < 0:
+            if quantity_value(text) < 0:
                 errors.append(invalid(f"spec.hard[{name}]", text, "must be greater than or equal to 0"))
         return errors
 
@@ -140,7 +136,7 @@ class RuntimeClassStrategy(Strategy):
 
     def validate(self, obj: Object) -> list[FieldError]:
         handler = obj.get("handler", "")
-        return [] if is_label(handler) else [invalid("handler", handler, LABEL_RULE)]
+        return [invalid("handler", handler, fault) for fault in names.label_faults(handler)]
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import ipaddress
 from typing import ClassVar
 
-from ..meta import is_label, is_subdomain, validate_labels
-from ..status import FieldError, duplicate, forbidden_field, invalid, not_supported, required
-from ..validation.selectors import validate_label_selector
+from labs.core import names
+from labs.core.field import FieldError, Findings, duplicate, forbidden, invalid, not_supported, required
+from labs.core.validation.metadata import check_labels
+from labs.core.validation.selectors import validate_label_selector
+
 from ._base import Object, Strategy
 
 ADDRESS_RULE = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
@@ -59,10 +61,12 @@ class ServiceStrategy(Strategy):
     """A service's record; addresses and node ports are given out by `allocation`."""
 
     create_on_update = True
-    label_names = True
     has_status = True
     returns_deleted = True
     initial_status: ClassVar[Object] = {"loadBalancer": {}}
+
+    def name_faults(self, name: str) -> list[str]:
+        return names.label_faults(name)
 
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
@@ -101,7 +105,9 @@ class ServiceStrategy(Strategy):
         elif not spec.get("ports") and not headless:
             errors.append(required("spec.ports"))
         errors += _service_ports(spec)
-        errors += validate_labels(spec.get("selector") or {}, "spec.selector")
+        selector = Findings()
+        check_labels(selector, "spec.selector", spec.get("selector") or {})
+        errors += selector
         if spec["sessionAffinity"] not in ("ClientIP", "None"):
             errors.append(
                 not_supported("spec.sessionAffinity", spec["sessionAffinity"], ("ClientIP", "None"))
@@ -121,11 +127,11 @@ class ServiceStrategy(Strategy):
 def _external_name(spec: Object) -> list[FieldError]:
     errors = []
     if spec.get("clusterIP"):
-        errors.append(forbidden_field("spec.clusterIPs", "may not be set for ExternalName services"))
+        errors.append(forbidden("spec.clusterIPs", "may not be set for ExternalName services"))
     name = spec.get("externalName", "").rstrip(".")
     if not name:
         errors.append(required("spec.externalName"))
-    elif not is_subdomain(name):
+    elif not names.is_subdomain(name):
         detail = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters"
         errors.append(invalid("spec.externalName", name, detail))
     return errors
@@ -133,16 +139,16 @@ def _external_name(spec: Object) -> list[FieldError]:
 
 def _service_ports(spec: Object) -> list[FieldError]:
     errors: list[FieldError] = []
-    ports, names, numbers = spec.get("ports") or [], set(), set()
+    ports, taken, numbers = spec.get("ports") or [], set(), set()
     for index, port in enumerate(ports):
         field, name, number = f"spec.ports[{index}]", port.get("name", ""), port.get("port", 0)
         if not name and len(ports) > 1:
             errors.append(required(f"{field}.name"))
-        elif name and not is_label(name):
+        elif name and not names.is_label(name):
             errors.append(invalid(f"{field}.name", name, "must be a DNS label"))
-        elif name and name in names:
+        elif name and name in taken:
             errors.append(duplicate(f"{field}.name", name))
-        names.add(name)
+        taken.add(name)
         if not 1 <= number <= 65535:
             errors.append(invalid(f"{field}.port", number, PORT_RULE))
         if port["protocol"] not in ("SCTP", "TCP", "UDP"):
@@ -152,7 +158,7 @@ def _service_ports(spec: Object) -> list[FieldError]:
             errors.append(invalid(f"{field}.targetPort", target, PORT_RULE))
         if port.get("nodePort") and spec["type"] in ("ClusterIP", "ExternalName"):
             detail = f"may not be used when `type` is '{spec['type']}'"
-            errors.append(forbidden_field(f"{field}.nodePort", detail))
+            errors.append(forbidden(f"{field}.nodePort", detail))
         if (port["protocol"], number) in numbers:
             entry = {"port": number, "protocol": port["protocol"]}
             errors.append(duplicate(field, {**entry, "targetPort": 0}))
@@ -288,7 +294,7 @@ def _policy_peer(peer: Object, field: str) -> list[FieldError]:
     block = peer.get("ipBlock")
     if block is not None:
         if len(peer) > 1:
-            errors.append(forbidden_field(field, "may not specify both ipBlock and another peer"))
+            errors.append(forbidden(field, "may not specify both ipBlock and another peer"))
         try:
             ipaddress.ip_network(block.get("cidr", ""), strict=False)
         except ValueError:

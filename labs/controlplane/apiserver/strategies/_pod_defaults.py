@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labs.controlplane.helpers.quantity import parse_quantity
+from labs.core.quantity import quantity_value
 
 Object = dict[str, Any]
 FILE_MODE = 0o644
@@ -82,8 +82,8 @@ def _probe(probe: Object) -> None:
 
 
 def _http_get(action: Object) -> None:
-    action.setdefault("path", "/")
-    action.setdefault("scheme", "HTTP")
+    action["path"] = action.get("path") or "/"
+    action["scheme"] = action.get("scheme") or "HTTP"
 
 
 def _volume(volume: Object) -> None:
@@ -118,8 +118,8 @@ def qos_class(spec: Object) -> str:
         limited = set()
         for target, name in ((requests, "requests"), (limits, "limits")):
             for resource, text in (resources.get(name) or {}).items():
-                amount = parse_quantity(text)
-                if resource in ("cpu", "memory") and amount is not None and amount > 0:
+                amount = quantity_value(text)
+                if resource in ("cpu", "memory") and amount > 0:
                     target[resource] = target.get(resource, 0) + amount
                     if name == "limits":
                         limited.add(resource)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from ..meta import validate_metadata, validate_metadata_update
-from ..status import FieldError, forbidden_field
+from labs.core.field import FieldError, forbidden
+from labs.core.validation.annotations import MIRROR
+from labs.core.validation.pods import validate_pod, validate_pod_create
+
+from ..meta import validate_metadata_update
 from ..validation.pod_updates import validate_pod_status_update, validate_pod_update
-from ..validation.pods import validate_ephemeral, validate_pod
 from . import _pod_defaults
 from ._base import Object, Strategy
 
-MIRROR = "kubernetes.io/config.mirror"
 TERMINAL = ("Succeeded", "Failed")
 
 
@@ -29,7 +30,7 @@ class PodStrategy(Strategy):
         obj["status"] = {"phase": "Pending", "qosClass": _pod_defaults.qos_class(obj["spec"])}
 
     def validate_create(self, obj: Object) -> list[FieldError]:
-        return validate_metadata(obj["metadata"]) + validate_pod(obj)
+        return validate_pod_create(obj)
 
     def prepare_update(self, new: Object, old: Object) -> None:
         super().prepare_update(new, old)
@@ -38,7 +39,7 @@ class PodStrategy(Strategy):
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         return (
             validate_metadata_update(new["metadata"], old["metadata"])
-            + validate_metadata(new["metadata"])
+            + validate_pod(new)
             + validate_pod_update(new, old)
         )
 
@@ -68,24 +69,24 @@ class PodStrategy(Strategy):
             new["spec"]["ephemeralContainers"] = wanted
         _pod_defaults.apply(new)
         if MIRROR in (old["metadata"].get("annotations") or {}):
-            return [forbidden_field("", "static pods do not support ephemeral containers")]
+            return [forbidden("", "static pods do not support ephemeral containers")]
         bump_generation(new, old)
         names = {container.get("name") for container in wanted}
         field = "spec.ephemeralContainers"
         for container in before:
             if container["name"] not in names:
                 return [
-                    forbidden_field(
+                    forbidden(
                         field, f'existing ephemeral containers "{container["name"]}" may not be removed\n'
                     )
                 ]
             if container not in wanted:
                 return [
-                    forbidden_field(
+                    forbidden(
                         field, f'existing ephemeral containers "{container["name"]}" may not be changed\n'
                     )
                 ]
-        return validate_metadata_update(new["metadata"], old["metadata"]) + validate_ephemeral(new["spec"])
+        return validate_metadata_update(new["metadata"], old["metadata"]) + validate_pod(new)
 
     def grace_seconds(self, obj: Object, asked: int | None) -> int | None:
         seconds = asked if asked is not None else obj["spec"].get("terminationGracePeriodSeconds", 0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..meta import validate_metadata, validate_metadata_update, validate_path_name
-from ..status import FieldError, invalid, not_supported, required
+from labs.core import names
+from labs.core.field import FieldError, invalid, not_supported, required
+
 from ._base import Object, Strategy
 
 GROUP = "rbac.authorization.k8s.io"
@@ -17,15 +18,8 @@ class _PathNamed(Strategy):
 
     create_on_update = True
 
-    def validate_create(self, obj: Object) -> list[FieldError]:
-        return validate_metadata(obj["metadata"], path_name=True) + self.validate(obj)
-
-    def validate_update(self, new: Object, old: Object) -> list[FieldError]:
-        return (
-            validate_metadata_update(new["metadata"], old["metadata"])
-            + validate_metadata(new["metadata"], path_name=True)
-            + self.validate(new)
-        )
+    def name_faults(self, name: str) -> list[str]:
+        return names.path_faults(name)
 
 
 class RoleStrategy(_PathNamed):
@@ -103,7 +97,7 @@ class RoleBindingStrategy(_PathNamed):
         if not role.get("name"):
             errors.append(required("roleRef.name"))
         else:
-            errors += validate_path_name(role["name"], "roleRef.name")
+            errors += [invalid("roleRef.name", role["name"], f) for f in names.path_faults(role["name"])]
         for index, subject in enumerate(obj.get("subjects") or []):
             errors += self._validate_subject(subject, f"subjects[{index}]")
         return errors

@@ -8,7 +8,9 @@ from binascii import Error as Base64Error
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from ..status import FieldError, forbidden_field, invalid, not_supported, required
+from labs.core import names
+from labs.core.field import FieldError, forbidden, invalid, not_supported, required
+
 from ._base import Object, Strategy
 
 
@@ -18,9 +20,9 @@ def _immutable_data(new: Object, old: Object) -> list[FieldError]:
         return []
     errors = []
     if not new.get("immutable"):
-        errors.append(forbidden_field("immutable", "field is immutable when `immutable` is set"))
+        errors.append(forbidden("immutable", "field is immutable when `immutable` is set"))
     errors += [
-        forbidden_field(part, "field is immutable when `immutable` is set")
+        forbidden(part, "field is immutable when `immutable` is set")
         for part in ("data", "binaryData")
         if (new.get(part) or {}) != (old.get(part) or {})
     ]
@@ -132,9 +134,11 @@ class SecretStrategy(Strategy):
 class NamespaceStrategy(Strategy):
     """A namespace; it goes when everything in it has gone and its finalizers have been taken off."""
 
-    label_names = True
     has_status = True
     returns_deleted = True
+
+    def name_faults(self, name: str) -> list[str]:
+        return names.label_faults(name)
 
     def default(self, obj: Object) -> None:
         labels = obj["metadata"].setdefault("labels", {})
@@ -183,7 +187,7 @@ class NodeStrategy(Strategy):
         was = old["spec"].get("podCIDRs")
         if was and new["spec"].get("podCIDRs") != was:
             errors.append(
-                forbidden_field(
+                forbidden(
                     "spec.podCIDRs",
                     'node updates may not change podCIDR except from "" to valid',
                 )
@@ -225,21 +229,19 @@ class PriorityClassStrategy(Strategy):
         name, value = obj["metadata"].get("name", ""), obj["value"]
         if name.startswith("system-") and name not in ("system-node-critical", "system-cluster-critical"):
             return [
-                forbidden_field(
+                forbidden(
                     "metadata.name",
                     "priority class names with 'system-' prefix are reserved for system use only",
                 )
             ]
         if value > 1_000_000_000 and not name.startswith("system-"):
-            return [
-                forbidden_field("value", "maximum allowed value of a user defined priority is 1000000000")
-            ]
+            return [forbidden("value", "maximum allowed value of a user defined priority is 1000000000")]
         return []
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)
         if new["value"] != old["value"]:
-            errors.append(forbidden_field("value", "may not be changed in an update."))
+            errors.append(forbidden("value", "may not be changed in an update."))
         return errors
 
 

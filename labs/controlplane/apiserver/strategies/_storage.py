@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from labs.controlplane.helpers.quantity import parse_quantity
+from labs.core.field import FieldError, Findings, forbidden, invalid, not_supported, required
+from labs.core.validation.claims import check_access_modes, check_claim, check_storage
 
 from ..meta import now
-from ..status import FieldError, forbidden_field, invalid, not_supported, required
 from ..validation.templates import immutable
 from ._base import Object, Strategy
 
-ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 #: What tells of a volume and is not where it comes from.
 _VOLUME_PARTS = frozenset(
     (
@@ -29,25 +28,6 @@ def _protect(obj: Object, finalizer: str) -> None:
         finalizers.append(finalizer)
 
 
-def _access_modes(spec: Object) -> list[FieldError]:
-    modes = spec.get("accessModes") or []
-    if not modes:
-        return [required("spec.accessModes", "at least 1 access mode is required")]
-    return [
-        not_supported("spec.accessModes", mode, ACCESS_MODES) for mode in modes if mode not in ACCESS_MODES
-    ]
-
-
-def _storage(amounts: Object | None, field: str) -> list[FieldError]:
-    text = (amounts or {}).get("storage")
-    if text is None:
-        return [required(f"{field}[storage]")]
-    amount = parse_quantity(text)
-    if amount is None or amount <= 0:
-        return [invalid(f"{field}[storage]", text, "must be greater than zero")]
-    return []
-
-
 class PersistentVolumeClaimStrategy(Strategy):
     """A wish for a volume."""
 
@@ -63,8 +43,9 @@ class PersistentVolumeClaimStrategy(Strategy):
         _protect(obj, PVC_FINALIZER)
 
     def validate(self, obj: Object) -> list[FieldError]:
-        spec = obj["spec"]
-        return _access_modes(spec) + _storage((spec.get("resources") or {}).get("requests"), "spec.resources")
+        found = Findings()
+        check_claim(found, "spec", obj["spec"])
+        return found
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)
@@ -75,7 +56,7 @@ class PersistentVolumeClaimStrategy(Strategy):
                 "spec is immutable after creation except resources.requests and volumeAttributesClassName "
                 "for bound claims"
             )
-            errors.append(forbidden_field("spec", detail))
+            errors.append(forbidden("spec", detail))
         return errors
 
 
@@ -103,13 +84,14 @@ class PersistentVolumeStrategy(Strategy):
 
     def validate(self, obj: Object) -> list[FieldError]:
         spec = obj["spec"]
-        errors = _access_modes(spec) + _storage(spec.get("capacity"), "spec.capacity")
+        errors = Findings()
+        check_access_modes(errors, "spec", spec, "")
+        check_storage(errors, "spec.capacity", spec.get("capacity"))
         sources = sorted(part for part in spec if part not in _VOLUME_PARTS)
         if not sources:
             errors.append(required("spec", "must specify a volume type"))
         errors += [
-            forbidden_field(f"spec.{source}", "may not specify more than 1 volume type")
-            for source in sources[1:]
+            forbidden(f"spec.{source}", "may not specify more than 1 volume type") for source in sources[1:]
         ]
         policies = ("Delete", "Recycle", "Retain")
         if spec["persistentVolumeReclaimPolicy"] not in policies:
@@ -122,7 +104,7 @@ class PersistentVolumeStrategy(Strategy):
         sources = [{k: v for k, v in obj["spec"].items() if k not in _VOLUME_PARTS} for obj in (new, old)]
         if sources[0] != sources[1]:
             detail = "spec.persistentvolumesource is immutable after creation"
-            errors.append(forbidden_field("spec.persistentvolumesource", detail))
+            errors.append(forbidden("spec.persistentvolumesource", detail))
         return errors + immutable(new["spec"], old["spec"], "spec", "volumeMode")
 
 
@@ -146,10 +128,10 @@ class StorageClassStrategy(Strategy):
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)
         if (new.get("parameters") or {}) != (old.get("parameters") or {}):
-            errors.append(forbidden_field("parameters", "updates to parameters are forbidden."))
+            errors.append(forbidden("parameters", "updates to parameters are forbidden."))
         for part in ("provisioner", "reclaimPolicy"):
             if new.get(part) != old.get(part):
-                errors.append(forbidden_field(part, f"updates to {part} are forbidden."))
+                errors.append(forbidden(part, f"updates to {part} are forbidden."))
         if new.get("volumeBindingMode") != old.get("volumeBindingMode"):
             value = new.get("volumeBindingMode")
             errors.append(invalid("volumeBindingMode", value, "field is immutable"))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..status import FieldError, forbidden_field, invalid, not_supported, required
+from labs.core.field import FieldError, forbidden, invalid, not_supported, required
+from labs.core.validation.pods import validate_pod_template
+
 from ..validation.numbers import int_or_percent, is_zero, not_negative
-from ..validation.templates import immutable, validate_selected_template, validate_template
+from ..validation.templates import immutable, validate_selected_template
 from . import _pod_defaults
 from ._base import Object, Strategy
 
@@ -65,7 +67,7 @@ def _rollout(strategy: Object) -> list[FieldError]:
         if rolling is None:
             return []
         detail = "may not be specified when strategy `type` is 'Recreate'"
-        return [forbidden_field(f"{field}.rollingUpdate", detail)]
+        return [forbidden(f"{field}.rollingUpdate", detail)]
     if strategy["type"] != "RollingUpdate":
         return [not_supported(f"{field}.type", strategy["type"], ("Recreate", "RollingUpdate"))]
     if rolling is None:
@@ -229,7 +231,7 @@ class StatefulSetStrategy(_Workload):
                 "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
                 "'minReadySeconds' are forbidden"
             )
-            errors.append(forbidden_field("spec", detail))
+            errors.append(forbidden("spec", detail))
         return errors
 
 
@@ -261,7 +263,7 @@ class ReplicationControllerStrategy(_Workload):
         if any(labels.get(key) != value for key, value in selector.items()):
             detail = "`selector` does not match template `labels`"
             errors.append(invalid("spec.template.metadata.labels", labels, detail))
-        errors += validate_template(spec["template"], "spec.template")
+        errors += validate_pod_template(spec["template"], "spec.template")
         policy = spec["template"]["spec"].get("restartPolicy", "")
         if policy != "Always":
             errors.append(not_supported("spec.template.spec.restartPolicy", policy, ("Always",)))
@@ -304,4 +306,4 @@ class PodTemplateStrategy(Strategy):
         _pod_defaults.apply_template(obj.setdefault("template", {}))
 
     def validate(self, obj: Object) -> list[FieldError]:
-        return validate_template(obj["template"], "template")
+        return validate_pod_template(obj["template"], "template")

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..meta import parse_time
-from ..validation.selectors import Object
 from ._format import age, duration, labels, selector, since
 
+Object = dict[str, Any]
 NONE = "<none>"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..status import FieldError, invalid
+from labs.core.field import FieldError, invalid
 
 Object = dict[str, Any]
 NOT_NEGATIVE = "must be greater than or equal to 0"

@@ -7,11 +7,10 @@ from copy import deepcopy
 from difflib import unified_diff
 from typing import Any
 
-from ..status import FieldError, forbidden_field, invalid, required
-from .pods import validate_spec
+from labs.core.field import FieldError, forbidden, invalid, required
+from labs.core.validation.annotations import MIRROR
 
 Object = dict[str, Any]
-MIRROR = "kubernetes.io/config.mirror"
 UPDATABLE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -23,7 +22,6 @@ _CONTAINER_LISTS = ("containers", "initContainers")
 def validate_pod_update(new: Object, old: Object) -> list[FieldError]:
     """Images, deadlines and further tolerations may change; the rest of a pod's spec is for its life."""
     errors = _mirror_annotation(new, old)
-    errors += validate_spec(new["spec"], "spec", mirror=_is_mirror(new))
     counts = {part: len(old["spec"].get(part) or []) for part in _CONTAINER_LISTS}
     for part, count in counts.items():
         if len(new["spec"].get(part) or []) != count:
@@ -43,7 +41,7 @@ def validate_pod_update(new: Object, old: Object) -> list[FieldError]:
     if additions:
         _copy(frozen, old["spec"], "tolerations")
     if frozen != old["spec"]:
-        errors.append(forbidden_field("spec", f"{UPDATABLE}\n{spec_diff(frozen, old['spec'])}"))
+        errors.append(forbidden("spec", f"{UPDATABLE}\n{spec_diff(frozen, old['spec'])}"))
     return errors
 
 
@@ -51,14 +49,10 @@ def validate_pod_status_update(new: Object, old: Object) -> list[FieldError]:
     """Node names do not change and mirrors stay mirrors."""
     errors = _mirror_annotation(new, old)
     if new["spec"].get("nodeName") != old["spec"].get("nodeName"):
-        errors.append(forbidden_field("spec.nodeName", "may not be changed directly"))
+        errors.append(forbidden("spec.nodeName", "may not be changed directly"))
     if old.get("status", {}).get("nominatedNodeName") and not new.get("status"):
         errors.append(required("status.nominatedNodeName"))
     return errors
-
-
-def _is_mirror(pod: Object) -> bool:
-    return MIRROR in (pod["metadata"].get("annotations") or {})
 
 
 def _mirror_annotation(new: Object, old: Object) -> list[FieldError]:
@@ -66,9 +60,9 @@ def _mirror_annotation(new: Object, old: Object) -> list[FieldError]:
     was = (old["metadata"].get("annotations") or {}).get(MIRROR)
     now = (new["metadata"].get("annotations") or {}).get(MIRROR)
     if was is None and now is not None:
-        return [forbidden_field(field, "may not add mirror pod annotation")]
+        return [forbidden(field, "may not add mirror pod annotation")]
     if was != now:
-        return [forbidden_field(field, "may not remove or update mirror pod annotation")]
+        return [forbidden(field, "may not remove or update mirror pod annotation")]
     return []
 
 

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..meta import validate_labels
-from ..status import FieldError, forbidden_field, invalid, not_supported, required
-from .pods import validate_spec
-from .selectors import is_empty, matches, validate_label_selector
+from labs.core.field import FieldError, forbidden, invalid, not_supported, required
+from labs.core.validation.pods import validate_pod_template
+from labs.core.validation.selectors import is_empty, matches, validate_label_selector
 
 Object = dict[str, Any]
-
-
-def validate_template(template: Object, field: str) -> list[FieldError]:
-    """A template by itself."""
-    metadata = template.get("metadata") or {}
-    errors = validate_labels(metadata.get("labels") or {}, f"{field}.labels")
-    return errors + validate_spec(template.get("spec") or {}, f"{field}.spec")
 
 
 def validate_selected_template(spec: Object, owner: str, *, deadline: str = "") -> list[FieldError]:
@@ -41,13 +33,13 @@ def _running_template(spec: Object, selector: Object | None, deadline: str) -> l
     if selector is None or not (is_empty(selector) or matches(selector, labels or {})):
         here = f"{field}.metadata.labels"
         errors.append(invalid(here, labels, "`selector` does not match template `labels`"))
-    errors += validate_template(template, field)
+    errors += validate_pod_template(template, field)
     pod = template.get("spec") or {}
     if pod.get("restartPolicy") != "Always":
         errors.append(not_supported(f"{field}.spec.restartPolicy", pod.get("restartPolicy", ""), ("Always",)))
     if pod.get("activeDeadlineSeconds") is not None and deadline:
         detail = f"activeDeadlineSeconds in {deadline} is not Supported"
-        errors.append(forbidden_field(f"{field}.spec.activeDeadlineSeconds", detail))
+        errors.append(forbidden(f"{field}.spec.activeDeadlineSeconds", detail))
     return errors
 
 

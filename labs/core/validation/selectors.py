@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..meta import validate_label_values, validate_labels
-from ..status import FieldError, forbidden_field, not_supported, required
+from labs.core import names
+from labs.core.field import FieldError, Findings
+from labs.core.validation.metadata import check_labels
 
 Object = dict[str, Any]
 _OPERATORS = ("DoesNotExist", "Exists", "In", "NotIn")
@@ -13,24 +14,24 @@ _OPERATORS = ("DoesNotExist", "Exists", "In", "NotIn")
 
 def validate_label_selector(selector: Object, field: str) -> list[FieldError]:
     """Everything wrong with a selector."""
-    errors = validate_labels(selector.get("matchLabels") or {}, f"{field}.matchLabels")
+    found = Findings()
+    check_labels(found, f"{field}.matchLabels", selector.get("matchLabels") or {})
     for index, requirement in enumerate(selector.get("matchExpressions") or []):
         here, values = f"{field}.matchExpressions[{index}]", requirement.get("values") or []
         match requirement.get("operator"):
             case "In" | "NotIn":
                 if not values:
-                    detail = "must be specified when `operator` is 'In' or 'NotIn'"
-                    errors.append(required(f"{here}.values", detail))
+                    found.required(f"{here}.values", "must be specified when `operator` is 'In' or 'NotIn'")
             case "Exists" | "DoesNotExist":
                 if values:
-                    detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-                    errors.append(forbidden_field(f"{here}.values", detail))
+                    why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+                    found.forbidden(f"{here}.values", why)
             case operator:
-                errors.append(not_supported(f"{here}.operator", operator or "", _OPERATORS))
-        errors += validate_labels({requirement.get("key", ""): ""}, f"{here}.key")
+                found.not_supported(f"{here}.operator", operator or "", _OPERATORS)
+        found.qualified_name(f"{here}.key", requirement.get("key", ""))
         for position, value in enumerate(values):
-            errors += validate_label_values([value], f"{here}.values[{position}]")
-    return errors
+            found.faults(f"{here}.values[{position}]", value, names.label_value_faults(value))
+    return found
 
 
 def is_empty(selector: Object) -> bool:

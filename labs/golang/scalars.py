@@ -1,12 +1,10 @@
-"""Values that are text to JSON and more to Kubernetes: times, quantities, bytes; faults in Go's words."""
+"""Values that are text to JSON and more to Go: times and bytes; what it says of wrong ones."""
 
 from __future__ import annotations
 
 import re
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
-
-from labs.controlplane.helpers.quantity import QUANTITY_RULE, parse_quantity
 
 TIME, MICRO_TIME = "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.000000Z07:00"
 #: A layout's elements, and what each reads; a fraction of a second is read after any second.
@@ -70,15 +68,6 @@ def _utc(text: str, parts: dict[str, int], fraction: str, zone: str, layout: str
         raise ValueError(f'parsing time "{text}": day out of range') from None
     seconds = moment.strftime("%m-%dT%H:%M:%S")
     return f"{moment.year:04}-{seconds}" + (f".{moment.microsecond:06}Z" if layout == MICRO_TIME else "Z")
-
-
-def quantity(text: str) -> str:
-    """A quantity as it was given. Raises `ValueError`."""
-    if parse_quantity(text) is not None:
-        return text
-    if re.fullmatch(r"[+-]?[0-9.]+[eEinumkKMGTP]*[-+]?[0-9]*", text) and not re.search(r"\..*\.", text):
-        raise ValueError("unable to parse quantity's suffix")
-    raise ValueError(QUANTITY_RULE)
 
 
 def base64(text: str) -> str:

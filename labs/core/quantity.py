@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_CEILING, ROUND_UP, Context, Decimal
-
-from labs.kubelet.pod.errors import ParseError
+from functools import lru_cache
 
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
 DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -20,8 +19,12 @@ LEAST = Decimal(1).scaleb(-9)
 MOST_BINARY = Decimal(2**63 - 1)
 
 
+class QuantityError(ValueError):
+    """A text that is no amount; it says why in the API's words."""
+
+
 def quantity_value(text: str) -> Decimal:
-    """The number a quantity stands for, rounded up to billionths; ParseError when it is none."""
+    """The number a quantity stands for, rounded up to billionths; QuantityError when it is none."""
     return _parse(text)[0]
 
 
@@ -33,7 +36,7 @@ def milli(text: str) -> int:
 def canonical_quantity(value: object) -> str:
     """A quantity as the API writes it: the largest unit of its family that leaves no fraction."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ParseError(REFUSED)
+        raise QuantityError(REFUSED)
     text = str(value)
     shown = _canonical(*_parse(text))
     return text if shown.lower() == text.lower() else shown
@@ -67,15 +70,16 @@ def _canonical(number: Decimal, suffix: str) -> str:
     return ("-" if number < 0 else "") + _shortest(number.copy_abs(), units)
 
 
+@lru_cache(maxsize=1024)
 def _parse(text: str) -> tuple[Decimal, str]:
     """The number, and the suffix as written."""
     found = PATTERN.fullmatch(text)
     if not found or not text:
-        raise ParseError(REFUSED)
+        raise QuantityError(REFUSED)
     sign, digits, suffix = found.groups()
     exponent = EXPONENT.fullmatch(suffix)
     if suffix not in BINARY and suffix not in DECIMAL and not exponent:
-        raise ParseError(NO_SUFFIX)
+        raise QuantityError(NO_SUFFIX)
     number = Decimal(0 if digits in ("", ".") else digits)
     exact = _exact(number)
     if suffix in BINARY:
