@@ -61,6 +61,11 @@ def too_long(field: str, limit: int) -> FieldError:
     return FieldError("FieldValueTooLong", field, f"Too long: may not be more than {limit} bytes")
 
 
+def too_many(field: str, count: int, limit: int) -> FieldError:
+    """More than so many items."""
+    return FieldError("FieldValueTooMany", field, f"Too many: {count}: must have at most {limit} items")
+
+
 def _show(value: object) -> str:
     if isinstance(value, str):
         return quote(value)
@@ -91,6 +96,9 @@ class Findings(list[FieldError]):
     def too_long(self, path: str, limit: int) -> None:
         self.append(too_long(path, limit))
 
+    def too_many(self, path: str, count: int, limit: int) -> None:
+        self.append(too_many(path, count, limit))
+
     def faults(self, path: str, value: str, faults: Iterable[str]) -> None:
         """A value that is none of its field's for several reasons."""
         self.extend(invalid(path, value, fault) for fault in faults)
@@ -120,6 +128,10 @@ class Findings(list[FieldError]):
     def qualified_name(self, path: str, value: str) -> None:
         """A name that may have a domain before it: a label's key, a condition's type."""
         self.faults(path, value, names.qualified_name_faults(value))
+
+    def ip(self, path: str, value: str) -> None:
+        """An IP address."""
+        self.faults(path, value, names.ip_faults(value))
 
     def between(self, path: str, value: int, low: int, high: int) -> None:
         if not low <= value <= high:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -46,6 +47,7 @@ _HEADER_RULE = (
     "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used "
     f"for validation is '{_HEADER.pattern}')"
 )
+_IP_RULE = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _ENVIRONMENT_RULE = (
     "a valid environment variable name must consist only of printable ASCII characters other than '='"
 )
@@ -59,6 +61,11 @@ def is_subdomain(name: str) -> bool:
 def is_label(name: str) -> bool:
     """Whether a name may be a DNS label: a container's, a namespace's, a volume's."""
     return len(name) <= 63 and _LABEL.fullmatch(name) is not None
+
+
+def beginning(name: str) -> str:
+    """A name that more is put to: it may end in a dash."""
+    return f"{name[:-2]}a" if len(name) > 1 and name.endswith("-") else name
 
 
 def subdomain_faults(name: str) -> list[str]:
@@ -149,3 +156,16 @@ def path_faults(name: str) -> list[str]:
     if name in (".", ".."):
         return [f"may not be '{name}'"]
     return [f"may not contain '{mark}'" for mark in "/%" if mark in name]
+
+
+def ip_faults(text: str) -> list[str]:
+    """What keeps a text from being an IP address (`IsValidIP`)."""
+    try:
+        address = ipaddress.ip_address(re.sub(r"\b0+(?=\d)", "", text) if "." in text else text)
+    except ValueError:
+        return [_IP_RULE]
+    if "%" in text:
+        return [_IP_RULE]
+    if isinstance(address, ipaddress.IPv6Address):
+        return ["must not be an IPv4-mapped IPv6 address"] if address.ipv4_mapped else []
+    return ["must not have leading 0s"] if str(address) != text else []

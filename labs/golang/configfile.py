@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from labs.golang import gojson
 from labs.golang.duration import duration
 from labs.golang.goyaml import YAMLError, load, repeated_keys
 
@@ -30,6 +31,7 @@ _PLAIN: dict[str, tuple[type, ...]] = {
     "float64": (int, float),
     "time.Duration": (int,),
 }
+_NO_KIND = "couldn't get version/kind; json parse error: json: cannot unmarshal"
 
 
 class ConfigError(Exception):
@@ -63,7 +65,7 @@ class Format:
         document = {} if document is None else document
         if not isinstance(document, dict):
             raise ConfigError(
-                f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_kind(document)} "
+                f"{_NO_KIND} {gojson.kind(document)} "
                 'into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
                 'Kind string "json:\\"kind,omitempty\\"" }'
             )
@@ -71,8 +73,7 @@ class Format:
         for name, value in (("apiVersion", version), ("kind", kind)):
             if not isinstance(value, str):
                 raise ConfigError(
-                    f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_kind(value)} "
-                    f"into Go struct field .{name} of type string"
+                    f"{_NO_KIND} {gojson.kind(value)} into Go struct field .{name} of type string"
                 )
         if not self.kind_optional and not (version and kind):
             missing = "apiVersion" if kind else "Kind"
@@ -99,7 +100,7 @@ class Format:
         """
         document = load(data)
         if not isinstance(document, dict):
-            why = f"json: cannot unmarshal {json_kind(document)} into Go value of type {name}"
+            why = f"json: cannot unmarshal {gojson.kind(document)} into Go value of type {name}"
             raise ConfigError(f"error unmarshaling JSON: while decoding JSON: {why}")
         return self._conform(self._named(document, self.kind), self.kind, self.kind, "", [])  # type: ignore[no-any-return]
 
@@ -142,7 +143,7 @@ class Format:
         )
         if plain in self.inlined:
             plain = f"{self.inlined[plain]}.{plain}"
-        found = f"number {value}" if isinstance(value, float) else json_kind(value)
+        found = f"number {value}" if isinstance(value, float) else gojson.kind(value)
         raise ConfigError(
             f"json: cannot unmarshal {found} into Go struct field {owner}.{plain} of type "
             f"{expected.removesuffix(item)}{named}"
@@ -164,12 +165,6 @@ def strict_faults(data: bytes, unknown: Sequence[str]) -> str:
     if unknown:
         return "strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in unknown)
     return ""
-
-
-def json_kind(value: object) -> str:
-    """What encoding/json calls a value's type."""
-    kinds: dict[type, str] = {bool: "bool", str: "string", list: "array", dict: "object"}
-    return kinds.get(type(value), "number")
 
 
 def compact(value: object) -> str:

@@ -18,6 +18,22 @@ _UNEXPECTED = {
 }
 
 
+def kind(value: object) -> str:
+    """The word Go's decoder has for what a value is in JSON."""
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+    return "null"
+
+
 def syntax_error(error: json.JSONDecodeError, body: bytes) -> str:
     """What is wrong with `body`, of which `error` tells."""
     text, position = error.doc, error.pos

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from labs.golang import goyaml, pem, urls
+from labs.golang import gojson, goyaml, pem, urls
 from labs.golang.errors import aggregate
 from labs.golang.quoting import quote
 
@@ -135,14 +135,9 @@ def _document(data: bytes) -> dict[str, Any]:
         value = document.get(name)
         if value is not None and not isinstance(value, expected):
             raise _FileError(
-                f"json: cannot unmarshal {_json_kind(value)} into Go struct field Config.{name} of type {go}"
+                f"json: cannot unmarshal {gojson.kind(value)} into Go struct field Config.{name} of type {go}"
             )
     return document
-
-
-def _json_kind(value: object) -> str:
-    kinds = {bool: "bool", str: "string", list: "array", dict: "object"}
-    return kinds.get(type(value), "number")
 
 
 def _current(document: dict[str, Any], directory: Path, read: Read) -> RestConfig:

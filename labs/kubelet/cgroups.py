@@ -12,7 +12,6 @@ from itertools import accumulate
 
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.pod.model import Pod
-from labs.kubelet.pod.qos import qos_class
 
 MOUNT = "/sys/fs/cgroup"
 QOS = ("", "burstable", "besteffort")
@@ -28,7 +27,7 @@ class Cgroups:
 
     def parent_of(self, pod: Pod) -> str:
         """The pod's cgroup, for `cgroup_parent` of its sandbox."""
-        qos = qos_class(pod)
+        qos = pod.qos_class
         return self._name("" if qos == "Guaranteed" else qos.lower(), f"pod{pod.uid}")
 
     def _name(self, *parts: str) -> str:

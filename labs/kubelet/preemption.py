@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from labs.kubelet.pod.model import Pod
-from labs.kubelet.pod.qos import qos_class
 from labs.kubelet.resources import pod_total
 
 REASON = "Preempting"
@@ -26,7 +25,7 @@ def victims_of(pod: Pod, others: Iterable[Pod], needs: Needs) -> list[Pod]:
     """The pods to preempt. Raises PreemptionError."""
     below = [other for other in others if _preemptable(pod, other)]
     best, burst, guaranteed = (
-        [p for p in below if qos_class(p) == kind] for kind in ("BestEffort", "Burstable", "Guaranteed")
+        [p for p in below if p.qos_class == kind] for kind in ("BestEffort", "Burstable", "Guaranteed")
     )
     if left := _without(needs, below):
         raise _nobody(left)

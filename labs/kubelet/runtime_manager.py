@@ -28,7 +28,7 @@ from labs.kubelet.images import ImageManager
 from labs.kubelet.lifecycle import HookError, run_hook
 from labs.kubelet.logs import ContainerLogs
 from labs.kubelet.pod.model import Container, Pod
-from labs.kubelet.pod.qos import oom_score_adjust
+from labs.kubelet.pod.oom_score import oom_score_adjust
 from labs.kubelet.resources import Machine
 from labs.kubelet.runtime_class import NoRuntimeClassError, RuntimeClasses
 from labs.kubelet.runtime_status import ContainerState, PodStatus, Reader, State, sandbox_state

@@ -23,6 +23,7 @@ def admitted(runtime_class: dict[str, Any] | None, **spec: Any) -> dict[str, Any
     """The pod's spec afterwards."""
     pod = {"metadata": {"name": "web"}, "spec": copy.deepcopy(spec)}
     _runtime_class.admit(pod, runtime_class)
+    _runtime_class.check(pod, runtime_class)
     return pod["spec"]
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 from cri_api.v1 import api_pb2 as api
 
+from labs.core.defaults import default_pod
 from labs.kubelet.config import KubeletConfig
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.kubelet import Kubelet, Surroundings
-from labs.kubelet.pod.defaults import set_defaults
 from tests.kubelet.memory_api import MemoryApi
 from tests.kubelet.memory_runtime import MemoryRuntime
 
@@ -48,7 +48,7 @@ def manifest(name: str = "web", **spec: Any) -> dict[str, Any]:
 def api_pod(name: str = "web", **spec: Any) -> dict[str, Any]:
     """A small pod as the API has it, bound to the node; keywords as of `manifest`."""
     pod = manifest(name, **spec)
-    set_defaults(pod)
+    default_pod(pod)
     pod["metadata"]["namespace"] = "default"
     pod["spec"] |= {"nodeName": "node-1", "priority": pod["spec"].get("priority", 0)}
     return pod

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from labs.kubelet.pod.defaults import pull_policy_of, set_defaults
+from labs.core.defaults import default_pod, pull_policy_of
 from labs.kubelet.pod.manifest import pod_from_file
 
 
@@ -194,7 +194,7 @@ def test_fact_20_a_pods_own_requests_are_its_containers_or_else_its_limits(
     ]
     pod: dict[str, Any] = {"spec": {"containers": containers, "resources": own}}
 
-    set_defaults(pod)
+    default_pod(pod)
 
     assert pod["spec"]["resources"] == {**own, "requests": requests}
 
@@ -202,7 +202,7 @@ def test_fact_20_a_pods_own_requests_are_its_containers_or_else_its_limits(
 def test_fact_20_a_pod_without_limits_of_its_own_asks_for_nothing() -> None:
     pod: dict[str, Any] = {"spec": {"containers": [{"name": "c", "image": "b:1"}], "resources": {}}}
 
-    set_defaults(pod)
+    default_pod(pod)
 
     assert pod["spec"]["resources"] == {}
 
@@ -251,7 +251,7 @@ def test_fact_20_a_reference_keeps_the_version_it_names() -> None:
     env = [{"name": "A", "valueFrom": other}, {"name": "B", "valueFrom": none}]
     pod = {"spec": {"containers": [{"name": "a", "image": "b:1", "env": env}]}}
 
-    set_defaults(pod)
+    default_pod(pod)
 
     assert [variable["valueFrom"]["fieldRef"]["apiVersion"] for variable in env] == ["v2", "v1"]
 

@@ -7,11 +7,13 @@ import pytest
 from labs.kubelet.orphans import orphan
 from labs.kubelet.pleg import RuntimePod
 from labs.kubelet.pod.model import Container, Exec, Grpc, HttpGet, Mount, Pod, Probe, Sleep, TcpSocket, Volume
-from labs.kubelet.pod.qos import oom_score_adjust, qos_class
+from labs.kubelet.pod.oom_score import oom_score_adjust
 from labs.kubelet.sources.api import ApiSource, pod_from_api
 from tests.kubelet.node import api_pod
 
 MINIMAL = {"name": "main", "image": "b:1"}
+
+NEW_YEAR = "2026-01-01T00:00:00Z"
 
 
 def pod_of(container: dict[str, Any] | None = None, *, status: Any = None, **fields: Any) -> Pod:
@@ -117,7 +119,7 @@ def test_a_pods_fields_are_where_they_belong() -> None:
         hostNetwork=True, hostPID=True, hostIPC=True, hostname="h", dnsPolicy="None",
         restartPolicy="Never", securityContext={"fsGroup": 1}, hostAliases=[{"ip": "1.1.1.1"}],
         initContainers=[{"name": "i", "image": "b:1"}], volumes=[{"hostPath": {"path": "/x"}, "name": "v"}],
-        terminationGracePeriodSeconds=7, generation=4, creationTimestamp="2026", status={"phase": "Failed"},
+        terminationGracePeriodSeconds=7, generation=4, creationTimestamp=NEW_YEAR, status={"phase": "Failed"},
     )  # fmt: skip
 
     assert (dict(pod.labels), pod.is_mirror, pod.is_over) == ({"a": "b"}, True, True)
@@ -128,7 +130,12 @@ def test_a_pods_fields_are_where_they_belong() -> None:
     assert [c.name for c in pod.all_containers] == ["i", "main"]
     assert pod.container_names == ("main",)
     assert pod.container("i") is pod.init_containers[0]
-    assert (pod.grace_period, pod.kill_grace, pod.generation, pod.created) == (7, 7, 4, "2026")
+    assert (pod.grace_period, pod.kill_grace, pod.generation, pod.created) == (
+        7,
+        7,
+        4,
+        NEW_YEAR,
+    )
     assert (pod.full_name, pod.ref, pod.described) == ("web_default", "default/web", "web_default(1)")
 
 
@@ -149,7 +156,7 @@ def test_files_of_volumes_can_be_read_by_all_unless_they_say_otherwise(kind: str
 def test_a_pod_is_given_the_time_its_deletion_says_else_its_own(
     own: int, deletion: int | None, grace: int
 ) -> None:
-    told = {} if deletion is None else {"deletionGracePeriodSeconds": deletion, "deletionTimestamp": "2026"}
+    told = {} if deletion is None else {"deletionGracePeriodSeconds": deletion, "deletionTimestamp": NEW_YEAR}
     pod = pod_of(terminationGracePeriodSeconds=own, **told)
 
     assert (pod.kill_grace, pod.is_deleted) == (grace, deletion is not None)
@@ -184,7 +191,7 @@ def test_quality_of_service_follows_requests_and_limits(
 ) -> None:
     pod = pod_of({"resources": resources})
 
-    assert (qos_class(pod), oom_score_adjust(pod, pod.containers[0], 1000)) == (quality, score)
+    assert (pod.qos_class, oom_score_adjust(pod, pod.containers[0], 1000)) == (quality, score)
 
 
 def test_an_orphan_is_known_by_its_name_and_stopped_at_once() -> None:
@@ -232,7 +239,7 @@ def test_pods_are_published_when_all_are_known_and_then_with_each_change() -> No
     [
         ({"labels": {"x": "y"}}, True),
         ({"annotations": {"x": "y"}}, True),
-        ({"deletionTimestamp": "2026"}, True),
+        ({"deletionTimestamp": NEW_YEAR}, True),
         ({"deletionGracePeriodSeconds": 3}, True),
         ({"generation": 2}, False),
         ({"managedFields": []}, False),

@@ -46,7 +46,7 @@ def test_a_new_pod_is_stamped_with_its_source_and_when_it_was_seen() -> None:
         ({"labels": {"x": "y"}}, True),
         ({"annotations": {"x": "y"}}, True),
         ({"annotations": {"kubernetes.io/config.seen": "other"}}, False),
-        ({"deletionTimestamp": "2026"}, True),
+        ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, True),
         ({"deletionGracePeriodSeconds": 7}, True),
         ({"generation": 9}, False),
     ],

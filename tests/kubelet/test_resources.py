@@ -10,7 +10,7 @@ import pytest
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.pod.manifest import pod_from_file
 from labs.kubelet.pod.model import Pod
-from labs.kubelet.pod.qos import oom_score_adjust, qos_class
+from labs.kubelet.pod.oom_score import oom_score_adjust
 from labs.kubelet.resources import (
     Machine,
     container_resources,
@@ -60,7 +60,7 @@ FULL = both("1", "1Gi")
 def test_a_pods_class_is_of_all_its_containers(
     containers: list[Resources], init: list[Resources], qos: str
 ) -> None:
-    assert qos_class(pod_of(*containers, init=init)) == qos
+    assert pod_of(*containers, init=init).qos_class == qos
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_pods_class_is_of_all_its_containers(
     ],
 )
 def test_a_pod_that_has_resources_as_a_whole_is_of_their_class(own: Resources, qos: str) -> None:
-    assert qos_class(pod_of({}, resources=own)) == qos
+    assert pod_of({}, resources=own).qos_class == qos
 
 
 @pytest.mark.parametrize(

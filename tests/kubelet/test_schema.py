@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from labs.golang import gojson
 from labs.kubelet.pod.errors import ParseError
-from labs.kubelet.pod.schema import conform, json_kind
+from labs.kubelet.pod.schema import conform
 
 
 def said(spec: dict[str, Any]) -> str:
@@ -92,4 +93,4 @@ def test_fact_18_amounts_are_brought_into_their_form() -> None:
     ],
 )  # fmt: skip
 def test_kinds_are_json_s(value: object, kind: str) -> None:
-    assert json_kind(value) == kind
+    assert gojson.kind(value) == kind

@@ -212,7 +212,7 @@ DELETE = {
 
 @virtual
 async def test_a_pod_that_has_stopped_and_shows_it_is_let_go_once() -> None:
-    async with running(deletionTimestamp="2026") as it:
+    async with running(deletionTimestamp="2026-01-01T00:00:00Z") as it:
         it.manager.set(it.pod, {"phase": "Failed"})
         await asyncio.sleep(15)
         assert [method for _, method, *_ in it.requests] == ["PATCH"]
@@ -225,7 +225,7 @@ async def test_a_pod_that_has_stopped_and_shows_it_is_let_go_once() -> None:
 
 @pytest.mark.parametrize(
     ("phase", "metadata"),
-    [("Running", {"deletionTimestamp": "2026"}), ("Failed", {})],
+    [("Running", {"deletionTimestamp": "2026-01-01T00:00:00Z"}), ("Failed", {})],
     ids=["runs", "wanted"],
 )
 def test_a_pod_that_runs_or_is_wanted_is_not_let_go(phase: str, metadata: dict[str, str]) -> None:
@@ -246,7 +246,7 @@ def test_letting_go_is_tried_again_until_the_pod_is_forgotten(
 ) -> None:
     @virtual
     async def check() -> None:
-        async with running(deletionTimestamp="2026") as it:
+        async with running(deletionTimestamp="2026-01-01T00:00:00Z") as it:
             it.shown.obj = {"metadata": {"uid": "1"}, "status": {"phase": "Failed"}}
             it.error = ApiError(status, "no")
             it.manager.finish(it.pod, {"phase": "Failed"})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from labs.core.field import required
+from labs.golang import gojson
 
-from . import codec, decoding, managedfields, status
+from . import codec, managedfields, status
 from .context import Context
 from .resources import Resource
 
@@ -54,7 +55,7 @@ def _read(body: bytes) -> Object:
     except ValueError as error:
         raise status.bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from error
     if not isinstance(value, dict | None):
-        found = decoding.kind_of(value)
+        found = gojson.kind(value)
         why = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
         raise status.bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
     return value or {}

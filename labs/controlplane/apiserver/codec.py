@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labs.controlplane.http import BODY_LIMIT, Request, Response
+from labs.golang import gojson
 
 from . import decoding, schema, status, wire
 
@@ -83,7 +84,7 @@ def unknown_conversion(kind: Any, version: Any, wanted: str, group: str) -> str:
     """What is said of an object of another kind than the one that is `wanted`."""
     for part, given in (("apiVersion", version), ("kind", kind)):
         if not isinstance(given, str):  # patched so
-            found = decoding.kind_of(given)
+            found = gojson.kind(given)
             return f"json: cannot unmarshal {found} into Go struct field .{part} of type string"
     about = f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a {wanted}'
     if not schema.is_known(version, kind):
@@ -107,12 +108,10 @@ def _read(request: Request) -> Object:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError(
-            f"json: cannot unmarshal {decoding.kind_of(value)} into Go value of type {_TYPE_META}"
-        )
+        raise ValueError(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type {_TYPE_META}")
     for part in ("apiVersion", "kind"):
         if not isinstance(value.get(part), str | None):
-            found = decoding.kind_of(value[part])
+            found = gojson.kind(value[part])
             raise ValueError(f"json: cannot unmarshal {found} into Go struct field .{part} of type string")
     return value
 

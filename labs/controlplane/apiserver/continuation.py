@@ -10,6 +10,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from posixpath import normpath
 from typing import Any
 
+from labs.golang import gojson
+
 from . import decoding, status
 
 _VERSION = "meta.k8s.io/v1"
@@ -40,12 +42,12 @@ def _read(token: str) -> tuple[int, str]:
         raise ValueError(f"illegal base64 data at input byte {at}")
     value: Any = decoding.from_json(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     if not isinstance(value, dict):
-        found = decoding.kind_of(value)
+        found = gojson.kind(value)
         raise ValueError(f"json: cannot unmarshal {found} into Go value of type storage.continueToken")
     version, revision, start = value.get("v", ""), value.get("rv", 0), value.get("start", "")
     for part, read, kind in (("v", version, str), ("rv", revision, int), ("start", start, str)):
         if not isinstance(read, kind) or isinstance(read, bool):
-            found, type_ = decoding.kind_of(read), "int64" if kind is int else "string"
+            found, type_ = gojson.kind(read), "int64" if kind is int else "string"
             field = f"Go struct field continueToken.{part} of type {type_}"
             raise ValueError(f"json: cannot unmarshal {found} into {field}")
     if version != _VERSION:

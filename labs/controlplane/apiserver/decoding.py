@@ -71,14 +71,6 @@ def plain(value: Any, *, nodes: int = MAX_NODES) -> Any:
     return walk(value, 0)
 
 
-def kind_of(value: Any) -> str:
-    """What Go calls the JSON type of a value."""
-    if value is None:
-        return "null"
-    names = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
-    return names[type(value)]
-
-
 def summary(body: bytes) -> str:
     """A body in a message (`summarizeData` of apimachinery's runtime errors)."""
     if not body:

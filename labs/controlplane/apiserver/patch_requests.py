@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from labs.controlplane.http import BODY_LIMIT
+from labs.golang import gojson
 
 from . import codec, decoding, status
 from .patching import PatchError, json_patch, merge_patch, strategic_merge
@@ -34,7 +35,7 @@ def read(kind: str, body: bytes, schema: str) -> tuple[Any, Patch]:
     if value is None and kind == MERGE:
         raise status.bad_request("Invalid JSON Patch")
     if not isinstance(value, dict | None):
-        found = decoding.kind_of(value)
+        found = gojson.kind(value)
         raise status.bad_request(f"{prefix}json: cannot unmarshal {found} into {_MAP}")
     changes = value or {}
     if kind == MERGE:
@@ -45,17 +46,17 @@ def read(kind: str, body: bytes, schema: str) -> tuple[Any, Patch]:
 def _check_operations(value: Any) -> None:
     what = "Go value of type []handlers.jsonPatchOp"
     if not isinstance(value, list | None):
-        found = decoding.kind_of(value)
+        found = gojson.kind(value)
         raise status.bad_request(f"error decoding patch: json: cannot unmarshal {found} into {what}")
     for operation in value or []:
         if not isinstance(operation, dict | None):
-            found = decoding.kind_of(operation)
+            found = gojson.kind(operation)
             what = "Go value of type handlers.jsonPatchOp"
             raise status.bad_request(f"error decoding patch: json: cannot unmarshal {found} into {what}")
         for part in ("op", "from", "path"):
             given = operation.get(part) if operation else None
             if not isinstance(given, str | None):
-                found = decoding.kind_of(given)
+                found = gojson.kind(given)
                 what = f"Go struct field jsonPatchOp.{part} of type string"
                 raise status.bad_request(f"error decoding patch: json: cannot unmarshal {found} into {what}")
     if (count := len(value or [])) > MAX_OPERATIONS:

@@ -115,9 +115,12 @@ class Registry:
             if managed := managedfields.updated(resource, None, obj, _manager(ctx, resource)):
                 metadata["managedFields"] = managed
         await self.admission.create(ctx, resource, obj)
+        ctx.warnings += strategy.deprecations(obj)
         strategy.prepare_create(obj)
         if errors := strategy.validate_create(obj):
             raise status.invalid_object(resource.group, resource.kind, metadata.get("name", ""), errors)
+        ctx.warnings += strategy.warnings(obj, None)
+        await self.admission.created(resource, obj)
         if ctx.target.verb != "create":  # a PUT or an apply of what is not there
             ctx.permit("create")
         key = resource.key(metadata.get("namespace", ""), metadata["name"])
@@ -224,6 +227,8 @@ class Registry:
             errors = strategy.validate_update(new, old)
         if errors:
             raise status.invalid_object(resource.group, resource.kind, old["metadata"]["name"], errors)
+        if not subresource:
+            ctx.warnings += strategy.warnings(new, old)
 
     # -- delete
     async def delete(

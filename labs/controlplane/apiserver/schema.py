@@ -8,9 +8,7 @@ from typing import Any
 
 from labs.controlplane import schemas
 from labs.core.quantity import QuantityError, canonical_quantity
-from labs.golang import scalars
-
-from .decoding import kind_of
+from labs.golang import gojson, scalars
 
 _GO_TYPES = {
     "boolean": "bool",
@@ -176,7 +174,9 @@ def _scalar(value: Any, kind: str, go_field: str) -> Any:
         case _:
             valid = True
     if not valid:
-        found = f"number {value}" if isinstance(value, float) and kind.startswith("int") else kind_of(value)
+        found = (
+            f"number {value}" if isinstance(value, float) and kind.startswith("int") else gojson.kind(value)
+        )
         raise DecodeError(_cannot(found, go_field, _GO_TYPES.get(kind, kind)), _unconverted(found, kind))
     if value and (check := _CHECKED.get(kind)):
         try:
@@ -203,7 +203,7 @@ def _unconverted(found: str, kind: str) -> str:
 
 
 def _mismatch(value: Any, go_field: str, expected: str) -> DecodeError:
-    return DecodeError(_cannot(kind_of(value), go_field, expected))
+    return DecodeError(_cannot(gojson.kind(value), go_field, expected))
 
 
 def _cannot(found: str, go_field: str, expected: str) -> str:

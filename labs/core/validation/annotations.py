@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +16,8 @@ Object = dict[str, Any]
 MIRROR = "kubernetes.io/config.mirror"
 _TOLERATIONS = "scheduler.alpha.kubernetes.io/tolerations"
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
-_SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
-_SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
+SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
+SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _LOCAL = "localhost/"
 _SECCOMP = {"RuntimeDefault": ("runtime/default", "docker/default"), "Unconfined": ("unconfined",)}
@@ -32,9 +33,9 @@ def check_pod_annotations(found: Findings, path: str, annotations: dict[str, str
         _tolerations(found, path, annotations[_TOLERATIONS])
     if (cost := annotations.get(_DELETION_COST)) is not None and not _is_int32(cost):
         found.invalid(f"{path}[{_DELETION_COST}]", cost, "must be a 32bit integer")
-    for key, value in annotations.items():
-        if key == _SECCOMP_POD or key.startswith(_SECCOMP_CONTAINER):
-            _seccomp(found, f"{path}.{key}", value)
+    of_containers = [key for key in annotations if key.startswith(SECCOMP_CONTAINER)]
+    for key in [SECCOMP_POD, *of_containers] if SECCOMP_POD in annotations else of_containers:
+        _seccomp(found, f"{path}.{key}", annotations[key])
     names = {container.get("name") for _, container in containers_of(spec, "")}
     for key, value in annotations.items():
         if not key.startswith(APPARMOR):
@@ -60,11 +61,14 @@ def _tolerations(found: Findings, path: str, text: str) -> None:
         return
     if isinstance(tolerations, list) and all(isinstance(toleration, dict) for toleration in tolerations):
         check_tolerations(found, f"{path}.{_TOLERATIONS}", tolerations)
+    elif tolerations is not None:
+        kind = gojson.kind(tolerations)
+        why = f"json: cannot unmarshal {kind} into Go value of type []core.Toleration"
+        found.invalid(path, _TOLERATIONS, why)
 
 
 def _is_int32(text: str) -> bool:
-    digits = text.removeprefix("-")
-    return digits.isascii() and digits.isdigit() and -(2**31) <= int(text) < 2**31
+    return bool(re.fullmatch(r"-[0-9]{1,10}|0|[1-9][0-9]{0,9}", text)) and -(2**31) <= int(text) < 2**31
 
 
 def _seccomp(found: Findings, path: str, profile: str) -> None:
@@ -77,10 +81,10 @@ def _seccomp(found: Findings, path: str, profile: str) -> None:
 def check_profiles_match(found: Findings, path: str, annotations: dict[str, str], spec: Object) -> None:
     """A profile that is told twice is told the same; `path` is the spec's."""
     pod = spec.get("securityContext") or {}
-    _match(found, f"{path}.securityContext", pod, "seccomp", annotations.get(_SECCOMP_POD))
+    _match(found, f"{path}.securityContext", pod, "seccomp", annotations.get(SECCOMP_POD))
     for here, container in containers_of(spec, path):
         security = container.get("securityContext") or {}
-        annotation = annotations.get(_SECCOMP_CONTAINER + container.get("name", ""))
+        annotation = annotations.get(SECCOMP_CONTAINER + container.get("name", ""))
         _match(found, f"{here}.securityContext", security, "seccomp", annotation)
     if (spec.get("os") or {}).get("name") == "windows":
         return

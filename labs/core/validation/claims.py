@@ -11,6 +11,7 @@ from labs.core.validation.selectors import validate_label_selector
 
 Object = dict[str, Any]
 ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_VOLUME_MODES = ("Block", "Filesystem")
 
 
 def check_access_modes(found: Findings, path: str, spec: Object, detail: str) -> None:
@@ -21,6 +22,9 @@ def check_access_modes(found: Findings, path: str, spec: Object, detail: str) ->
     for mode in modes:
         if mode not in ACCESS_MODES:
             found.not_supported(f"{path}.accessModes", mode, ACCESS_MODES)
+    if "ReadWriteOncePod" in modes and set(modes) & set(ACCESS_MODES[:3]):
+        why = "may not use ReadWriteOncePod with other access modes"
+        found.forbidden(f"{path}.accessModes", why)
 
 
 def check_claim(found: Findings, path: str, spec: Object) -> None:
@@ -29,6 +33,10 @@ def check_claim(found: Findings, path: str, spec: Object) -> None:
     if spec.get("selector") is not None:
         found.extend(validate_label_selector(spec["selector"], f"{path}.selector"))
     check_storage(found, f"{path}.resources", spec.get("resources", {}).get("requests"))
+    if spec.get("storageClassName"):
+        found.subdomain(f"{path}.storageClassName", spec["storageClassName"])
+    if (mode := spec.get("volumeMode")) not in (None, *_VOLUME_MODES):
+        found.not_supported(f"{path}.volumeMode", mode, _VOLUME_MODES)
 
 
 def check_storage(found: Findings, path: str, amounts: Object | None) -> None:

@@ -25,6 +25,7 @@ _MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
 _RESTART_POLICIES = ("Always", "Never", "OnFailure")
 _RULE_ACTIONS = ("Restart", "RestartAllContainers")
 _EXIT_CODE_OPERATORS = ("In", "NotIn")
+_MOST_RULES, _MOST_EXIT_CODES = 20, 255
 _RESIZED = ("cpu", "memory")
 _RESIZE_POLICIES = ("NotRequired", "RestartContainer")
 
@@ -40,14 +41,14 @@ def check_containers(found: Findings, path: str, spec: Object, volumes: Volumes)
         _common(found, here, container, volumes, spec)
         _unique(found, here, container, taken)
         _life(found, here, container, spec)
-    _host_ports(found, f"{path}.containers", list(enumerate(containers)))
+    _host_ports(found, f"{path}.containers", containers)
     for index, container in enumerate(spec.get("initContainers") or []):
         here = f"{path}.initContainers[{index}]"
         _common(found, here, container, volumes, spec)
         if container.get("name"):
             _unique(found, here, container, taken)
         _init_life(found, here, container, spec)
-        _host_ports(found, f"{path}.initContainers", [(index, container)])
+        _host_ports(found, f"{path}.initContainers", [container])
     for index, container in enumerate(spec.get("ephemeralContainers") or []):
         here = f"{path}.ephemeralContainers[{index}]"
         _common(found, here, container, volumes, spec)
@@ -70,7 +71,7 @@ def _common(found: Findings, path: str, container: Object, volumes: Volumes, spe
     policy = container.get("terminationMessagePolicy", "")
     found.choice(f"{path}.terminationMessagePolicy", policy, _MESSAGE_POLICIES)
     _ports(found, f"{path}.ports", container.get("ports") or [])
-    check_environment(found, path, container)
+    check_environment(found, path, container, volumes)
     check_mounts(found, path, container, volumes)
     check_devices(found, path, container, volumes)
     found.choice(f"{path}.imagePullPolicy", container.get("imagePullPolicy", ""), _PULL_POLICIES)
@@ -106,10 +107,10 @@ def _ports(found: Findings, path: str, ports: list[Object]) -> None:
         found.choice(f"{here}.protocol", port.get("protocol", ""), _PROTOCOLS)
 
 
-def _host_ports(found: Findings, path: str, containers: list[tuple[int, Object]]) -> None:
-    """Each of a host's ports goes to one only."""
+def _host_ports(found: Findings, path: str, containers: list[Object]) -> None:
+    """Each of a host's ports goes to one only, of those that run at once."""
     taken: set[str] = set()
-    for index, container in containers:
+    for index, container in enumerate(containers):
         for position, port in enumerate(container.get("ports") or []):
             if not port.get("hostPort"):
                 continue
@@ -129,7 +130,7 @@ def _resize(found: Findings, path: str, policies: list[Object], spec: Object) ->
         found.choice(path, name, _RESIZED)
         found.choice(path, restart, _RESIZE_POLICIES)
         if spec.get("restartPolicy") == "Never" and restart != "NotRequired":
-            found.invalid(path, restart, "must be 'NotRequired' when `restartPolicy` is 'Never'")
+            found.invalid(path, restart, "must be 'NotRequired' when pod `restartPolicy` is 'Never'")
 
 
 def _restart(found: Findings, path: str, container: Object) -> None:
@@ -138,6 +139,8 @@ def _restart(found: Findings, path: str, container: Object) -> None:
         found.not_supported(f"{path}.restartPolicy", policy, _RESTART_POLICIES)
     elif rules and not policy:
         found.required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
+    if len(rules) > _MOST_RULES:
+        found.too_many(f"{path}.restartPolicyRules", len(rules), _MOST_RULES)
     for index, rule in enumerate(rules):
         here = f"{path}.restartPolicyRules[{index}]"
         if rule.get("action") not in _RULE_ACTIONS:
@@ -146,6 +149,8 @@ def _restart(found: Findings, path: str, container: Object) -> None:
             found.required(f"{here}.exitCodes", "must be specified")
         elif codes.get("operator") not in _EXIT_CODE_OPERATORS:
             found.not_supported(f"{here}.exitCodes.operator", codes.get("operator", ""), _EXIT_CODE_OPERATORS)
+        elif len(values := codes.get("values") or []) > _MOST_EXIT_CODES:
+            found.too_many(f"{here}.exitCodes.values", len(values), _MOST_EXIT_CODES)
 
 
 def _life(found: Findings, path: str, container: Object, spec: Object) -> None:

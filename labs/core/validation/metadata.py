@@ -14,7 +14,9 @@ ANNOTATIONS_LIMIT = 256 * 1024
 #: Finalizers without a domain that the API knows.
 STANDARD_FINALIZERS = ("foregroundDeletion", "kubernetes", "orphan")
 _OWNER_PARTS = ("apiVersion", "kind", "name", "uid")
+_OWNER_ORDER = (*_OWNER_PARTS, "controller", "blockOwnerDeletion")
 _EVENTS = ("events.k8s.io/v1", "v1")
+_ONE_CONTROLLER = 'Only one reference can have Controller set to true. Found "true" in references for'
 
 
 def validate_metadata(metadata: Object, rule: Rule = names.subdomain_faults) -> Findings:
@@ -27,8 +29,7 @@ def validate_metadata(metadata: Object, rule: Rule = names.subdomain_faults) -> 
 def check_metadata(found: Findings, metadata: Object, rule: Rule = names.subdomain_faults) -> None:
     """The same, beside what was found before."""
     if base := metadata.get("generateName"):
-        # more follows it, so that it may end in a dash
-        found.faults("metadata.generateName", base, rule(f"{base[:-1]}a" if base[-1] == "-" else base))
+        found.faults("metadata.generateName", base, rule(names.beginning(base)))
     if name := metadata.get("name"):
         found.faults("metadata.name", name, rule(name))
     else:
@@ -63,21 +64,22 @@ def check_annotations(found: Findings, path: str, annotations: Mapping[str, str]
 
 def _owners(found: Findings, owners: list[Object]) -> None:
     path, controller = "metadata.ownerReferences", ""
+    owners = [{part: owner[part] for part in _OWNER_ORDER if part in owner} for owner in owners]
     for owner in owners:
-        for part in _OWNER_PARTS:
-            if not owner.get(part):
-                what = "version must not be empty" if part == "apiVersion" else "must not be empty"
-                found.invalid(f"{path}.{part}", owner.get(part, ""), what)
-        if owner.get("kind") == "Event" and owner.get("apiVersion") in _EVENTS:
-            group, _, version = owner["apiVersion"].rpartition("/")
-            why = f"{group}/{version}, Kind=Event is disallowed from being an owner"
-            found.invalid(path, owner, why)
+        given = {part: owner.get(part, "") for part in _OWNER_PARTS}
+        group, _, version = given["apiVersion"].rpartition("/")
+        if not version or "/" in group:
+            found.invalid(f"{path}.apiVersion", given["apiVersion"], "version must not be empty")
+        for part in _OWNER_PARTS[1:]:
+            if not given[part]:
+                found.invalid(f"{path}.{part}", "", "must not be empty")
+        if given["kind"] == "Event" and given["apiVersion"] in _EVENTS:
+            found.invalid(path, owner, f"{group}/{version}, Kind=Event is disallowed from being an owner")
         if not owner.get("controller"):
             continue
-        this = f"{owner.get('kind', '')}/{owner.get('name', '')}"
+        this = f"{given['kind']}/{given['name']}"
         if controller:
-            why = 'Only one reference can have Controller set to true. Found "true" in references for'
-            found.invalid(path, this, f"{why} {controller} and {this}")
+            found.invalid(path, owners, f"{_ONE_CONTROLLER} {controller} and {this}")
         controller = controller or this
 
 

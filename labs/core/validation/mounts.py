@@ -13,9 +13,14 @@ _PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 _READ_ONLY_MODES = ("Disabled", "Enabled", "IfPossible")
 
 
+def _by_name(uses: list[Object], field: str) -> dict[str, str]:
+    """Where each volume is, the last place of those that are in several."""
+    return {use.get("name", ""): use.get(field, "") for use in uses}
+
+
 def check_mounts(found: Findings, path: str, container: Object, volumes: Mapping[str, Object]) -> None:
     """Volumes as directories and files; `volumes` are those with nothing wrong."""
-    devices = container.get("volumeDevices") or []
+    devices = _by_name(container.get("volumeDevices") or [], "devicePath")
     taken: set[str] = set()
     for index, mount in enumerate(container.get("volumeMounts") or []):
         here = f"{path}.volumeMounts[{index}]"
@@ -29,9 +34,9 @@ def check_mounts(found: Findings, path: str, container: Object, volumes: Mapping
         if target in taken:
             found.invalid(f"{here}.mountPath", target, "must be unique")
         taken.add(target)
-        if any(name == device.get("name", "") for device in devices):
+        if name in devices:
             found.invalid(f"{here}.name", name, "must not already exist in volumeDevices")
-        if any(target == device.get("devicePath", "") for device in devices):
+        if target in devices.values():
             found.invalid(f"{here}.mountPath", target, "must not already exist as a path in volumeDevices")
         _sub_path(found, f"{path}.volumeMounts", here, mount)
         _propagation(found, f"{path}.volumeMounts.mountPropagation", mount, container)
@@ -69,7 +74,7 @@ def _recursive_read_only(found: Findings, path: str, mount: Object) -> None:
 
 def check_devices(found: Findings, path: str, container: Object, volumes: Mapping[str, Object]) -> None:
     """Volumes as block devices."""
-    mounts = container.get("volumeMounts") or []
+    mounts = _by_name(container.get("volumeMounts") or [], "mountPath")
     names: set[str] = set()
     targets: set[str] = set()
     for index, device in enumerate(container.get("volumeDevices") or []):
@@ -90,9 +95,9 @@ def check_devices(found: Findings, path: str, container: Object, volumes: Mappin
             found.invalid(f"{here}.devicePath", target, "must be unique")
         if ".." in target.split("/"):
             found.invalid(f"{here}.devicePath", target, "can not contain backsteps ('..')")
-        if any(name == mount.get("name", "") for mount in mounts):
+        if name in mounts:
             found.invalid(f"{here}.name", name, "must not already exist in volumeMounts")
-        if any(target == mount.get("mountPath", "") for mount in mounts):
+        if target in mounts.values():
             found.invalid(f"{here}.devicePath", target, "must not already exist as a path in volumeMounts")
         names |= {name} - {""}
         targets.add(target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from labs.core import names
@@ -21,7 +20,7 @@ MAX_INT32 = 2147483647
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _PREEMPTION_POLICIES = ("PreemptLowerPriority", "Never")
-_IP_RULE = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+_LONGEST_HOST_NAME = 64
 _MOST_SERVERS, _MOST_SEARCHES, _SEARCH_CHARACTERS = 3, 32, 2048
 
 
@@ -93,6 +92,8 @@ def _check_spec(found: Findings, path: str, spec: Object, name: str, *, stored: 
             found.subdomain(f"{path}.{field}", spec[field])
     if (deadline := spec.get("activeDeadlineSeconds")) is not None:
         found.between(f"{path}.activeDeadlineSeconds", deadline, 1, MAX_INT32)
+    if spec.get("hostnameOverride") is not None:
+        _host_name(found, f"{path}.hostnameOverride", spec)
     for field in ("hostname", "subdomain"):
         if spec.get(field):
             found.label(f"{path}.{field}", spec[field])
@@ -148,6 +149,16 @@ def _host_users(found: Findings, path: str, spec: Object) -> None:
             found.forbidden(f"{path}.{shown}", "when `hostUsers` is false")
 
 
+def _host_name(found: Findings, path: str, spec: Object) -> None:
+    name = spec["hostnameOverride"]
+    if len(name) > _LONGEST_HOST_NAME:
+        found.too_long(path, _LONGEST_HOST_NAME)
+    found.subdomain(path, name)
+    for field in ("setHostnameAsFQDN", "hostNetwork"):
+        if spec.get(field):
+            found.forbidden(path, f"may not be specified when {field} is true")
+
+
 def _dns(found: Findings, path: str, policy: str | None, config: Object | None) -> None:
     if policy == "None" and config is None:
         found.required(path, "must provide `dnsConfig` when `dnsPolicy` is None")
@@ -159,7 +170,7 @@ def _dns(found: Findings, path: str, policy: str | None, config: Object | None) 
     if len(servers) > _MOST_SERVERS:
         found.invalid(f"{path}.nameservers", servers, f"must not have more than {_MOST_SERVERS} nameservers")
     for index, server in enumerate(servers):
-        _ip(found, f"{path}.nameservers[{index}]", server)
+        found.ip(f"{path}.nameservers[{index}]", server)
     searches = (config or {}).get("searches") or []
     if len(searches) > _MOST_SEARCHES:
         found.invalid(f"{path}.searches", searches, f"must not have more than {_MOST_SEARCHES} search paths")
@@ -175,13 +186,6 @@ def _dns(found: Findings, path: str, policy: str | None, config: Object | None) 
             found.required(f"{path}.options[{index}]", "must not be empty")
 
 
-def _ip(found: Findings, path: str, text: str) -> None:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        found.invalid(path, text, _IP_RULE)
-
-
 def _scheduling_gates(found: Findings, path: str, gates: list[Object]) -> None:
     seen: set[str] = set()
     for index, gate in enumerate(gates):
@@ -194,7 +198,7 @@ def _scheduling_gates(found: Findings, path: str, gates: list[Object]) -> None:
 
 def _host_aliases(found: Findings, path: str, aliases: list[Object]) -> None:
     for index, alias in enumerate(aliases):
-        _ip(found, f"{path}[{index}].ip", alias.get("ip", ""))
+        found.ip(f"{path}[{index}].ip", alias.get("ip", ""))
         for position, name in enumerate(alias.get("hostnames") or []):
             found.subdomain(f"{path}[{index}].hostnames[{position}]", name)
 

@@ -35,8 +35,10 @@ def check_pod_resources(found: Findings, path: str, spec: Object) -> None:
     """A pod's as a whole, beside those of its containers; `path` is its resources'."""
     own = spec.get("resources") or {}
     if "claims" in own:
-        found.forbidden(f"{path}.claims", "claims cannot be set for Resources at pod-level")
+        found.forbidden(f"{path}.claims", "claims may not be set for Resources at pod-level")
     _amounts(found, path, own, _pod_resource)
+    names = (claim.get("name", "") for claim in spec.get("resourceClaims") or [])
+    _claims(found, f"{path}.claims", own.get("claims") or [], set(filter(None, names)))
     asked = summed(c.get("resources", {}).get("requests") or {} for c in spec.get("containers") or [])
     for name, amount in asked.items():
         if name not in _POD_RESOURCES:
@@ -69,14 +71,14 @@ def _amount(found: Findings, path: str, name: str, amount: str, name_rule: Any) 
     name_rule(found, path, name)
     if quantity_value(amount) < 0:
         found.invalid(path, amount, "must be greater than or equal to 0")
-    if "/" in name and _whole(amount, 1000) % 1000:
+    if _is_extended(name) and _whole(amount, 1000) % 1000:
         found.invalid(path, amount, "must be an integer")
     if _is_huge(name) and (size := _whole(name.removeprefix("hugepages-"))) and _whole(amount) % size:
         found.invalid(path, amount, f"{amount} is not positive integer multiple of {name}")
 
 
 def _within(found: Findings, path: str, name: str, request: str, limit: str | None) -> None:
-    scarce = "/" in name or _is_huge(name)
+    scarce = _is_extended(name) or _is_huge(name)
     if limit is None:
         if scarce:
             found.required(f"{path}.limits", "Limit must be set for non overcommitable resources")
@@ -87,10 +89,11 @@ def _within(found: Findings, path: str, name: str, request: str, limit: str | No
 
 
 def _container_resource(found: Findings, path: str, name: str) -> None:
+    before = len(found)
     found.qualified_name(path, name)
     if "/" in name or name in _CONTAINER_RESOURCES or _is_huge(name):
         return
-    if name not in _QUOTA_RESOURCES:
+    if len(found) == before and name not in _QUOTA_RESOURCES:
         found.invalid(path, name, "must be a standard resource type or fully qualified")
     found.invalid(path, name, "must be a standard resource for containers")
 
@@ -103,6 +106,11 @@ def _pod_resource(found: Findings, path: str, name: str) -> None:
         found.invalid(path, name, "must be a standard resource type or fully qualified")
     else:
         found.not_supported(path, name, ("cpu", "hugepages-", "memory"))
+
+
+def _is_extended(name: str) -> bool:
+    """Of somebody else than Kubernetes."""
+    return "/" in name and "kubernetes.io/" not in name
 
 
 def _is_huge(name: str) -> bool:

@@ -108,7 +108,8 @@ def _pod_term(found: Findings, path: str, term: Object) -> None:
 
 
 def _label_keys(found: Findings, path: str, term: Object) -> None:
-    selector = term.get("labelSelector")
+    """Keys whose values are the pod's own."""
+    selector, own = term.get("labelSelector"), term.get("matchLabelKeys") or []
     for part in ("matchLabelKeys", "mismatchLabelKeys"):
         keys = term.get(part) or []
         if keys and selector is None:
@@ -116,7 +117,14 @@ def _label_keys(found: Findings, path: str, term: Object) -> None:
             continue
         for index, key in enumerate(keys):
             found.qualified_name(f"{path}.{part}[{index}]", key)
-    for index, key in enumerate(term.get("matchLabelKeys") or []):
+    selected = set((selector or {}).get("matchLabels") or {})
+    for expression in (selector or {}).get("matchExpressions") or []:
+        key = expression.get("key", "")
+        if key in own and key in selected:
+            why = "exists in both matchLabelKeys and labelSelector"
+            found.invalid(f"{path}[{own.index(key)}]", key, why)
+        selected.add(key)
+    for index, key in enumerate(own):
         if key in (term.get("mismatchLabelKeys") or []):
             why = "exists in both matchLabelKeys and mismatchLabelKeys"
             found.invalid(f"{path}.matchLabelKeys[{index}]", key, why)
@@ -142,7 +150,7 @@ def check_spread(found: Findings, path: str, constraints: list[Object]) -> None:
         for part in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             if (policy := constraint.get(part)) not in (None, *_INCLUSION):
                 found.not_supported(f"{here}.{part}", policy, _INCLUSION)
-        _spread_keys(found, f"{here}.matchLabelKeys", constraint)
+        _label_keys(found, here, constraint)
         found.extend(validate_label_selector(constraint.get("labelSelector") or {}, f"{here}.labelSelector"))
 
 
@@ -154,20 +162,6 @@ def _least_domains(found: Findings, path: str, least: int | None, action: str) -
     if action != "DoNotSchedule":
         why = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"
         found.invalid(path, least, why)
-
-
-def _spread_keys(found: Findings, path: str, constraint: Object) -> None:
-    keys, selector = constraint.get("matchLabelKeys") or [], constraint.get("labelSelector")
-    if not keys:
-        return
-    if selector is None:
-        found.forbidden(path, "must not be specified when labelSelector is not set")
-    named = set((selector or {}).get("matchLabels") or {})
-    named |= {expression.get("key") for expression in (selector or {}).get("matchExpressions") or []}
-    for index, key in enumerate(keys):
-        found.qualified_name(f"{path}[{index}]", key)
-        if key in named:
-            found.invalid(f"{path}[{index}]", key, "exists in both matchLabelKeys and labelSelector")
 
 
 def check_tolerations(found: Findings, path: str, tolerations: list[Object]) -> None:
@@ -193,6 +187,8 @@ def _tolerated_value(found: Findings, path: str, operator: str, value: str) -> N
         if faults := names.label_value_faults(value):
             found.invalid(path, value, ";".join(faults))
     elif operator != "Exists":
-        found.not_supported(path, operator, ("Equal", "Exists"))
+        # those that compare numbers are known and not enabled
+        known = ("Equal", "Exists", "Lt", "Gt") if operator in ("Lt", "Gt") else ("Equal", "Exists")
+        found.not_supported(path, operator, known)
     elif value:
         found.invalid(path, value, "value must be empty when `operator` is 'Exists'")

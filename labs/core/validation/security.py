@@ -16,11 +16,27 @@ _PROC_MOUNTS = ("Default", "Unmasked")
 _SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
 _IPC_SYSCTLS = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
 _LONGEST_PROFILE = 4095
-_GO_FIELDS = (
-    "capabilities", "privileged", "seLinuxOptions", "windowsOptions", "runAsUser", "runAsGroup",
-    "runAsNonRoot", "readOnlyRootFilesystem", "allowPrivilegeEscalation", "procMount", "seccompProfile",
-    "appArmorProfile",
-)  # fmt: skip
+_GO_FIELDS = {
+    "capabilities": "Capabilities", "privileged": "Privileged", "seLinuxOptions": "SELinuxOptions",
+    "windowsOptions": "WindowsOptions", "runAsUser": "RunAsUser", "runAsGroup": "RunAsGroup",
+    "runAsNonRoot": "RunAsNonRoot", "readOnlyRootFilesystem": "ReadOnlyRootFilesystem",
+    "allowPrivilegeEscalation": "AllowPrivilegeEscalation", "procMount": "ProcMount",
+    "seccompProfile": "SeccompProfile", "appArmorProfile": "AppArmorProfile",
+}  # fmt: skip
+_PROFILE_FIELDS = (("type", "Type", ""), ("localhostProfile", "LocalhostProfile", None))
+_GO_STRUCTURES = {
+    "appArmorProfile": _PROFILE_FIELDS,
+    "capabilities": (("add", "Add", None), ("drop", "Drop", None)),
+    "seLinuxOptions": (
+        ("user", "User", ""), ("role", "Role", ""), ("type", "Type", ""), ("level", "Level", ""),
+    ),
+    "seccompProfile": _PROFILE_FIELDS,
+    "windowsOptions": (
+        ("gmsaCredentialSpecName", "GMSACredentialSpecName", None),
+        ("gmsaCredentialSpec", "GMSACredentialSpec", None),
+        ("runAsUserName", "RunAsUserName", None), ("hostProcess", "HostProcess", None),
+    ),
+}  # fmt: skip
 _POD_CHOICES = (
     ("supplementalGroupsPolicy", ("Merge", "Strict")),
     ("seLinuxChangePolicy", ("Recursive",)),
@@ -68,14 +84,15 @@ def _escalation(found: Findings, path: str, security: Object) -> None:
 
 
 def _contradiction(found: Findings, path: str, security: Object, other: str) -> None:
-    shown = {_go_name(field): security.get(field) for field in _GO_FIELDS}
-    if (capabilities := security.get("capabilities")) is not None:
-        shown["Capabilities"] = {"Add": capabilities.get("add"), "Drop": capabilities.get("drop")}
+    shown = {go: _go_value(field, security.get(field)) for field, go in _GO_FIELDS.items()}
     found.invalid(path, shown, f"cannot set `allowPrivilegeEscalation` to false and {other}")
 
 
-def _go_name(field: str) -> str:
-    return "SELinuxOptions" if field == "seLinuxOptions" else field[0].upper() + field[1:]
+def _go_value(field: str, value: Any) -> Any:
+    """As Go shows its structures: all fields, in order."""
+    if value is None or field not in _GO_STRUCTURES:
+        return value
+    return {go: value.get(name, empty) for name, go, empty in _GO_STRUCTURES[field]}
 
 
 def _ids(found: Findings, path: str, security: Object, names: Iterable[str]) -> None:
@@ -150,5 +167,10 @@ def _apparmor(found: Findings, path: str, profile: Object | None) -> None:
 
 
 def _windows_options(found: Findings, path: str, options: Object | None) -> None:
-    if options is not None and "gmsaCredentialSpecName" in options:
+    if options is None:
+        return
+    if "gmsaCredentialSpecName" in options:
         found.subdomain(f"{path}.gmsaCredentialSpecName", options["gmsaCredentialSpecName"])
+    for field in ("gmsaCredentialSpec", "runAsUserName"):
+        if options.get(field) == "":
+            found.invalid(f"{path}.{field}", "", f"{field} cannot be an empty string")

@@ -9,7 +9,6 @@ from labs.core.field import FieldError, Findings
 from labs.core.validation.metadata import check_labels
 
 Object = dict[str, Any]
-_OPERATORS = ("DoesNotExist", "Exists", "In", "NotIn")
 
 
 def validate_label_selector(selector: Object, field: str) -> list[FieldError]:
@@ -27,7 +26,7 @@ def validate_label_selector(selector: Object, field: str) -> list[FieldError]:
                     why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
                     found.forbidden(f"{here}.values", why)
             case operator:
-                found.not_supported(f"{here}.operator", operator or "", _OPERATORS)
+                found.invalid(f"{here}.operator", operator or "", "not a valid selector operator")
         found.qualified_name(f"{here}.key", requirement.get("key", ""))
         for position, value in enumerate(values):
             found.faults(f"{here}.values[{position}]", value, names.label_value_faults(value))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from labs.core import names
 from labs.core.field import Findings
 from labs.core.quantity import quantity_value
-from labs.core.validation.paths import check_descending
+from labs.core.validation.paths import check_no_backsteps
 
 Object = dict[str, Any]
 VALUE_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
@@ -38,8 +38,8 @@ _BYTE_DIVISORS = (
 )  # fmt: skip
 
 
-def check_environment(found: Findings, path: str, container: Object) -> None:
-    """A container's variables, and whole ConfigMaps and Secrets of them."""
+def check_environment(found: Findings, path: str, container: Object, volumes: Mapping[str, Object]) -> None:
+    """A container's variables, and whole ConfigMaps and Secrets of them; `volumes` are those of its pod."""
     for index, variable in enumerate(container.get("env") or []):
         here = f"{path}.env[{index}]"
         if not variable.get("name"):
@@ -48,6 +48,10 @@ def check_environment(found: Findings, path: str, container: Object) -> None:
             found.faults(f"{here}.name", variable["name"], names.variable_faults(variable["name"]))
         if variable.get("valueFrom") is not None:
             _value_from(found, f"{here}.valueFrom", variable)
+    for index, variable in enumerate(container.get("env") or []):
+        if (source := (variable.get("valueFrom") or {}).get("fileKeyRef")) is not None:
+            here = f"{path}.env[{index}].valueFrom.fileKeyRef.volumeName"
+            _file_volume(found, here, source.get("volumeName", ""), volumes)
     for index, source in enumerate(container.get("envFrom") or []):
         _env_from(found, f"{path}.envFrom", index, source)
 
@@ -79,8 +83,7 @@ def _env_from(found: Findings, path: str, index: int, source: Object) -> None:
     for kind in given:
         name, here = source[kind].get("name", ""), f"{path}[{index}].{kind}.name"
         if name:
-            # a name may yet be made longer, so that it may end in a dash
-            found.faults(here, name, names.subdomain_faults(f"{name[:-1]}a" if name[-1] == "-" else name))
+            found.faults(here, name, names.subdomain_faults(names.beginning(name)))
         else:
             found.required(here)
     if not given:
@@ -90,8 +93,7 @@ def _env_from(found: Findings, path: str, index: int, source: Object) -> None:
 
 
 def _key_ref(found: Findings, path: str, reference: Object) -> None:
-    if not reference.get("name"):
-        found.required(f"{path}.name")
+    found.subdomain(f"{path}.name", reference.get("name", ""))
     if key := reference.get("key"):
         found.faults(f"{path}.key", key, names.config_key_faults(key))
     else:
@@ -106,9 +108,16 @@ def _file_ref(found: Findings, path: str, reference: Object) -> None:
         found.required(f"{path}.key")
     found.required_label(f"{path}.volumeName", reference.get("volumeName", ""))
     if target := reference.get("path"):
-        check_descending(found, f"{path}.path", target)
+        check_no_backsteps(found, f"{path}.path", target)
     else:
         found.required(f"{path}.path")
+
+
+def _file_volume(found: Findings, path: str, name: str, volumes: Mapping[str, Object]) -> None:
+    if name not in volumes:
+        found.not_found(path, name)
+    elif "emptyDir" not in volumes[name]:
+        found.invalid(path, name, "referenced volume must be of type emptyDir")
 
 
 def check_field_ref(found: Findings, path: str, reference: Object, supported: Iterable[str]) -> None:
@@ -117,14 +126,18 @@ def check_field_ref(found: Findings, path: str, reference: Object, supported: It
     if not given:
         found.required(f"{path}.fieldPath")
         return
+    if (version := reference.get("apiVersion", "v1")) != "v1":
+        why = f"error converting fieldPath: unsupported pod version: {version}"
+        found.invalid(f"{path}.fieldPath", given, why)
+        return
     field: str = _OLD_FIELDS.get(given, given)
     subscripted = _SUBSCRIPTED.fullmatch(field)
     if subscripted and subscripted[1] in _KEYED_FIELDS:
         key = subscripted[2]
         found.qualified_name(path, key.lower() if subscripted[1] == "metadata.annotations" else key)
-    elif field not in _KNOWN_FIELDS:
-        why = f"error converting fieldPath: field label not supported: {field}"
-        found.invalid(f"{path}.fieldPath", given, why)
+    elif subscripted or field not in _KNOWN_FIELDS:
+        why = "does not support subscript" if subscripted else "not supported"
+        found.invalid(f"{path}.fieldPath", given, f"error converting fieldPath: field label {why}: {field}")
     elif field not in supported:
         found.not_supported(f"{path}.fieldPath", field, sorted(supported))
 

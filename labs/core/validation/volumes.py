@@ -9,6 +9,7 @@ from labs.core import names
 from labs.core.field import Findings
 from labs.core.quantity import quantity_value
 from labs.core.validation.claims import check_claim_template
+from labs.core.validation.intree_volumes import check_intree_volume
 from labs.core.validation.paths import check_descending, check_file, check_mode, check_no_backsteps
 from labs.core.validation.selectors import validate_label_selector
 from labs.core.validation.sources import VOLUME_FIELDS, check_field_ref, check_resource_ref
@@ -26,16 +27,6 @@ VOLUME_KINDS = (
 )  # fmt: skip
 #: Where a field of another name is blamed than the volume has.
 _MISSPELT = {"downwardAPI": "downwarAPI", "cephfs": "cephFS"}
-#: What kinds that nothing more is known of must have.
-_REQUIRED = {
-    "awsElasticBlockStore": ("volumeID",), "azureDisk": ("diskName", "diskURI"),
-    "azureFile": ("secretName", "shareName"), "cephfs": ("monitors",), "cinder": ("volumeID",),
-    "flexVolume": ("driver",), "gcePersistentDisk": ("pdName",), "glusterfs": ("endpoints", "path"),
-    "iscsi": ("targetPortal", "iqn"), "persistentVolumeClaim": ("claimName",),
-    "photonPersistentDisk": ("pdID",), "portworxVolume": ("volumeID",), "quobyte": ("registry", "volume"),
-    "rbd": ("monitors", "image"), "scaleIO": ("gateway", "system", "volumeName"),
-    "storageos": ("volumeName",), "vsphereVolume": ("volumePath",),
-}  # fmt: skip
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _TOKEN_SECONDS = 600, 1 << 32
 
@@ -92,7 +83,7 @@ def _source(found: Findings, path: str, volume: Object, pod: str, stored: bool) 
                 _downward_item(found, here, item)
         case "projected":
             check_mode(found, f"{here}.defaultMode", source.get("defaultMode"))
-            _projected(found, here, source.get("sources", []))
+            _projected(found, here, source.get("sources") or [])
         case "csi":
             _csi(found, here, source)
         case "ephemeral":
@@ -102,9 +93,7 @@ def _source(found: Findings, path: str, volume: Object, pod: str, stored: bool) 
                 found.required(f"{here}.reference")
             found.choice(f"{here}.pullPolicy", source.get("pullPolicy", "Always"), _PULL_POLICIES)
         case _:
-            for field in _REQUIRED.get(kind, ()):
-                if not source.get(field):
-                    found.required(f"{here}.{field}")
+            check_intree_volume(found, path, kind, source)
     for other in kinds[1:]:
         found.forbidden(f"{path}.{_MISSPELT.get(other, other)}", "may not specify more than 1 volume type")
 

@@ -9,11 +9,15 @@ from labs.core.validation.annotations import containers_of
 
 Object = dict[str, Any]
 _SYSTEMS = ("linux", "windows")
-_NOT_POD_SECURITY = (
-    "appArmorProfile", "seLinuxOptions", "seccompProfile", "fsGroup", "fsGroupChangePolicy", "sysctls",
-    "runAsUser", "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy", "seLinuxChangePolicy",
+#: Of a pod in the order of their being looked at: of its spec, else of its securityContext.
+_SPEC = frozenset(("hostUsers", "hostPID", "hostIPC", "shareProcessNamespace"))
+_NOT_POD = (
+    "appArmorProfile", "seLinuxOptions", "hostUsers", "hostPID", "hostIPC", "seccompProfile", "fsGroup",
+    "fsGroupChangePolicy", "sysctls", "shareProcessNamespace", "runAsUser", "runAsGroup",
+    "supplementalGroups", "supplementalGroupsPolicy", "seLinuxChangePolicy",
 )  # fmt: skip
-_NOT_POD = ("hostUsers", "hostPID", "hostIPC", "shareProcessNamespace")
+#: These are not given when they are false or empty.
+_ABSENT = frozenset(("hostPID", "hostIPC", "sysctls"))
 _NOT_CONTAINER = (
     "appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem",
     "privileged", "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup",
@@ -47,12 +51,10 @@ def _linux(found: Findings, path: str, spec: Object) -> None:
 
 def _windows(found: Findings, path: str, spec: Object) -> None:
     security = spec.get("securityContext") or {}
-    for field in _NOT_POD_SECURITY:
-        if field in security:
-            found.forbidden(f"{path}.securityContext.{field}", _NOT_FOR_WINDOWS)
     for field in _NOT_POD:
-        if field in spec and (spec[field] or field in ("hostUsers", "shareProcessNamespace")):
-            found.forbidden(f"{path}.{field}", _NOT_FOR_WINDOWS)
+        holder, here = (spec, path) if field in _SPEC else (security, f"{path}.securityContext")
+        if field in holder and (holder[field] or field not in _ABSENT):
+            found.forbidden(f"{here}.{field}", _NOT_FOR_WINDOWS)
     for here, container in containers_of(spec, path):
         for field in _NOT_CONTAINER:
             if field in (container.get("securityContext") or {}):

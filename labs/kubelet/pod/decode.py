@@ -9,7 +9,7 @@ from typing import Any
 
 from labs.golang import gojson, goyaml
 from labs.kubelet.pod.errors import ParseError
-from labs.kubelet.pod.schema import conform, json_kind
+from labs.kubelet.pod.schema import conform
 
 SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
 NOT_REGISTERED = f'no kind "{{}}" is registered for version "{{}}" in scheme "{SCHEME}"'
@@ -99,7 +99,7 @@ def decode_pod_list(data: bytes) -> list[dict[str, Any]]:
         raise ParseError(f"invalid pods list: &core.{document['kind']}{{}}")
     items = document.get("items") or []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        kind = json_kind(items)
+        kind = gojson.kind(items)
         raise ParseError(f"json: cannot unmarshal {kind} into Go struct field PodList.items of type []v1.Pod")
     return [_pod(item) for item in items]
 
@@ -117,14 +117,14 @@ def _object(data: bytes) -> dict[str, Any]:
         raise ParseError("Object 'Kind' is missing in 'null'")
     if not isinstance(document, dict):
         raise ParseError(
-            f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_kind(document)} "
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal {gojson.kind(document)} "
             f"into Go value of "
             'type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string '
             '"json:\\"kind,omitempty\\"" }'
         )
     for field in ("apiVersion", "kind"):
         if not isinstance(value := document.get(field), str | None):
-            why = f"cannot unmarshal {json_kind(value)} into Go struct field .{field} of type string"
+            why = f"cannot unmarshal {gojson.kind(value)} into Go struct field .{field} of type string"
             raise ParseError(f"couldn't get version/kind; json parse error: json: {why}")
     kind, version = document.get("kind") or "", document.get("apiVersion") or ""
     if not kind:

@@ -6,9 +6,9 @@ Callers: the config sources. Mirrors `extractFromFile`, `extractFromURL`, `tryDe
 
 from typing import Any
 
+from labs.core.defaults import default_pod
 from labs.core.validation.pods import validate_pod_create
 from labs.kubelet.pod.decode import decode_pod, decode_pod_list
-from labs.kubelet.pod.defaults import set_defaults
 from labs.kubelet.pod.errors import InvalidPodError, NamelessPodError, ParseError
 from labs.kubelet.pod.identity import give_identity
 from labs.kubelet.pod.model import Pod
@@ -49,12 +49,10 @@ def pods_from_url(data: bytes, url: str, node_name: str, version: Version = LATE
 
 
 def _finished(pod: dict[str, Any], node_name: str, source: str, origin: str, version: Version) -> Pod:
-    set_defaults(pod)
+    default_pod(pod)
     if not pod["metadata"].get("name"):
         raise NamelessPodError
     give_identity(pod, node_name, source, origin)
-    if pod["spec"]["terminationGracePeriodSeconds"] < 0:
-        pod["spec"]["terminationGracePeriodSeconds"] = 1
     if found := validate_pod_create(pod, stored=False):
         raise InvalidPodError(*map(str, found))
     if version < REFERENCES_REFUSED:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from labs.core.qos import qos_class
 from labs.kubelet.pod.identity import HASH_ANNOTATION, MIRROR_ANNOTATION, SOURCE_ANNOTATION, container_hash
 
 CRITICAL_PRIORITY = 2_000_000_000
@@ -277,6 +278,10 @@ class Pod:
     @property
     def is_mirror(self) -> bool:
         return MIRROR_ANNOTATION in self.annotations
+
+    @property
+    def qos_class(self) -> str:
+        return qos_class(self.object["spec"])
 
     @property
     def is_critical(self) -> bool:

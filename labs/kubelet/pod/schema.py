@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.core.quantity import QuantityError, canonical_quantity
-from labs.golang import scalars
+from labs.golang import gojson, scalars
 from labs.kubelet.pod.errors import ParseError
 
 #: Go's names where they are not the JSON type's own: the exact type appears in the message.
@@ -71,22 +71,6 @@ def types() -> dict[str, dict[str, str]]:
     return loaded
 
 
-def json_kind(value: object) -> str:
-    """The word Go's encoding/json has for a value."""
-    match value:
-        case bool():
-            return "bool"
-        case int() | float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case dict():
-            return "object"
-    return "null"
-
-
 def _go_type(owner: str, field: str, expression: str) -> str:
     if expression.startswith("[]"):
         return "[]" + _go_type(owner, field, expression[2:])
@@ -100,7 +84,7 @@ def _go_type(owner: str, field: str, expression: str) -> str:
 
 
 def _mismatch(value: object, owner: str, path: tuple[str, ...], go_type: str) -> ParseError:
-    kind = json_kind(value)
+    kind = gojson.kind(value)
     if kind == "number" and go_type in BITS:
         whole = isinstance(value, float) and abs(value) < 1e21 and value.is_integer()
         kind = f"number {value:.0f}" if whole else f"number {value}"

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
+from labs.core.defaults import default_pod
 from labs.kubelet import klog
 from labs.kubelet.mirror import resource_version
-from labs.kubelet.pod.defaults import set_defaults
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.model import Pod
 from labs.kubelet.pod.schema import conform
@@ -23,7 +23,7 @@ def pod_from_api(obj: Mapping[str, Any]) -> Pod:
     """The pod an API object describes, fields this kubelet does not know left out. Raises ManifestError."""
     metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     pod = {"apiVersion": "v1", "kind": "Pod"} | conform(deepcopy({**obj, "metadata": metadata}), "Pod")
-    set_defaults(pod)
+    default_pod(pod)
     return Pod.of(pod)
 
 

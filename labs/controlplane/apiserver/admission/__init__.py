@@ -51,9 +51,9 @@ class Admission:
             await self._priority(obj)
             _tolerate_short_outages(obj)
             wanted = obj["spec"].get("runtimeClassName")
-            _runtime_class.admit(
-                obj, await self.lookups.get(f"/registry/runtimeclasses/{wanted}") if wanted else None
-            )
+            if wanted == "":
+                raise status.APIError(500, "", "resource name may not be empty")
+            _runtime_class.admit(obj, await self._runtime_class(wanted))
         elif resource.plural == "nodes" and node:
             self._node_restriction.create_node(node, obj)
         elif resource.plural == "leases" and node:
@@ -62,6 +62,14 @@ class Admission:
             self._node_restriction.create_csi_node(node, obj)
         elif resource.plural == "services":
             await self._allocation.create(obj)
+
+    async def created(self, resource: Resource, obj: Object) -> None:
+        """A new object with nothing wrong in itself: what plug-ins refuse that only look."""
+        if resource.plural == "pods":
+            _runtime_class.check(obj, await self._runtime_class(obj["spec"].get("runtimeClassName")))
+
+    async def _runtime_class(self, name: str | None) -> Object | None:
+        return await self.lookups.get(f"/registry/runtimeclasses/{name}") if name else None
 
     async def create_token(self, ctx: Context, spec: Object) -> None:
         """A request for an account's token."""
@@ -149,6 +157,12 @@ class Admission:
             )
             raise status.forbidden("", "pods", pod["metadata"].get("name", ""), why)
         spec["priority"] = value
+        if spec.get("preemptionPolicy") not in (None, policy):
+            why = (
+                f"the string value of PreemptionPolicy ({spec['preemptionPolicy']}) must not be provided in "
+                f"pod spec; priority admission controller computed {policy} from the given PriorityClass name"
+            )
+            raise status.forbidden("", "pods", pod["metadata"].get("name", ""), why)
         spec["preemptionPolicy"] = policy
 
 

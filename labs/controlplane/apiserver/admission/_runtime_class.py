@@ -16,8 +16,6 @@ def admit(pod: Object, runtime_class: Object | None) -> None:
     if wanted and runtime_class is None:
         raise _rejected(name, f'RuntimeClass "{wanted}" not found')
     overhead = ((runtime_class or {}).get("overhead") or {}).get("podFixed")
-    if overhead is None and spec.get("overhead"):
-        raise _rejected(name, "Pod Overhead set without corresponding RuntimeClass defined Overhead")
     if overhead is not None:
         if spec.get("overhead") not in (None, overhead):
             raise _rejected(name, "Pod's Overhead doesn't match RuntimeClass's defined Overhead")
@@ -35,6 +33,14 @@ def admit(pod: Object, runtime_class: Object | None) -> None:
     ]
     if missing:
         spec["tolerations"] = [*(spec.get("tolerations") or []), *missing]
+
+
+def check(pod: Object, runtime_class: Object | None) -> None:
+    """Refuse overhead that no class has told; asked after a pod's own faults have been told."""
+    overhead = ((runtime_class or {}).get("overhead") or {}).get("podFixed")
+    if overhead is None and pod["spec"].get("overhead"):
+        why = "Pod Overhead set without corresponding RuntimeClass defined Overhead"
+        raise _rejected(pod["metadata"].get("name", ""), why)
 
 
 def _rejected(name: str, why: str) -> status.APIError:

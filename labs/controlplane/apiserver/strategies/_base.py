@@ -58,6 +58,14 @@ class Strategy:
         """Everything wrong with the object itself, new or changed."""
         return []
 
+    def deprecations(self, obj: Object) -> list[str]:
+        """What a client is told of a new object before it is judged."""
+        return []
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """What a client is told of an object that is taken; `old` is None for a new one."""
+        return []
+
     def prepare_update(self, new: Object, old: Object) -> None:
         """Undo what an update of the main resource cannot change."""
         if self.has_status:

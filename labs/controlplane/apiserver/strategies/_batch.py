@@ -10,8 +10,8 @@ from labs.core.validation.selectors import validate_label_selector
 
 from ..validation.numbers import not_negative
 from ..validation.templates import immutable
-from . import _pod_defaults
 from ._base import Object, Strategy
+from ._pod_templates import changed_template_warnings, complete_template
 
 _PREFIX = "batch.kubernetes.io/"
 _CONTROLLER, _JOB = "controller-uid", "job-name"
@@ -31,7 +31,7 @@ class JobStrategy(Strategy):
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
         template = spec.setdefault("template", {})
-        _pod_defaults.apply_template(template)
+        complete_template(template)
         if spec.get("completions") is None and spec.get("parallelism") is None:
             spec["completions"] = spec["parallelism"] = 1
         spec.setdefault("parallelism", 1)
@@ -44,6 +44,9 @@ class JobStrategy(Strategy):
         spec.setdefault("manualSelector", False)
         by_policy = "Failed" if spec.get("podFailurePolicy") is not None else "TerminatingOrFailed"
         spec.setdefault("podReplacementPolicy", by_policy)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return changed_template_warnings(new["spec"], (old or {}).get("spec"), "spec")
 
     def prepare_create(self, obj: Object) -> None:
         super().prepare_create(obj)
@@ -115,7 +118,11 @@ class CronJobStrategy(Strategy):
         spec.setdefault("failedJobsHistoryLimit", 1)
         template = spec.setdefault("jobTemplate", {})
         template.setdefault("metadata", {})
-        _pod_defaults.apply_template(template.setdefault("spec", {}).setdefault("template", {}))
+        complete_template(template.setdefault("spec", {}).setdefault("template", {}))
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        before = old["spec"]["jobTemplate"]["spec"] if old else None
+        return changed_template_warnings(new["spec"]["jobTemplate"]["spec"], before, "spec.jobTemplate.spec")
 
     def validate_create(self, obj: Object) -> list[FieldError]:
         errors = super().validate_create(obj)

@@ -12,8 +12,8 @@ from labs.core.validation.pods import validate_pod_template
 
 from ..validation.numbers import int_or_percent, is_zero, not_negative
 from ..validation.templates import immutable, validate_selected_template
-from . import _pod_defaults
 from ._base import Object, Strategy
+from ._pod_templates import changed_template_warnings, complete_template
 
 
 class _Workload(Strategy):
@@ -22,11 +22,14 @@ class _Workload(Strategy):
 
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
-        _pod_defaults.apply_template(spec.setdefault("template", {}))
+        complete_template(spec.setdefault("template", {}))
         self.default_spec(spec)
 
     def default_spec(self, spec: Object) -> None:
         """The kind's own defaults."""
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return changed_template_warnings(new["spec"], (old or {}).get("spec"), "spec")
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         return super().validate_update(new, old) + immutable(new["spec"], old["spec"], "spec", "selector")
@@ -178,6 +181,10 @@ _STATEFUL_CHANGES = (
 )
 
 
+#: What its pods' names make of no account, and nobody judges.
+_STATEFUL_NAMES = ("spec.template.spec.hostname", "spec.template.spec.subdomain")
+
+
 class StatefulSetStrategy(_Workload):
     """Pods that keep their names and volumes."""
 
@@ -217,7 +224,8 @@ class StatefulSetStrategy(_Workload):
             errors.append(invalid(f"{field}.rollingUpdate", strategy["rollingUpdate"], detail))
         errors += not_negative(strategy.get("rollingUpdate") or {}, f"{field}.rollingUpdate", "partition")
         errors += not_negative(spec, "spec", "replicas", "minReadySeconds")
-        return errors + validate_selected_template(spec, "statefulset", deadline="StatefulSet")
+        faults = validate_selected_template(spec, "statefulset", deadline="StatefulSet")
+        return errors + [fault for fault in faults if fault.field not in _STATEFUL_NAMES]
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = Strategy.validate_update(self, new, old)
@@ -303,7 +311,7 @@ class PodTemplateStrategy(Strategy):
     counts_generations = True
 
     def default(self, obj: Object) -> None:
-        _pod_defaults.apply_template(obj.setdefault("template", {}))
+        complete_template(obj.setdefault("template", {}))
 
     def validate(self, obj: Object) -> list[FieldError]:
         return validate_pod_template(obj["template"], "template")
