@@ -26,6 +26,8 @@ _GO_TYPES = {
 _NAMED_TYPES = {
     "PodSpec.restartPolicy": "v1.RestartPolicy",
     "PodSpec.dnsPolicy": "v1.DNSPolicy",
+    "ObjectMeta.uid": "types.UID",
+    "OwnerReference.uid": "types.UID",
     "PodSpec.overhead": "v1.ResourceList",
     "Container.imagePullPolicy": "v1.PullPolicy",
     "Container.terminationMessagePolicy": "v1.TerminationMessagePolicy",
