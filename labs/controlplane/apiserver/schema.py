@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from labs.controlplane import schemas
+from labs.core.gotypes import NAMED_TYPES, inlined
 from labs.core.quantity import QuantityError, canonical_quantity
 from labs.golang import gojson, scalars
 
@@ -15,34 +15,11 @@ _GO_TYPES = {
     "byte": "[]uint8",
     "int-or-string": "int32",
     "integer": "int",
-    "micro-time": "v1.MicroTime",
+    "micro-time": "string",
     "number": "float64",
     "quantity": "resource.Quantity",
-    "time": "v1.Time",
+    "time": "string",
 }
-
-
-#: Where Go has a type of its own for what is text or a list here.
-_NAMED_TYPES = {
-    "PodSpec.restartPolicy": "v1.RestartPolicy",
-    "PodSpec.dnsPolicy": "v1.DNSPolicy",
-    "ObjectMeta.uid": "types.UID",
-    "OwnerReference.uid": "types.UID",
-    "PodSpec.overhead": "v1.ResourceList",
-    "Container.imagePullPolicy": "v1.PullPolicy",
-    "Container.terminationMessagePolicy": "v1.TerminationMessagePolicy",
-    "ContainerPort.protocol": "v1.Protocol",
-    "HTTPGetAction.scheme": "v1.URIScheme",
-    "ResourceRequirements.limits": "v1.ResourceList",
-    "ResourceRequirements.requests": "v1.ResourceList",
-    "Capabilities.add": "[]v1.Capability",
-    "Capabilities.drop": "[]v1.Capability",
-}
-#: Structures within others that have no field of their own in JSON, and one in Go's paths.
-_INLINED = (
-    (re.compile(r"(?<=Probe)\.(?=(?:exec|httpGet|tcpSocket|grpc)\b)"), ".ProbeHandler."),
-    (re.compile(r"(?<=\.volumes)\.(?!name\b)"), ".VolumeSource."),
-)
 
 
 _CHECKED: dict[str, Callable[[str], str]] = {
@@ -85,12 +62,23 @@ def prune(obj: dict[str, Any], schema: str) -> list[str]:
     Nulls are dropped, too: to Kubernetes they say "not given". Raises `DecodeError` for a wrong type.
     """
     unknown: list[str] = []
-    _prune_struct(obj, schema, "", unknown)
+    _prune_struct(obj, schema, "", (), unknown)
     return unknown
 
 
-def _prune_struct(value: dict[str, Any], schema: str, path: str, unknown: list[str]) -> None:
-    fields = definition(schema)["fields"]
+class _Field(NamedTuple):
+    """Where a value is, as Go's decoder tells it."""
+
+    #: The structure that has the field.
+    owner: str
+    #: From the object on; places in lists and keys of maps are no part of it.
+    path: tuple[str, ...]
+
+
+def _prune_struct(
+    value: dict[str, Any], schema: str, path: str, go_path: tuple[str, ...], unknown: list[str]
+) -> None:
+    fields, owner = definition(schema)["fields"], schema.rpartition(".")[2]
     for name in list(value):
         here = f"{path}.{name}" if path else name
         kind = fields.get(name)
@@ -101,9 +89,8 @@ def _prune_struct(value: dict[str, Any], schema: str, path: str, unknown: list[s
             if not _keeps_null(name):
                 del value[name]
         else:
-            value[name] = _prune_value(
-                value[name], kind, here, unknown, f"{schema.rpartition('.')[2]}.{here}"
-            )
+            field = _Field(owner, (*go_path, *inlined(owner, name), name))
+            value[name] = _prune_value(value[name], kind, here, unknown, field)
 
 
 def _keeps_null(name: str) -> bool:
@@ -111,29 +98,27 @@ def _keeps_null(name: str) -> bool:
     return name in ("lastProbeTime", "eventTime")
 
 
-def _prune_value(value: Any, kind: Any, path: str, unknown: list[str], go_field: str) -> Any:
+def _prune_value(value: Any, kind: Any, path: str, unknown: list[str], field: _Field) -> Any:
     if value is None:
         return _zero(kind)
     if isinstance(kind, str):
         if kind.startswith("#"):
             if not isinstance(value, dict):
-                raise _mismatch(value, go_field, _go_type(kind))
-            _prune_struct(value, kind[1:], path, unknown)
+                raise _mismatch(value, field, _go_type(kind))
+            _prune_struct(value, kind[1:], path, field.path, unknown)
             return value
-        return _scalar(value, kind, go_field)
+        return _scalar(value, kind, field)
     if "list" in kind:
         if not isinstance(value, list):
-            raise _mismatch(value, go_field, "[]" + _go_type(kind["list"]))
+            raise _mismatch(value, field, "[]" + _go_type(kind["list"]))
         return [
-            _prune_value(item, kind["list"], f"{path}[{index}]", unknown, go_field)
+            _prune_value(item, kind["list"], f"{path}[{index}]", unknown, field)
             for index, item in enumerate(value)
         ]
     if not isinstance(value, dict):
-        raise _mismatch(value, go_field, "map[string]" + _go_type(kind["map"]))
+        raise _mismatch(value, field, "map[string]" + _go_type(kind["map"]))
     return {
-        key: _prune_value(item, kind["map"], f"{path}.{key}", unknown, go_field)
-        for key, item in value.items()
-        if item is not None or kind["map"] == "any"
+        key: _prune_value(item, kind["map"], f"{path}.{key}", unknown, field) for key, item in value.items()
     }
 
 
@@ -155,7 +140,7 @@ def _zero(kind: Any) -> Any:
     return zeros.get(kind, "")
 
 
-def _scalar(value: Any, kind: str, go_field: str) -> Any:
+def _scalar(value: Any, kind: str, field: _Field) -> Any:
     match kind:
         case "string" | "byte" | "time" | "micro-time":
             valid = isinstance(value, str)
@@ -164,7 +149,7 @@ def _scalar(value: Any, kind: str, go_field: str) -> Any:
             if valid and not -(1 << 31 if kind == "int32" else 1 << 63) <= value < (
                 1 << 31 if kind == "int32" else 1 << 63
             ):
-                raise DecodeError(_cannot(f"number {value}", go_field, kind))
+                raise DecodeError(_cannot(f"number {value}", field, kind))
         case "boolean":
             valid = isinstance(value, bool)
         case "number":
@@ -179,7 +164,7 @@ def _scalar(value: Any, kind: str, go_field: str) -> Any:
         found = (
             f"number {value}" if isinstance(value, float) and kind.startswith("int") else gojson.kind(value)
         )
-        raise DecodeError(_cannot(found, go_field, _GO_TYPES.get(kind, kind)), _unconverted(found, kind))
+        raise DecodeError(_cannot(found, field, _GO_TYPES.get(kind, kind)), _unconverted(found, kind))
     if value and (check := _CHECKED.get(kind)):
         try:
             return check(value)
@@ -204,18 +189,15 @@ def _unconverted(found: str, kind: str) -> str:
     return f"cannot convert float64 to {kind}" if found.startswith("number") else ""
 
 
-def _mismatch(value: Any, go_field: str, expected: str) -> DecodeError:
-    return DecodeError(_cannot(gojson.kind(value), go_field, expected))
+def _mismatch(value: Any, field: _Field, expected: str) -> DecodeError:
+    return DecodeError(_cannot(gojson.kind(value), field, expected))
 
 
-def _cannot(found: str, go_field: str, expected: str) -> str:
-    """In Go's words, whose paths know no places in lists."""
-    owner, _, path = re.sub(r"\[\d+\]", "", go_field).partition(".")
-    expected = _NAMED_TYPES.get(f"{owner}.{path.rpartition('.')[2]}", expected)
-    for pattern, inlined in _INLINED:
-        path = pattern.sub(inlined, path)
-    go_field = f"{owner}.{path}"
-    return f"json: cannot unmarshal {found} into Go struct field {go_field} of type {expected}"
+def _cannot(found: str, field: _Field, expected: str) -> str:
+    if named := NAMED_TYPES.get((field.owner, field.path[-1])):
+        expected = f"[]{named}" if expected.startswith("[]") else named
+    where = ".".join((field.owner, *field.path))
+    return f"json: cannot unmarshal {found} into Go struct field {where} of type {expected}"
 
 
 def _go_type(kind: Any) -> str:

@@ -11,53 +11,32 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from labs.core.gotypes import NAMED_TYPES, inlined
 from labs.core.quantity import QuantityError, canonical_quantity
 from labs.golang import gojson, scalars
 from labs.kubelet.pod.errors import ParseError
 
-#: Go's names where they are not the JSON type's own: the exact type appears in the message.
-GO_TYPES = {
-    "int": "int32",
-    "float": "float64",
-    ("PodSpec", "terminationGracePeriodSeconds"): "int64",
-    ("PodSpec", "activeDeadlineSeconds"): "int64",
-    ("PodSecurityContext", "runAsUser"): "int64",
-    ("PodSecurityContext", "runAsGroup"): "int64",
-    ("PodSecurityContext", "fsGroup"): "int64",
-    ("SecurityContext", "runAsUser"): "int64",
-    ("SecurityContext", "runAsGroup"): "int64",
-    ("PodSecurityContext", "supplementalGroups"): "int64",
-    ("Toleration", "tolerationSeconds"): "int64",
-    ("Probe", "terminationGracePeriodSeconds"): "int64",
-    ("SleepAction", "seconds"): "int64",
-    ("ObjectMeta", "generation"): "int64",
-    ("ObjectMeta", "deletionGracePeriodSeconds"): "int64",
-    ("ServiceAccountTokenProjection", "expirationSeconds"): "int64",
-    ("PodSpec", "restartPolicy"): "v1.RestartPolicy",
-    ("PodSpec", "dnsPolicy"): "v1.DNSPolicy",
-    ("Container", "imagePullPolicy"): "v1.PullPolicy",
-    ("Container", "terminationMessagePolicy"): "v1.TerminationMessagePolicy",
-    ("ContainerPort", "protocol"): "v1.Protocol",
-    ("HTTPGetAction", "scheme"): "v1.URIScheme",
-    ("ObjectMeta", "uid"): "types.UID",
-    ("HostPathVolumeSource", "type"): "v1.HostPathType",
-    ("ResourceRequirements", "limits"): "v1.ResourceList",
-    ("ResourceRequirements", "requests"): "v1.ResourceList",
-    ("PodSpec", "overhead"): "v1.ResourceList",
-    ("Capabilities", "add"): "v1.Capability",
-    ("Capabilities", "drop"): "v1.Capability",
-}
-#: The structures that Go has within another without a field of their own, which its paths name all the same.
-INLINED = {
-    **{("Probe", handler): "ProbeHandler" for handler in ("exec", "httpGet", "tcpSocket", "grpc")},
-    **{
-        (holder, "name"): "LocalObjectReference"
-        for holder in (
-            "ConfigMapEnvSource", "ConfigMapKeySelector", "ConfigMapProjection", "ConfigMapVolumeSource",
-            "SecretEnvSource", "SecretKeySelector", "SecretProjection",
-        )
-    },
-}  # fmt: skip
+#: Go's names of plain types; the exact type appears in the message.
+GO_TYPES = {"int": "int32", "float": "float64"}
+#: Whole numbers that are wider than most.
+LONG = frozenset(
+    (
+        ("PodSpec", "terminationGracePeriodSeconds"),
+        ("PodSpec", "activeDeadlineSeconds"),
+        ("PodSecurityContext", "runAsUser"),
+        ("PodSecurityContext", "runAsGroup"),
+        ("PodSecurityContext", "fsGroup"),
+        ("SecurityContext", "runAsUser"),
+        ("SecurityContext", "runAsGroup"),
+        ("PodSecurityContext", "supplementalGroups"),
+        ("Toleration", "tolerationSeconds"),
+        ("Probe", "terminationGracePeriodSeconds"),
+        ("SleepAction", "seconds"),
+        ("ObjectMeta", "generation"),
+        ("ObjectMeta", "deletionGracePeriodSeconds"),
+        ("ServiceAccountTokenProjection", "expirationSeconds"),
+    )
+)
 #: What a null in a list stands for; an empty object where it is not listed.
 ZEROES: dict[str, object] = {"string": "", "int": 0, "bool": False}
 #: How wide Go's integers are.
@@ -74,8 +53,10 @@ def types() -> dict[str, dict[str, str]]:
 def _go_type(owner: str, field: str, expression: str) -> str:
     if expression.startswith("[]"):
         return "[]" + _go_type(owner, field, expression[2:])
-    if (owner, field) in GO_TYPES:
-        return GO_TYPES[(owner, field)]
+    if (owner, field) in LONG:
+        return "int64"
+    if (owner, field) in NAMED_TYPES:
+        return NAMED_TYPES[owner, field]
     if expression.startswith("map[string]"):
         return "map[string]" + _go_type("", "", expression[11:])
     if expression in types():
@@ -156,14 +137,7 @@ def conform(document: dict[str, Any], type_name: str, path: tuple[str, ...] = ()
     """
     fields = types()[type_name]
     return {
-        field: _conform(document[field], expression, type_name, (*path, *_inlined(type_name, field), field))
+        field: _conform(document[field], expression, type_name, (*path, *inlined(type_name, field), field))
         for field, expression in fields.items()
         if document.get(field) is not None
     }
-
-
-def _inlined(type_name: str, field: str) -> tuple[str, ...]:
-    if type_name == "Volume" and field != "name":
-        return ("VolumeSource",)
-    found = INLINED.get((type_name, field))
-    return (found,) if found else ()
