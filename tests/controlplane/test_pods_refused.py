@@ -27,12 +27,13 @@ PLURALS = {
 }
 
 
-def send(plane: Plane, obj: dict[str, Any]) -> tuple[int, dict[str, Any], list[str]]:
+def send(plane: Plane, path: str, obj: dict[str, Any]) -> tuple[int, dict[str, Any], list[str]]:
     """A dry run of an object's creation: the code, the answer and the warnings."""
     connection = plane.connection("admin")
     try:
-        path = f"{PLURALS[obj['kind']]}?dryRun=All"
-        connection.request("POST", path, json.dumps(obj), {"Content-Type": "application/json"})
+        connection.request(
+            "POST", f"{path}?dryRun=All", json.dumps(obj), {"Content-Type": "application/json"}
+        )
         response = connection.getresponse()
         told = re.findall(r'299 - ("(?:[^"\\]|\\.)*")', response.headers.get("Warning", ""))
         return response.status, json.loads(response.read()), [json.loads(text) for text in told]
@@ -49,7 +50,7 @@ def faults(message: str) -> list[str]:
 
 @pytest.mark.parametrize("case", RECORDED, ids=[case["case"] for case in RECORDED])
 def test_a_pod_or_a_template_is_taken_or_refused_as_recorded(plane: Plane, case: dict[str, Any]) -> None:
-    code, answer, warnings = send(plane, case["object"])
+    code, answer, warnings = send(plane, PLURALS[case["object"]["kind"]], case["object"])
 
     said = answer["message"] if code >= 300 else ""
     assert (code, faults(said.rstrip("]"))) == (case["code"], faults(case["says"].rstrip("]")))
@@ -61,7 +62,7 @@ def test_what_is_empty_or_below_nothing_is_the_default(plane: Plane) -> None:
     made = pod("web", **empty)
     made["spec"]["containers"][0] |= {"imagePullPolicy": "", "terminationMessagePolicy": ""}
 
-    code, answer, _ = send(plane, made)
+    code, answer, _ = send(plane, PLURALS["Pod"], made)
 
     assert code == 201
     spec, container = answer["spec"], answer["spec"]["containers"][0]
@@ -75,7 +76,7 @@ def test_amounts_are_kept_in_the_largest_unit_that_leaves_no_fraction(plane: Pla
     made = pod("web")
     made["spec"]["containers"][0]["resources"] = {"limits": {"cpu": 0.5, "memory": "1024Mi"}}
 
-    _, answer, _ = send(plane, made)
+    _, answer, _ = send(plane, PLURALS["Pod"], made)
 
     resources = answer["spec"]["containers"][0]["resources"]
     assert resources["limits"] == resources["requests"] == {"cpu": "500m", "memory": "1Gi"}
@@ -86,7 +87,7 @@ def test_a_profile_that_an_annotation_tells_becomes_a_field(plane: Plane) -> Non
     key = "container.apparmor.security.beta.kubernetes.io/main"
     made["metadata"]["annotations"] = {key: "localhost/strict"}
 
-    _, answer, warnings = send(plane, made)
+    _, answer, warnings = send(plane, PLURALS["Pod"], made)
 
     container = answer["spec"]["containers"][0]
     assert container["securityContext"]["appArmorProfile"] == {
