@@ -19,14 +19,21 @@ _EVENTS = ("events.k8s.io/v1", "v1")
 _ONE_CONTROLLER = 'Only one reference can have Controller set to true. Found "true" in references for'
 
 
-def validate_metadata(metadata: Object, rule: Rule = names.subdomain_faults) -> Findings:
-    """Everything wrong with an object's metadata; `rule` says what is wrong with a name of its kind."""
+def validate_metadata(
+    metadata: Object, rule: Rule = names.subdomain_faults, *, any_finalizer: bool = False
+) -> Findings:
+    """Everything wrong with an object's metadata; `rule` says what is wrong with a name of its kind.
+
+    The core group and what is near it take finalizers without a domain only if they know them.
+    """
     found = Findings()
-    check_metadata(found, metadata, rule)
+    check_metadata(found, metadata, rule, any_finalizer=any_finalizer)
     return found
 
 
-def check_metadata(found: Findings, metadata: Object, rule: Rule = names.subdomain_faults) -> None:
+def check_metadata(
+    found: Findings, metadata: Object, rule: Rule = names.subdomain_faults, *, any_finalizer: bool = False
+) -> None:
     """The same, beside what was found before."""
     if base := metadata.get("generateName"):
         found.faults("metadata.generateName", base, rule(names.beginning(base)))
@@ -40,7 +47,7 @@ def check_metadata(found: Findings, metadata: Object, rule: Rule = names.subdoma
     check_labels(found, "metadata.labels", metadata.get("labels") or {})
     check_annotations(found, "metadata.annotations", metadata.get("annotations") or {})
     _owners(found, metadata.get("ownerReferences") or [])
-    _finalizers(found, metadata.get("finalizers") or [])
+    _finalizers(found, metadata.get("finalizers") or [], any_finalizer)
     for index, entry in enumerate(metadata.get("managedFields") or []):
         if (operation := entry.get("operation", "")) not in ("Apply", "Update"):
             here = f"metadata.managedFields[{index}].operation"
@@ -83,12 +90,14 @@ def _owners(found: Findings, owners: list[Object]) -> None:
         controller = controller or this
 
 
-def _finalizers(found: Findings, finalizers: list[str]) -> None:
+def _finalizers(found: Findings, finalizers: list[str], any_finalizer: bool) -> None:
     path = "metadata.finalizers"
     for finalizer in finalizers:
         found.qualified_name(path, finalizer)
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         found.invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+    if any_finalizer:
+        return
     for index, finalizer in enumerate(finalizers):
         if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
             why = "name is neither a standard finalizer name nor is it fully qualified"

@@ -33,12 +33,18 @@ class Strategy:
     returns_deleted = False
     #: A deletion that does not say otherwise lets the object's dependents live.
     orphans_dependents = False
+    #: Finalizers need no domain, whoever knows them.
+    any_finalizer = False
     #: Objects go by themselves after a while.
     expires = False
 
     def name_faults(self, name: str) -> list[str]:
         """What keeps a name from being one of the kind."""
         return names.subdomain_faults(name)
+
+    def validate_metadata(self, metadata: Object) -> list[FieldError]:
+        """Everything wrong with an object's metadata."""
+        return validate_metadata(metadata, self.name_faults, any_finalizer=self.any_finalizer)
 
     def default(self, obj: Object) -> None:
         """Fill in what the client left to the API's defaults."""
@@ -52,7 +58,7 @@ class Strategy:
 
     def validate_create(self, obj: Object) -> list[FieldError]:
         """Everything wrong with a new object."""
-        return validate_metadata(obj["metadata"], self.name_faults) + self.validate(obj)
+        return self.validate_metadata(obj["metadata"]) + self.validate(obj)
 
     def validate(self, obj: Object) -> list[FieldError]:
         """Everything wrong with the object itself, new or changed."""
@@ -80,7 +86,7 @@ class Strategy:
         """Everything wrong with this change."""
         return (
             validate_metadata_update(new["metadata"], old["metadata"])
-            + validate_metadata(new["metadata"], self.name_faults)
+            + self.validate_metadata(new["metadata"])
             + self.validate(new)
         )
 
