@@ -128,9 +128,7 @@ def _references(source: Object) -> None:
 def _volume(volume: Object) -> None:
     if volume.keys() <= {"name"}:
         volume["emptyDir"] = {}
-    for kind, defaults in _VOLUMES.items():
-        if kind in volume:
-            _set(volume[kind], defaults)
+    default_sources(volume)
     if "image" in volume:
         _fill(volume["image"], {"pullPolicy": pull_policy_of(volume["image"].get("reference", ""))})
     if template := volume.get("ephemeral", {}).get("volumeClaimTemplate"):
@@ -141,6 +139,13 @@ def _volume(volume: Object) -> None:
             _references(item)
         if "serviceAccountToken" in source:
             source["serviceAccountToken"].setdefault("expirationSeconds", _TOKEN_SECONDS)
+
+
+def default_sources(volume: Object) -> None:
+    """What the kinds of volumes have that leave something open, of a pod's volume or a persistent one."""
+    for kind, defaults in _VOLUMES.items():
+        if kind in volume:
+            _set(volume[kind], defaults)
 
 
 def _default_requests(resources: Object) -> None:

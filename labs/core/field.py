@@ -24,12 +24,12 @@ class FieldError:
 
 def required(field: str, detail: str = "") -> FieldError:
     """A field that must be given is missing or empty."""
-    return FieldError("FieldValueRequired", field, "Required value" + (f": {detail}" if detail else ""))
+    return FieldError("FieldValueRequired", field, _body("Required value", detail))
 
 
-def invalid(field: str, value: object, detail: str) -> FieldError:
+def invalid(field: str, value: object, detail: str = "") -> FieldError:
     """A value that the field cannot have."""
-    return FieldError("FieldValueInvalid", field, f"Invalid value: {_show(value)}: {detail}")
+    return FieldError("FieldValueInvalid", field, _body(f"Invalid value: {_show(value)}", detail))
 
 
 def not_supported(field: str, value: object, choices: Iterable[object]) -> FieldError:
@@ -40,15 +40,14 @@ def not_supported(field: str, value: object, choices: Iterable[object]) -> Field
     )
 
 
-def duplicate(field: str, value: object) -> FieldError:
+def duplicate(field: str, value: object, detail: str = "") -> FieldError:
     """A value that another element of the list has already."""
-    return FieldError("FieldValueDuplicate", field, f"Duplicate value: {_show(value)}")
+    return FieldError("FieldValueDuplicate", field, _body(f"Duplicate value: {_show(value)}", detail))
 
 
 def not_found(field: str, value: object, detail: str = "") -> FieldError:
     """A reference to something that does not exist."""
-    body = f"Not found: {_show(value)}" + (f": {detail}" if detail else "")
-    return FieldError("FieldValueNotFound", field, body)
+    return FieldError("FieldValueNotFound", field, _body(f"Not found: {_show(value)}", detail))
 
 
 def forbidden(field: str, detail: str) -> FieldError:
@@ -66,6 +65,10 @@ def too_many(field: str, count: int, limit: int) -> FieldError:
     return FieldError("FieldValueTooMany", field, f"Too many: {count}: must have at most {limit} items")
 
 
+def _body(words: str, detail: str) -> str:
+    return f"{words}: {detail}" if detail else words
+
+
 def _show(value: object) -> str:
     if isinstance(value, str):
         return quote(value)
@@ -78,14 +81,14 @@ class Findings(list[FieldError]):
     def required(self, path: str, detail: str = "") -> None:
         self.append(required(path, detail))
 
-    def invalid(self, path: str, value: object, detail: str) -> None:
+    def invalid(self, path: str, value: object, detail: str = "") -> None:
         self.append(invalid(path, value, detail))
 
     def not_supported(self, path: str, value: object, choices: Iterable[object]) -> None:
         self.append(not_supported(path, value, choices))
 
-    def duplicate(self, path: str, value: object) -> None:
-        self.append(duplicate(path, value))
+    def duplicate(self, path: str, value: object, detail: str = "") -> None:
+        self.append(duplicate(path, value, detail))
 
     def not_found(self, path: str, value: object, detail: str = "") -> None:
         self.append(not_found(path, value, detail))

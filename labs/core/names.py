@@ -169,3 +169,56 @@ def ip_faults(text: str) -> list[str]:
     if isinstance(address, ipaddress.IPv6Address):
         return ["must not be an IPv4-mapped IPv6 address"] if address.ipv4_mapped else []
     return ["must not have leading 0s"] if str(address) != text else []
+
+
+def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An IP address; parts of IPv4 may have leading zeros, which mean nothing (`ParseIPSloppy`)."""
+    if "%" in text:
+        return None
+    try:
+        return ipaddress.ip_address(re.sub(r"\b0+(?=\d)", "", text) if "." in text else text)
+    except ValueError:
+        return None
+
+
+def parse_cidr(text: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
+    """An address with the length of its network's prefix, as lenient (`ParseCIDRSloppy`)."""
+    start, _, length = text.partition("/")
+    address = parse_ip(start)
+    if address is None or not re.fullmatch(r"[0-9]+", length) or int(length) > address.max_prefixlen:
+        return None
+    return ipaddress.ip_interface(f"{address}/{int(length)}")
+
+
+def cidr_faults(text: str) -> list[str]:
+    """What keeps a text from being a network (`IsValidCIDRForLegacyField`)."""
+    interface = parse_cidr(text)
+    if interface is None:
+        return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+    start, _, length = text.partition("/")
+    if length != str(interface.network.prefixlen) or "must not have leading 0s" in ip_faults(start):
+        return ["must not have leading 0s in IP or prefix length"]
+    if isinstance(interface.ip, ipaddress.IPv6Address) and interface.ip.ipv4_mapped:
+        return ["must not have an IPv4-mapped IPv6 address"]
+    beyond = interface.ip != interface.network.network_address
+    return ["must not have bits set beyond the prefix length"] if beyond else []
+
+
+def ip_warnings(path: str, text: str) -> list[str]:
+    """What a client is told of an IPv6 address that is not written as RFC 5952 has it."""
+    address = parse_ip(text)
+    return (
+        _canonical_warnings(path, "address", text, str(address)) if address and address.version == 6 else []
+    )
+
+
+def cidr_warnings(path: str, text: str) -> list[str]:
+    """The same of an IPv6 network."""
+    found = parse_cidr(text)
+    return _canonical_warnings(path, "CIDR value", text, str(found)) if found and found.version == 6 else []
+
+
+def _canonical_warnings(path: str, what: str, text: str, canonical: str) -> list[str]:
+    if text == canonical:
+        return []
+    return [f'{path}: IPv6 {what} "{text}" should be in RFC 5952 canonical format ("{canonical}")']

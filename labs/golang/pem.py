@@ -60,6 +60,28 @@ def load_pair(context: ssl.SSLContext, certificate: str, key: str, name: str = "
         raise PEMError("x509: malformed certificate") from error
 
 
+def check_pair(certificate: bytes, key: bytes) -> None:
+    """That a certificate is one of a key (`tls.X509KeyPair`). Raises `PEMError`."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    _check_certificate(blocks(certificate))
+    _check_key(blocks(key))
+    try:
+        shown = x509.load_pem_x509_certificates(certificate)[0].public_key()
+    except ValueError as error:
+        raise PEMError("x509: malformed certificate") from error
+    try:
+        owned = load_pem_private_key(key, None).public_key()
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+        raise PEMError("tls: failed to parse private key") from error
+    if type(shown) is not type(owned):
+        raise PEMError("tls: private key type does not match public key type")
+    if shown != owned:
+        raise PEMError("tls: private key does not match public key")
+
+
 def _check_certificate(types: list[str]) -> None:
     if "CERTIFICATE" in types:
         return

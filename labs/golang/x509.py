@@ -1,4 +1,4 @@
-"""What Go's `crypto/x509` has against a certificate (`Certificate.Verify`)."""
+"""What Go's `crypto/x509` has against a certificate (`Certificate.Verify`) or a request for one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,51 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from labs.golang.pem import blocks
+
 if TYPE_CHECKING:
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 UNKNOWN_AUTHORITY = "x509: certificate signed by unknown authority"
 WRONG_PURPOSE = "x509: certificate specifies an incompatible key usage"
 #: OpenSSL's number for a certificate that is not for this (X509_V_ERR_INVALID_PURPOSE).
 INVALID_PURPOSE = 26
+_ECDSA = "x509: ECDSA verification failure"
+
+
+class RequestError(Exception):
+    """What is no request for a certificate, or not signed by whose key is in it."""
+
+
+def read_request(pem: bytes) -> x509.CertificateSigningRequest:
+    """A request for a certificate (`ParseCertificateRequest` and `CheckSignature`). Raises `RequestError`."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    if next(iter(blocks(pem)), "") != "CERTIFICATE REQUEST":
+        raise RequestError("PEM block type must be CERTIFICATE REQUEST")
+    try:
+        request = x509.load_pem_x509_csr(pem)
+        signed = request.is_signature_valid
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise RequestError("asn1: structure error: not a certificate request") from error
+    if not signed:
+        raise RequestError(_unsigned(request.public_key()))
+    return request
+
+
+def organizations(request: x509.CertificateSigningRequest) -> list[str]:
+    """Of the subject: what groups Kubernetes takes it to be in."""
+    from cryptography.x509 import NameOID
+
+    return [str(name.value) for name in request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+
+
+def _unsigned(key: CertificatePublicKeyTypes) -> str:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    return "crypto/rsa: verification error" if isinstance(key, RSAPublicKey) else _ECDSA
 
 
 def server_fault(leaf: bytes, authorities: Iterable[bytes], host: str, code: int, now: datetime) -> str:
@@ -45,14 +83,12 @@ def validity_fault(begins: datetime, ends: datetime, now: datetime) -> str:
 
 def suspicion(certificate: x509.Certificate, authorities: Iterable[x509.Certificate]) -> str:
     """What Go adds when an authority of the issuer's name is known, and did not sign this."""
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.x509 import NameOID
 
     for authority in authorities:
         if authority.subject == certificate.issuer:
             names = authority.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-            rsa = isinstance(authority.public_key(), RSAPublicKey)
-            why = "crypto/rsa: verification error" if rsa else "x509: ECDSA verification failure"
+            why = _unsigned(authority.public_key())
             name = str(names[0].value) if names else ""
             return (
                 f' (possibly because of "{why}" while trying to verify candidate authority certificate '

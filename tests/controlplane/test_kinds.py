@@ -21,6 +21,8 @@ UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOW = re.compile(r"20\d\d-\d\d-\d\dT[0-9:.]+Z")
 #: Of metadata, what is another each time.
 OWN = ("uid", "creationTimestamp", "managedFields", "resourceVersion")
+#: Of a request for a certificate, who made it.
+ASKED_BY = ("username", "groups", "extra")
 
 
 def faults(message: str) -> list[str]:
@@ -40,6 +42,9 @@ def plain(made: dict[str, Any]) -> dict[str, Any]:
             spec.pop(part, None)
         for port in spec.get("ports") or []:
             port.pop("nodePort", None)
+    if made["kind"] == "CertificateSigningRequest":
+        for part in ASKED_BY:
+            made["spec"].pop(part, None)
     text = json.dumps(made)
     if made["kind"] != "Event":
         text = NOW.sub("NOW", text)

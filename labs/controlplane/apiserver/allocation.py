@@ -1,7 +1,7 @@
 """What services are given: addresses of the service range and node ports, each to one service at a time.
 
-Mirrors `pkg/registry/core/service/storage/alloc.go` in what is refused and filled in. Addresses are not
-random as there: the first free one is easier to talk about.
+Mirrors `pkg/registry/core/service/storage/{storage,alloc}.go` in what is refused and filled in. Addresses are
+not random as there: the first free one is easier to talk about. A dry run is given made-up ones, as there.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ import time
 from typing import Any
 
 from labs.controlplane import flagvalues
-from labs.core.field import FieldError, invalid
+from labs.core.field import FieldError, Findings, invalid
 
 from . import status
 from .resources import core
 from .storage import Storage
+from .validation import services
 
 Object = dict[str, Any]
-#: What was given out is kept this long for the request that asked for it, stored or not.
+#: What was given out is kept this long for the service that asked for it, stored or not.
 HELD_SECONDS = 60.0
+#: What a dry run's made-up node ports follow.
+_DRY_PORT = 32768
+_PORTS_OF_NODES = ("LoadBalancer", "NodePort")
 
 
 class Allocation:
@@ -28,115 +32,298 @@ class Allocation:
     def __init__(self, storage: Storage, service_range: str, port_range: str) -> None:
         self._storage = storage
         self._network = ipaddress.ip_network(service_range)
+        self._family = f"IPv{self._network.version}"
         self._range_text = port_range
         first, last = flagvalues.port_range(port_range)
         self._ports = range(first, last + 1)
-        self._held: dict[str | int, float] = {}
+        self._held: dict[str | int, tuple[float, str]] = {}
 
-    async def create(self, service: Object) -> None:
+    async def create(self, service: Object, *, dry_run: bool) -> None:
         """Complete a new service. Raises a 422 for an address or port it cannot have."""
-        await self._allocate(service, {})
-
-    async def update(self, new: Object, old: Object) -> None:
-        """Carry over what the client left out, and complete what the new type needs."""
-        was, now = old["spec"], new["spec"]
-        if now.get("type") != "ExternalName" and was.get("type") != "ExternalName":
-            for part in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-                if not now.get(part) and was.get(part):
-                    now[part] = was[part]
-        if now.get("type") in ("NodePort", "LoadBalancer"):
-            given = {
-                _port_key(port): port["nodePort"] for port in was.get("ports") or [] if port.get("nodePort")
-            }
-            for port in now.get("ports") or []:
-                if not port.get("nodePort") and _port_key(port) in given:
-                    port["nodePort"] = given[_port_key(port)]
-        await self._allocate(new, was)
-
-    async def _allocate(self, service: Object, was: Object) -> None:
         spec = service["spec"]
-        wants_address = spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None"
-        wants_ports = spec.get("type") in ("NodePort", "LoadBalancer")
-        if wants_address or wants_ports:
-            addresses, ports = await self._taken(service)
-            errors: list[FieldError] = []
-            if wants_address and not was.get("clusterIP"):
-                errors += self._address(spec, addresses)
-            if wants_ports:
-                errors += self._node_ports(spec, ports, was)
-            if errors:
-                raise status.invalid_object("", "Service", service["metadata"].get("name", ""), errors)
-        if spec.get("clusterIP") and spec.get("type") != "ExternalName":
-            spec.setdefault("clusterIPs", [spec["clusterIP"]])
-            spec.setdefault("ipFamilies", ["IPv4"])
-            spec.setdefault("ipFamilyPolicy", "SingleStack")
+        if spec.get("clusterIP") and not spec.get("clusterIPs"):
+            spec["clusterIPs"] = [spec["clusterIP"]]
+        await self._allocate(service, {}, dry_run=dry_run)
 
-    async def _taken(self, service: Object) -> tuple[set[str], set[int]]:
-        now = time.monotonic()
-        self._held = {value: until for value, until in self._held.items() if until > now}
+    async def update(self, new: Object, old: Object, *, dry_run: bool) -> None:
+        """Carry over what the client left out, and complete what the new type needs."""
+        _carry_over(new["spec"], old["spec"])
+        _follow_address(new["spec"], old["spec"])
+        await self._allocate(new, old["spec"], dry_run=dry_run)
+
+    async def _allocate(self, service: Object, was: Object, *, dry_run: bool) -> None:
+        spec = service["spec"]
+        if spec.get("type") != "ExternalName":
+            self._settle_families(service, was)
+        wants_address = spec.get("type") != "ExternalName" and not services.is_headless(spec)
+        wants_address = wants_address and was.get("type", "ExternalName") == "ExternalName"
+        wants_ports = spec.get("type") in _PORTS_OF_NODES
+        if not wants_address and not wants_ports:
+            return
+        taken = await self._taken(service)
+        given: list[str | int] = []
+        if wants_address:
+            given.append(self._give_address(service, taken, dry_run=dry_run))
+        if wants_ports:
+            ports = _NodePorts(self._ports, self._range_text, taken, dry_run=dry_run)
+            if was:
+                _change_node_ports(service, was, ports)
+            else:
+                _new_node_ports(service, ports)
+            if services.needs_health_check(spec) and not services.needs_health_check(was):
+                _health_check_port(spec, ports)
+            given += ports.given
+        if not dry_run:
+            until = time.monotonic() + HELD_SECONDS
+            self._held.update(dict.fromkeys(given, (until, _owner(service))))
+
+    async def _taken(self, service: Object) -> set[str | int]:
+        """Addresses and ports of other services, those that are still being made among them."""
+        now, owner = time.monotonic(), _owner(service)
+        self._held = {value: held for value, held in self._held.items() if held[0] > now}
         page = await self._storage.list(core("services").key_prefix(""))
-        own = service["metadata"].get("uid")
-        others = [s.object["spec"] for s in page.items if s.object["metadata"].get("uid") != own]
-        addresses = {spec.get("clusterIP", "") for spec in others}
-        ports = {port.get("nodePort", 0) for spec in others for port in spec.get("ports") or []}
-        held = self._held
-        return addresses | {v for v in held if isinstance(v, str)}, ports | {
-            v for v in held if isinstance(v, int)
-        }
+        taken: set[str | int] = {value for value, (_, who) in self._held.items() if who != owner}
+        for stored in page.items:
+            if _owner(stored.object) == owner:
+                continue
+            spec = stored.object["spec"]
+            taken |= {spec.get("clusterIP", ""), spec.get("healthCheckNodePort", 0)}
+            taken |= {port.get("nodePort", 0) for port in spec.get("ports") or []}
+        return taken
 
-    def _address(self, spec: Object, taken: set[str]) -> list[FieldError]:
-        wanted = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or []), "")
-        if not wanted:
-            # The first address of the range belongs to the API server's own service.
-            hosts = (str(host) for index, host in enumerate(self._network.hosts()) if index > 0)
-            found = next((host for host in hosts if host not in taken), None)
-            if found is None:
-                detail = "failed to allocate a serviceIP: range is full"
-                raise status.internal(detail)
-            wanted = found
-        elif fault := self._address_fault(wanted, taken):
-            return [invalid("spec.clusterIPs", [wanted], fault)]
-        spec["clusterIP"] = wanted
-        self._held[wanted] = time.monotonic() + HELD_SECONDS
-        return []
+    # -- addresses
+    def _settle_families(self, service: Object, was: Object) -> None:
+        """How many addresses of which families. Raises a 422 for what the cluster has not."""
+        spec = service["spec"]
+        free = services.is_headless(spec) and not spec.get("selector")
+        spec["ipFamilyPolicy"] = (
+            spec.get("ipFamilyPolicy")
+            or was.get("ipFamilyPolicy")
+            or ("RequireDualStack" if free else "SingleStack")
+        )
+        found = Findings()
+        services.check_cluster_ips(found, spec)
+        _refuse(service, found)
+        _settle_second(found, spec, was)
+        self._infer_families(found, spec)
+        _refuse(service, found)
+        single = spec["ipFamilyPolicy"] == "SingleStack"
+        if not free:
+            self._configured(found, spec)
+            _refuse(service, found)
+        families = spec.get("ipFamilies") or [self._family]
+        if free and len(families) == 1 and not single:
+            families = [*families, "IPv6" if families == ["IPv4"] else "IPv4"]
+        spec["ipFamilies"] = families
 
-    def _address_fault(self, wanted: str, taken: set[str]) -> str:
-        try:
-            address = ipaddress.ip_address(wanted)
-        except ValueError:
-            return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-        if address not in self._network:
-            why = f"the provided network does not match the current range ({self._network})"
-            return f"failed to allocate IP {wanted}: {why}"
-        if wanted in taken:
-            return f"failed to allocate IP {wanted}: provided IP is already allocated"
+    def _infer_families(self, found: Findings, spec: Object) -> None:
+        """Addresses tell their families."""
+        addresses, families = spec.get("clusterIPs") or [], list(spec.get("ipFamilies") or [])
+        if services.is_headless(spec):
+            return
+        for index, address in enumerate(addresses):
+            if index < len(families):
+                continue
+            family = services.family_of(address)
+            if family == self._family:
+                families.append(family)
+            else:
+                why = f"{family} is not configured on this cluster"
+                found.invalid(f"spec.clusterIPs[{index}]", addresses, why)
+        if families:
+            spec["ipFamilies"] = families
+
+    def _configured(self, found: Findings, spec: Object) -> None:
+        """The cluster has addresses of one family."""
+        if (policy := spec["ipFamilyPolicy"]) == "RequireDualStack":
+            why = "this cluster is not configured for dual-stack services"
+            found.invalid("spec.ipFamilyPolicy", policy, why)
+        for index, family in enumerate(spec.get("ipFamilies") or []):
+            if family != self._family:
+                found.invalid(f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
+
+    def _give_address(self, service: Object, taken: set[str | int], *, dry_run: bool) -> str:
+        spec = service["spec"]
+        wanted: str = spec.get("clusterIP", "")
+        if wanted:
+            if fault := self._address_fault(wanted, taken, dry_run=dry_run):
+                why = f"failed to allocate IP {wanted}: {fault}"
+                _refuse(service, [invalid("spec.clusterIPs", spec["clusterIPs"], why)])
+        else:
+            wanted = str(self._network.network_address) if dry_run else self._free_address(taken)
+        spec["clusterIP"], spec["clusterIPs"] = wanted, [wanted]
+        return wanted
+
+    def _free_address(self, taken: set[str | int]) -> str:
+        # The first address of the range belongs to the API server's own service.
+        hosts = (str(host) for index, host in enumerate(self._network.hosts()) if index > 0)
+        found = next((host for host in hosts if host not in taken), None)
+        if found is None:
+            raise status.internal("failed to allocate a serviceIP: range is full")
+        return found
+
+    def _address_fault(self, wanted: str, taken: set[str | int], *, dry_run: bool) -> str:
+        address, network = ipaddress.ip_address(wanted), self._network
+        if address not in network and not dry_run:
+            return "the provided network does not match the current range"
+        last = network.broadcast_address if network.version == 4 else None
+        if address not in network or address in (network.network_address, last):
+            valid = f"The range of valid IPs is {network}"
+            return f"the provided IP ({wanted}) is not in the valid range. {valid}"
+        return "provided IP is already allocated" if wanted in taken and not dry_run else ""
+
+
+class _NodePorts:
+    """Ports of nodes for one service; those that a dry run asks for may be out of the range."""
+
+    def __init__(self, ports: range, range_text: str, taken: set[str | int], *, dry_run: bool) -> None:
+        self._ports = ports
+        self._range_text = range_text
+        self._taken = taken
+        self._dry_run = dry_run
+        self.given: list[int] = []
+
+    def take(self, port: int) -> str:
+        """Take this one, or tell why not."""
+        if port not in self._ports and not self._dry_run:
+            valid = f"The range of valid ports is {self._range_text}"
+            return f"provided port is not in the valid range. {valid}"
+        if port in self._taken or port in self.given:
+            return "provided port is already allocated"
+        self.given.append(port)
         return ""
 
-    def _node_ports(self, spec: Object, taken: set[int], was: Object) -> list[FieldError]:
-        errors = []
-        own = {port.get("nodePort") for port in was.get("ports") or []}
-        for index, port in enumerate(spec.get("ports") or []):
-            wanted, field = port.get("nodePort"), f"spec.ports[{index}].nodePort"
-            if not wanted:
-                free = next((p for p in self._ports if p not in taken), None)
-                if free is None:
-                    raise status.internal("failed to allocate a nodePort: range is full")
-                port["nodePort"] = wanted = free
-            elif wanted in own:
-                continue
-            elif wanted not in self._ports:
-                detail = (
-                    f"provided port is not in the valid range. The range of valid ports is {self._range_text}"
-                )
-                errors.append(invalid(field, wanted, detail))
-                continue
-            elif wanted in taken:
-                errors.append(invalid(field, wanted, "provided port is already allocated"))
-                continue
-            taken.add(wanted)
-            self._held[wanted] = time.monotonic() + HELD_SECONDS
-        return errors
+    def take_next(self) -> int:
+        """Take any. Raises a 500 when there is none."""
+        if self._dry_run:
+            port = max(self.given, default=_DRY_PORT) + 1
+        else:
+            free = (p for p in self._ports if p not in self._taken and p not in self.given)
+            if (port := next(free, 0)) == 0:
+                raise status.internal("failed to allocate a nodePort: range is full")
+        self.given.append(port)
+        return port
 
 
-def _port_key(port: Object) -> tuple[Any, Any]:
-    return port.get("protocol", "TCP"), port.get("port")
+def _owner(service: Object) -> str:
+    metadata = service["metadata"]
+    return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+
+
+def _refuse(service: Object, errors: list[FieldError]) -> None:
+    """Raises a 422 if anything is wrong."""
+    if errors:
+        raise status.invalid_object("", "Service", service["metadata"].get("name", ""), errors)
+
+
+def _refuse_port(service: Object, index: int, port: int, fault: str) -> None:
+    if fault:
+        _refuse(service, [invalid(f"spec.ports[{index}].nodePort", port, fault)])
+
+
+# -- changes
+def _carry_over(now: Object, was: Object) -> None:
+    """What a client that sends the service as it once made it does not know of (`patchAllocatedValues`)."""
+    if "ExternalName" not in (now.get("type"), was.get("type")):
+        for part in ("clusterIP", "clusterIPs"):
+            if not now.get(part) and was.get(part):
+                now[part] = was[part]
+    if now.get("type") in _PORTS_OF_NODES and was.get("type") in _PORTS_OF_NODES:
+        kept = _numbers(was) & _numbers(now)
+        given = {port.get("name", ""): port.get("nodePort", 0) for port in was.get("ports") or []}
+        for port in now.get("ports") or []:
+            number = given.get(port.get("name", ""), 0)
+            if not port.get("nodePort") and number and number not in kept:
+                port["nodePort"] = number
+    if services.needs_health_check(now) and services.needs_health_check(was):
+        now.setdefault("healthCheckNodePort", was.get("healthCheckNodePort", 0))
+
+
+def _numbers(spec: Object) -> set[int]:
+    return {port["nodePort"] for port in spec.get("ports") or [] if port.get("nodePort")}
+
+
+def _follow_address(now: Object, was: Object) -> None:
+    """The field of several addresses follows that of one (`normalizeClusterIPs`)."""
+    before, after = was.get("clusterIP", ""), now.get("clusterIP", "")
+    if before == after:
+        if was.get("clusterIPs") and not now.get("clusterIPs"):
+            now["clusterIPs"] = was["clusterIPs"]
+    elif (was.get("clusterIPs") or []) == (now.get("clusterIPs") or []):
+        if after:
+            now["clusterIPs"] = [after]
+        else:
+            now.pop("clusterIPs", None)
+
+
+def _settle_second(found: Findings, spec: Object, was: Object) -> None:
+    """A second address or family needs a policy for two, and goes with the policy for one."""
+    single = spec["ipFamilyPolicy"] == "SingleStack"
+    for part, what, many in (
+        ("clusterIPs", "cluster IP", "cluster IPs"),
+        ("ipFamilies", "IP family", "IP families"),
+    ):
+        now, before = spec.get(part) or [], was.get(part) or []
+        if single and now == before:
+            now = now[:1]
+            if now:
+                spec[part] = now
+        elif not single and now and len(now) < len(before):
+            why = f"must be 'SingleStack' to release the secondary {what}"
+            found.invalid("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], why)
+        if single and len(now) == 2:
+            why = f"must be 'RequireDualStack' or 'PreferDualStack' when multiple {many} are specified"
+            found.invalid("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], why)
+
+
+# -- node ports
+def _gets_any(spec: Object) -> bool:
+    """Whether ports are given that nobody asked for."""
+    return spec.get("type") == "NodePort" or spec.get("allocateLoadBalancerNodePorts") is not False
+
+
+def _new_node_ports(service: Object, ports: _NodePorts) -> None:
+    """The same number of several protocols gets the same port of nodes."""
+    spec, given = service["spec"], dict[int, int]()
+    listed = spec.get("ports") or []
+    for index, port in enumerate(listed):
+        wanted, number = port.get("nodePort", 0), port.get("port", 0)
+        if not wanted and not _gets_any(spec):
+            continue
+        if number not in given:
+            asked = (p["nodePort"] for p in listed if p.get("port", 0) == number and p.get("nodePort"))
+            if wanted := next(asked, 0):
+                _refuse_port(service, index, wanted, ports.take(wanted))
+            given[number] = wanted or ports.take_next()
+            port["nodePort"] = given[number]
+        elif not wanted:
+            port["nodePort"] = given[number]
+        elif wanted != given[number]:
+            _refuse_port(service, index, wanted, ports.take(wanted))
+
+
+def _change_node_ports(service: Object, was: Object, ports: _NodePorts) -> None:
+    """Ports that the service has stay with it."""
+    spec, own = service["spec"], _numbers(was)
+    seen: set[tuple[str, int]] = set()
+    for index, port in enumerate(spec.get("ports") or []):
+        wanted = port.get("nodePort", 0)
+        if not wanted and not _gets_any(spec):
+            continue
+        if not wanted:
+            port["nodePort"] = wanted = ports.take_next()
+        elif wanted not in own and wanted not in ports.given:
+            _refuse_port(service, index, wanted, ports.take(wanted))
+        key = (port.get("protocol", ""), wanted)
+        if key in seen:
+            raise status.APIError(500, "", f"duplicate nodePort: {{{key[0]} {wanted}}}")
+        seen.add(key)
+
+
+def _health_check_port(spec: Object, ports: _NodePorts) -> None:
+    """The port at which nodes tell whether they have endpoints."""
+    wanted = spec.get("healthCheckNodePort", 0)
+    if not wanted:
+        spec["healthCheckNodePort"] = ports.take_next()
+    elif fault := ports.take(wanted):
+        raise status.internal(f"failed to allocate requested HealthCheck NodePort {wanted}: {fault}")

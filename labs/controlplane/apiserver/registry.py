@@ -7,14 +7,14 @@ other writer came in between, unless the client named the version it means.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
-from labs.core.field import invalid
+from labs.core.field import FieldError, invalid
 
 from . import managedfields, meta, propagation, status
 from .admission import Admission
@@ -118,7 +118,7 @@ class Registry:
         ctx.warnings += strategy.deprecations(obj)
         strategy.prepare_create(obj)
         if errors := strategy.validate_create(obj):
-            raise status.invalid_object(resource.group, resource.kind, metadata.get("name", ""), errors)
+            raise _invalid(resource, metadata.get("name", ""), errors)
         ctx.warnings += strategy.warnings(obj, None)
         await self.admission.created(resource, obj)
         if ctx.target.verb != "create":  # a PUT or an apply of what is not there
@@ -226,7 +226,7 @@ class Registry:
             strategy.prepare_update(new, old)
             errors = strategy.validate_update(new, old)
         if errors:
-            raise status.invalid_object(resource.group, resource.kind, old["metadata"]["name"], errors)
+            raise _invalid(resource, old["metadata"]["name"], errors)
         if not subresource:
             ctx.warnings += strategy.warnings(new, old)
 
@@ -406,3 +406,9 @@ def _check_preconditions(resource: Resource, obj: Object, wanted: Preconditions)
             f"in record ({version}). The object might have been modified"
         )
         raise status.conflict(resource.group, resource.kind, name, why)
+
+
+def _invalid(resource: Resource, name: str, errors: Sequence[FieldError]) -> status.APIError:
+    # Events of either group are the same objects, and the older group's for who refuses them
+    group = "" if resource.kind == "Event" else resource.group
+    return status.invalid_object(group, resource.kind, name, errors)

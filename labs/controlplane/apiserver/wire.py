@@ -132,6 +132,8 @@ def _value(kind: Any, mark: str, value: int | bytes) -> Any:
         return _time(_bytes(value), precise=mark == "u")
     if mark == "b":
         return b64encode(_bytes(value)).decode()
+    if isinstance(kind, dict):  # of a map: `ExtraValue` is a message that holds the list
+        return [_value(kind["list"], "", item) for number, item in _fields(_bytes(value)) if number == 1]
     if isinstance(kind, str) and kind.startswith("#"):
         obj: Object = {}
         _message(_bytes(value), _table(kind[1:]), kind[1:], obj)

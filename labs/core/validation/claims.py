@@ -11,7 +11,7 @@ from labs.core.validation.selectors import validate_label_selector
 
 Object = dict[str, Any]
 ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-_VOLUME_MODES = ("Block", "Filesystem")
+VOLUME_MODES = ("Block", "Filesystem")
 
 
 def check_access_modes(found: Findings, path: str, spec: Object, detail: str) -> None:
@@ -32,14 +32,45 @@ def check_claim(found: Findings, path: str, spec: Object) -> None:
     check_access_modes(found, path, spec, "at least 1 access mode is required")
     if spec.get("selector") is not None:
         found.extend(validate_label_selector(spec["selector"], f"{path}.selector"))
-    check_storage(found, f"{path}.resources", spec.get("resources", {}).get("requests"))
+    _storage(found, f"{path}.resources", spec.get("resources", {}).get("requests"))
     if spec.get("storageClassName"):
         found.subdomain(f"{path}.storageClassName", spec["storageClassName"])
-    if (mode := spec.get("volumeMode")) not in (None, *_VOLUME_MODES):
-        found.not_supported(f"{path}.volumeMode", mode, _VOLUME_MODES)
+    if (mode := spec.get("volumeMode")) not in (None, *VOLUME_MODES):
+        found.not_supported(f"{path}.volumeMode", mode, VOLUME_MODES)
+    _data_sources(found, path, spec)
+    if spec.get("volumeAttributesClassName"):
+        found.subdomain(f"{path}.volumeAttributesClassName", spec["volumeAttributesClassName"])
 
 
-def check_storage(found: Findings, path: str, amounts: Object | None) -> None:
+def _data_sources(found: Findings, path: str, spec: Object) -> None:
+    """What is in the volume at first, told in an old and a new way."""
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    for part, given in (("dataSource", source), ("dataSourceRef", reference)):
+        if given is not None:
+            _data_source(found, f"{path}.{part}", given)
+    if source is None or reference is None:
+        return
+    # the value shown is a path, whose structure has nothing to show
+    if reference.get("namespace"):
+        found.invalid(path, {}, "may not be specified when dataSourceRef.namespace is specified")
+    elif any(source.get(part) != reference.get(part) for part in ("apiGroup", "kind", "name")):
+        found.invalid(path, {}, "must match dataSourceRef")
+
+
+def _data_source(found: Findings, path: str, source: Object) -> None:
+    kind, group = source.get("kind", ""), source.get("apiGroup")
+    for part in ("name", "kind"):
+        if not source.get(part):
+            found.required(f"{path}.{part}")
+    if group:
+        found.subdomain(f"{path}.apiGroup", group)
+    elif kind != "PersistentVolumeClaim":
+        found.invalid(path, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup")
+    if source.get("namespace"):
+        found.label(f"{path}.namespace", source["namespace"])
+
+
+def _storage(found: Findings, path: str, amounts: Object | None) -> None:
     """An amount of storage that is more than nothing."""
     storage = (amounts or {}).get("storage")
     if storage is None:

@@ -99,6 +99,16 @@ def _finalizers(found: Findings, finalizers: list[str], any_finalizer: bool) -> 
     if any_finalizer:
         return
     for index, finalizer in enumerate(finalizers):
-        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
-            why = "name is neither a standard finalizer name nor is it fully qualified"
-            found.invalid(f"{path}[{index}]", finalizer, why)
+        _known(found, f"{path}[{index}]", finalizer)
+
+
+def check_finalizer(found: Findings, path: str, finalizer: str) -> None:
+    """A single one, as the core group takes them."""
+    found.qualified_name(path, finalizer)
+    _known(found, path, finalizer)
+
+
+def _known(found: Findings, path: str, finalizer: str) -> None:
+    if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+        why = "name is neither a standard finalizer name nor is it fully qualified"
+        found.invalid(path, finalizer, why)

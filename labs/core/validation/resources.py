@@ -6,29 +6,36 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from labs.core import names
 from labs.core.field import Findings
 from labs.core.quantity import quantity_value, summed
 
 Object = dict[str, Any]
 _CONTAINER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _POD_RESOURCES = ("cpu", "memory")
-#: Amounts that quotas know and containers have not.
-_QUOTA_RESOURCES = (
+#: Objects that quotas count.
+_COUNTED = frozenset((
     "configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas", "secrets",
-    "services", "storage",
-)  # fmt: skip
+    "services", "services.loadbalancers", "services.nodeports",
+))  # fmt: skip
+#: What quotas bound; containers have only some of it.
+QUOTA_RESOURCES = _COUNTED.union(
+    _CONTAINER_RESOURCES,
+    (f"{part}.{name}" for part in ("limits", "requests") for name in _CONTAINER_RESOURCES),
+    ("requests.storage",),
+)
 _MAX_INT64 = 2**63 - 1
 
 
 def check_resources(found: Findings, path: str, resources: Object, claims: Iterable[str]) -> None:
     """A container's; `claims` are the names of its pod's."""
-    _amounts(found, path, resources, _container_resource)
+    _amounts(found, path, resources, check_container_resource)
     _claims(found, f"{path}.claims", resources.get("claims") or [], set(claims))
 
 
 def check_overhead(found: Findings, path: str, overhead: Object) -> None:
     """What a runtime class adds to a pod."""
-    _amounts(found, path, {"limits": overhead}, _container_resource)
+    _amounts(found, path, {"limits": overhead}, check_container_resource)
 
 
 def check_pod_resources(found: Findings, path: str, spec: Object) -> None:
@@ -37,8 +44,8 @@ def check_pod_resources(found: Findings, path: str, spec: Object) -> None:
     if "claims" in own:
         found.forbidden(f"{path}.claims", "claims may not be set for Resources at pod-level")
     _amounts(found, path, own, _pod_resource)
-    names = (claim.get("name", "") for claim in spec.get("resourceClaims") or [])
-    _claims(found, f"{path}.claims", own.get("claims") or [], set(filter(None, names)))
+    claims = (claim.get("name", "") for claim in spec.get("resourceClaims") or [])
+    _claims(found, f"{path}.claims", own.get("claims") or [], set(filter(None, claims)))
     asked = summed(c.get("resources", {}).get("requests") or {} for c in spec.get("containers") or [])
     for name, amount in asked.items():
         if name not in _POD_RESOURCES:
@@ -63,22 +70,27 @@ def _amounts(found: Findings, path: str, resources: Object, name_rule: Any) -> N
         _amount(found, f"{path}.requests[{name}]", name, request, name_rule)
         _within(found, path, name, request, limits.get(name))
     named = {*limits, *requests}
-    if any(map(_is_huge, named)) and named.isdisjoint(("cpu", "memory")):
+    if any(map(is_huge, named)) and named.isdisjoint(("cpu", "memory")):
         found.forbidden(path, "HugePages require cpu or memory")
 
 
 def _amount(found: Findings, path: str, name: str, amount: str, name_rule: Any) -> None:
     name_rule(found, path, name)
-    if quantity_value(amount) < 0:
-        found.invalid(path, amount, "must be greater than or equal to 0")
-    if _is_extended(name) and _whole(amount, 1000) % 1000:
-        found.invalid(path, amount, "must be an integer")
-    if _is_huge(name) and (size := _whole(name.removeprefix("hugepages-"))) and _whole(amount) % size:
+    check_amount(found, path, name, amount)
+    if is_huge(name) and (size := _whole(name.removeprefix("hugepages-"))) and _whole(amount) % size:
         found.invalid(path, amount, f"{amount} is not positive integer multiple of {name}")
 
 
+def check_amount(found: Findings, path: str, name: str, amount: str) -> None:
+    """An amount that there can be of it (`ValidateResourceQuantityValue`)."""
+    if quantity_value(amount) < 0:
+        found.invalid(path, amount, "must be greater than or equal to 0")
+    if (name in _COUNTED or _is_extended(name)) and _whole(amount, 1000) % 1000:
+        found.invalid(path, amount, "must be an integer")
+
+
 def _within(found: Findings, path: str, name: str, request: str, limit: str | None) -> None:
-    scarce = _is_extended(name) or _is_huge(name)
+    scarce = not may_overcommit(name)
     if limit is None:
         if scarce:
             found.required(f"{path}.limits", "Limit must be set for non overcommitable resources")
@@ -88,33 +100,52 @@ def _within(found: Findings, path: str, name: str, request: str, limit: str | No
         found.invalid(f"{path}.requests", request, f"must be less than or equal to {name} limit of {limit}")
 
 
-def _container_resource(found: Findings, path: str, name: str) -> None:
+def check_resource_name(found: Findings, path: str, name: str) -> None:
+    """Something that there are amounts of: Kubernetes' own, or of a domain (`validateResourceName`)."""
     before = len(found)
     found.qualified_name(path, name)
-    if "/" in name or name in _CONTAINER_RESOURCES or _is_huge(name):
-        return
-    if len(found) == before and name not in _QUOTA_RESOURCES:
+    known = name in QUOTA_RESOURCES or name == "storage" or is_huge(name.removeprefix("requests."))
+    if len(found) == before and "/" not in name and not known:
         found.invalid(path, name, "must be a standard resource type or fully qualified")
-    found.invalid(path, name, "must be a standard resource for containers")
+
+
+def check_container_resource(found: Findings, path: str, name: str) -> None:
+    """The same of a container (`validateContainerResourceName`)."""
+    check_resource_name(found, path, name)
+    if "/" not in name:
+        if name not in _CONTAINER_RESOURCES and not is_huge(name):
+            found.invalid(path, name, "must be a standard resource for containers")
+    elif not _is_native(name) and not _is_extended(name):
+        found.invalid(path, name, "doesn't follow extended resource name standard")
 
 
 def _pod_resource(found: Findings, path: str, name: str) -> None:
-    found.qualified_name(path, name)
-    if name in _POD_RESOURCES or _is_huge(name):
-        return
-    if "/" not in name and name not in (*_CONTAINER_RESOURCES, *_QUOTA_RESOURCES):
-        found.invalid(path, name, "must be a standard resource type or fully qualified")
-    else:
+    before = len(found)
+    check_resource_name(found, path, name)
+    if len(found) == before and name not in _POD_RESOURCES and not is_huge(name):
         found.not_supported(path, name, ("cpu", "hugepages-", "memory"))
 
 
+def _is_native(name: str) -> bool:
+    """Of Kubernetes."""
+    return "/" not in name or "kubernetes.io/" in name
+
+
 def _is_extended(name: str) -> bool:
-    """Of somebody else than Kubernetes."""
-    return "/" in name and "kubernetes.io/" not in name
+    """Of somebody else; quotas of requests know it, too."""
+    if _is_native(name) or name.startswith("requests."):
+        return False
+    return not names.qualified_name_faults(f"requests.{name}")
 
 
-def _is_huge(name: str) -> bool:
+def is_huge(name: str) -> bool:
+    """Whether it is pages of some size."""
     return name.startswith("hugepages-")
+
+
+def may_overcommit(name: str) -> bool:
+    """Whether more may be used than is asked for."""
+    return _is_native(name) and not is_huge(name)
 
 
 def _whole(amount: str, scale: int = 1) -> int:

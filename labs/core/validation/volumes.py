@@ -66,13 +66,13 @@ def _source(found: Findings, path: str, volume: Object, pod: str, stored: bool) 
         case "emptyDir" if quantity_value(source.get("sizeLimit", "0")) < 0:
             found.forbidden(f"{here}.sizeLimit", "SizeLimit field must be a valid resource quantity")
         case "hostPath":
-            _host_path(found, here, source)
+            check_host_path(found, here, source)
         case "configMap":
             _keys(found, here, source, "name")
         case "secret":
             _keys(found, here, source, "secretName")
         case "nfs":
-            _nfs(found, here, source)
+            check_nfs(found, here, source)
         case "gitRepo":
             if not source.get("repository"):
                 found.required(f"{here}.repository")
@@ -98,7 +98,8 @@ def _source(found: Findings, path: str, volume: Object, pod: str, stored: bool) 
         found.forbidden(f"{path}.{_MISSPELT.get(other, other)}", "may not specify more than 1 volume type")
 
 
-def _host_path(found: Findings, path: str, source: Object) -> None:
+def check_host_path(found: Findings, path: str, source: Object) -> None:
+    """Something of the node's own files."""
     if not source.get("path"):
         found.required(f"{path}.path")
         return
@@ -121,7 +122,8 @@ def _keys(found: Findings, path: str, source: Object, name: str) -> None:
         check_mode(found, f"{here}.mode", item.get("mode"))
 
 
-def _nfs(found: Findings, path: str, source: Object) -> None:
+def check_nfs(found: Findings, path: str, source: Object) -> None:
+    """Something that a server exports."""
     if not source.get("server"):
         found.required(f"{path}.server")
     if not (exported := source.get("path", "")):
@@ -131,18 +133,22 @@ def _nfs(found: Findings, path: str, source: Object) -> None:
 
 
 def _csi(found: Findings, path: str, source: Object) -> None:
-    driver = source.get("driver", "")
-    if not driver:
-        found.required(f"{path}.driver")
-    if len(driver) > 63:
-        found.too_long(f"{path}.driver", 63)
-    if driver:
-        found.faults(f"{path}.driver", driver, names.subdomain_faults(driver.lower()))
+    check_driver(found, f"{path}.driver", source.get("driver", ""))
     secret = source.get("nodePublishSecretRef")
     if secret is not None and not secret.get("name"):
         found.required(f"{path}.nodePublishSecretRef.name")
     elif secret is not None:
         found.subdomain(f"{path}.name", secret["name"])
+
+
+def check_driver(found: Findings, path: str, driver: str) -> None:
+    """The name of what brings volumes to nodes (`ValidateCSIDriverName`)."""
+    if not driver:
+        found.required(path)
+        return
+    if len(driver) > 63:
+        found.too_long(path, 63)
+    found.faults(path, driver, names.subdomain_faults(driver.lower()))
 
 
 def _ephemeral(found: Findings, path: str, volume: Object, pod: str) -> None:

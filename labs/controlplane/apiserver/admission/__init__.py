@@ -1,9 +1,12 @@
 """What happens to an object between a permitted request and validation, plug-in by plug-in:
-NamespaceLifecycle, ServiceAccount, NodeRestriction, Priority, DefaultTolerationSeconds, RuntimeClass."""
+NamespaceLifecycle, ServiceAccount, NodeRestriction, TaintNodesByCondition, Priority,
+DefaultTolerationSeconds, RuntimeClass, CertificateSubjectRestriction."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from labs.controlplane.helpers.taints import NOT_READY, UNREACHABLE
 
 from .. import status
 from ..allocation import Allocation
@@ -12,7 +15,7 @@ from ..context import Context
 from ..resources import Resource, core
 from ..storage import Storage
 from ..watching import Hub
-from . import _runtime_class, _service_account
+from . import _certificates, _runtime_class, _service_account
 from ._lookups import Lookups
 from ._node_restriction import MIRROR, NodeRestriction
 
@@ -54,19 +57,25 @@ class Admission:
             if wanted == "":
                 raise status.APIError(500, "", "resource name may not be empty")
             _runtime_class.admit(obj, await self._runtime_class(wanted))
-        elif resource.plural == "nodes" and node:
-            self._node_restriction.create_node(node, obj)
+        elif resource.plural == "nodes":
+            if node:
+                self._node_restriction.create_node(node, obj)
+            _taint_until_ready(obj)
+        elif resource.plural == "certificatesigningrequests":
+            _certificates.sign_off(obj, ctx.user)
         elif resource.plural == "leases" and node:
             self._node_restriction.write_lease(node, obj)
         elif resource.plural == "csinodes" and node:
             self._node_restriction.create_csi_node(node, obj)
         elif resource.plural == "services":
-            await self._allocation.create(obj)
+            await self._allocation.create(obj, dry_run=ctx.dry_run)
 
     async def created(self, resource: Resource, obj: Object) -> None:
         """A new object with nothing wrong in itself: what plug-ins refuse that only look."""
         if resource.plural == "pods":
             _runtime_class.check(obj, await self._runtime_class(obj["spec"].get("runtimeClassName")))
+        elif resource.plural == "certificatesigningrequests":
+            _certificates.check(obj)
 
     async def _runtime_class(self, name: str | None) -> Object | None:
         return await self.lookups.get(f"/registry/runtimeclasses/{name}") if name else None
@@ -87,7 +96,7 @@ class Admission:
     ) -> None:
         """A change: `new` may be changed in place."""
         if resource.plural == "services" and not subresource:
-            await self._allocation.update(new, old)
+            await self._allocation.update(new, old, dry_run=ctx.dry_run)
         if resource.group == RBAC:
             self._escalation.check(ctx, resource.plural, new, old)
         node = ctx.user.node
@@ -166,10 +175,17 @@ class Admission:
         spec["preemptionPolicy"] = policy
 
 
+def _taint_until_ready(node: Object) -> None:
+    """TaintNodesByCondition: nothing is put on a new node before a controller has seen it ready."""
+    taint, taints = {"key": NOT_READY, "effect": "NoSchedule"}, node["spec"].get("taints") or []
+    if not any(taint.items() <= other.items() for other in taints):
+        node["spec"]["taints"] = [*taints, taint]
+
+
 def _tolerate_short_outages(pod: Object) -> None:
     """DefaultTolerationSeconds: a node may be gone for five minutes before its pods are."""
     tolerations = pod["spec"].get("tolerations") or []
-    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+    for key in (NOT_READY, UNREACHABLE):
         if not any(
             t.get("key", "") in (key, "") and t.get("effect", "") in ("NoExecute", "") for t in tolerations
         ):

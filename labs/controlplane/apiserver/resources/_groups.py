@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from ..strategies import (
+    CertificateSigningRequestStrategy,
     ControllerRevisionStrategy,
-    CountedRecordStrategy,
     CronJobStrategy,
     CSIDriverStrategy,
     CSINodeStrategy,
     DaemonSetStrategy,
     DeploymentStrategy,
     EndpointSliceStrategy,
-    EventStrategy,
     HorizontalPodAutoscalerStrategy,
+    IngressClassStrategy,
     IngressStrategy,
     JobStrategy,
     LeaseStrategy,
     NetworkPolicyStrategy,
+    NewEventStrategy,
     PodDisruptionBudgetStrategy,
     PriorityClassStrategy,
     RecordStrategy,
@@ -38,7 +39,7 @@ _ADMISSION, _RESOURCE, _FLOW = (
     "flowcontrol.apiserver.k8s.io",
 )
 _EXTENSIONS = ("api-extensions",)
-RECORD, COUNTED, SPEC = RecordStrategy(), CountedRecordStrategy(), SpecStrategy()
+RECORD, SPEC = RecordStrategy(), SpecStrategy()
 
 
 def _cluster_record(
@@ -64,7 +65,7 @@ GROUPS = (
              selectable=("status.replicas",)),
     Resource("statefulsets", "StatefulSet", _APPS, strategy=StatefulSetStrategy(), short=("sts",),
              categories=("all",), subresources=(SCALE, status("StatefulSet"))),
-    Resource("events", "Event", "events.k8s.io", strategy=EventStrategy(), short=("ev",),
+    Resource("events", "Event", "events.k8s.io", strategy=NewEventStrategy(), short=("ev",),
              selectable=EVENT_FIELDS),
     *REVIEWS,
     Resource("horizontalpodautoscalers", "HorizontalPodAutoscaler", "autoscaling", "v2",
@@ -75,10 +76,12 @@ GROUPS = (
     Resource("jobs", "Job", _BATCH, strategy=JobStrategy(), categories=("all",),
              selectable=("status.successful",), subresources=(status("Job"),)),
     Resource("certificatesigningrequests", "CertificateSigningRequest", "certificates.k8s.io",
-             namespaced=False, strategy=RECORD, short=("csr",), selectable=("spec.signerName",),
+             namespaced=False, strategy=CertificateSigningRequestStrategy(), short=("csr",),
+             selectable=("spec.signerName",),
              subresources=(Subresource("approval", "CertificateSigningRequest"),
                            status("CertificateSigningRequest"))),
-    Resource("ingressclasses", "IngressClass", _NETWORKING, namespaced=False, strategy=COUNTED),
+    Resource("ingressclasses", "IngressClass", _NETWORKING, namespaced=False,
+             strategy=IngressClassStrategy()),
     Resource("ingresses", "Ingress", _NETWORKING, strategy=IngressStrategy(), short=("ing",),
              folder="ingress", subresources=(status("Ingress"),)),
     _cluster_record(_NETWORKING, "ipaddresses", "IPAddress", short=("ip",)),

@@ -3,6 +3,8 @@
 from ._admission import WebhooksStrategy
 from ._base import PLAIN, Strategy
 from ._batch import CronJobStrategy, JobStrategy
+from ._certificates import CertificateSigningRequestStrategy
+from ._events import EventStrategy, NewEventStrategy
 from ._limits import (
     HorizontalPodAutoscalerStrategy,
     LimitRangeStrategy,
@@ -13,6 +15,7 @@ from ._limits import (
 from ._network import (
     EndpointSliceStrategy,
     EndpointsStrategy,
+    IngressClassStrategy,
     IngressStrategy,
     NetworkPolicyStrategy,
     ServiceStrategy,
@@ -21,8 +24,6 @@ from ._pods import PodStrategy
 from ._rbac import ClusterRoleBindingStrategy, ClusterRoleStrategy, RoleBindingStrategy, RoleStrategy
 from ._records import (
     ConfigMapStrategy,
-    CountedRecordStrategy,
-    EventStrategy,
     LeaseStrategy,
     NamespaceStrategy,
     NodeStrategy,
@@ -53,11 +54,11 @@ __all__ = [
     "PLAIN",
     "CSIDriverStrategy",
     "CSINodeStrategy",
+    "CertificateSigningRequestStrategy",
     "ClusterRoleBindingStrategy",
     "ClusterRoleStrategy",
     "ConfigMapStrategy",
     "ControllerRevisionStrategy",
-    "CountedRecordStrategy",
     "CronJobStrategy",
     "DaemonSetStrategy",
     "DeploymentStrategy",
@@ -65,12 +66,14 @@ __all__ = [
     "EndpointsStrategy",
     "EventStrategy",
     "HorizontalPodAutoscalerStrategy",
+    "IngressClassStrategy",
     "IngressStrategy",
     "JobStrategy",
     "LeaseStrategy",
     "LimitRangeStrategy",
     "NamespaceStrategy",
     "NetworkPolicyStrategy",
+    "NewEventStrategy",
     "NodeStrategy",
     "PersistentVolumeClaimStrategy",
     "PersistentVolumeStrategy",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import ClassVar
 
 from labs.core import names
-from labs.core.field import FieldError, forbidden, invalid, not_supported, required
-from labs.core.quantity import quantity_value
+from labs.core.field import FieldError, Findings, invalid, not_supported
 from labs.core.validation.selectors import validate_label_selector
 
+from ..validation.autoscalers import check_autoscaler
+from ..validation.limit_ranges import check_limits
+from ..validation.node_labels import old_label
 from ..validation.numbers import int_or_percent
+from ..validation.quotas import check_bounds, check_quota
+from ..validation.runtime_classes import check_runtime_class
 from ._base import Object, Strategy
 
 
@@ -18,6 +24,7 @@ class PodDisruptionBudgetStrategy(Strategy):
 
     has_status = True
     counts_generations = True
+    any_finalizer = True
     initial_status: ClassVar[Object] = {
         "currentHealthy": 0,
         "desiredHealthy": 0,
@@ -25,12 +32,17 @@ class PodDisruptionBudgetStrategy(Strategy):
         "expectedPods": 0,
     }
 
+    def name_faults(self, name: str) -> list[str]:
+        return names.path_faults(name)
+
+    def default(self, obj: Object) -> None:
+        obj.setdefault("spec", {})
+
     def validate(self, obj: Object) -> list[FieldError]:
-        spec = obj.get("spec") or {}
-        errors: list[FieldError] = []
+        spec, errors = obj["spec"], list[FieldError]()
         if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
-            value = {"maxUnavailable": spec["maxUnavailable"], "minAvailable": spec["minAvailable"]}
-            shown = {**({"selector": spec["selector"]} if spec.get("selector") else {}), **value}
+            parts = ("minAvailable", "selector", "maxUnavailable", "unhealthyPodEvictionPolicy")
+            shown = {f"{part[0].upper()}{part[1:]}": spec.get(part) for part in parts}
             errors.append(invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set"))
         for part in ("minAvailable", "maxUnavailable"):
             if spec.get(part) is not None:
@@ -43,35 +55,22 @@ class PodDisruptionBudgetStrategy(Strategy):
         return errors
 
 
-_LIMITED = ("Container", "PersistentVolumeClaim", "Pod")
-
-
 class LimitRangeStrategy(Strategy):
     """Bounds and defaults for what a namespace's containers ask for."""
 
     create_on_update = True
 
     def default(self, obj: Object) -> None:
-        for item in obj.setdefault("spec", {}).setdefault("limits", []) or []:
+        spec = obj.setdefault("spec", {})
+        spec["limits"] = spec.get("limits") or None
+        for item in spec["limits"] or []:
             if item.get("type") == "Container":
                 _container_limits(item)
 
     def validate(self, obj: Object) -> list[FieldError]:
-        errors: list[FieldError] = []
-        for index, item in enumerate(obj["spec"].get("limits") or []):
-            field = f"spec.limits[{index}]"
-            if item.get("type") == "Pod":
-                errors += [
-                    forbidden(f"{field}.{part}", "may not be specified when `type` is 'Pod'")
-                    for part in ("default", "defaultRequest")
-                    if item.get(part)
-                ]
-            low, high = item.get("min") or {}, item.get("max") or {}
-            for name in low.keys() & high.keys():
-                if quantity_value(low[name]) > quantity_value(high[name]):
-                    detail = f"min value {low[name]} is greater than max value {high[name]}"
-                    errors.append(invalid(f"{field}.min[{name}]", low[name], detail))
-        return errors
+        found = Findings()
+        check_limits(found, "spec.limits", obj["spec"].get("limits") or [])
+        return found
 
 
 def _container_limits(item: Object) -> None:
@@ -79,8 +78,7 @@ def _container_limits(item: Object) -> None:
     limits = {**(item.get("max") or {}), **(item.get("default") or {})}
     if limits:
         item["default"] = limits
-    requests = {**(item.get("min") or {}), **(item.get("defaultRequest") or {})}
-    requests = {**limits, **requests}
+    requests = {**(item.get("min") or {}), **limits, **(item.get("defaultRequest") or {})}
     if requests:
         item["defaultRequest"] = requests
 
@@ -91,11 +89,32 @@ class ResourceQuotaStrategy(Strategy):
     has_status = True
 
     def validate(self, obj: Object) -> list[FieldError]:
-        errors: list[FieldError] = []
-        for name, text in ((obj.get("spec") or {}).get("hard") or {}).items():
-            if quantity_value(text) < 0:
-                errors.append(invalid(f"spec.hard[{name}]", text, "must be greater than or equal to 0"))
+        found = Findings()
+        check_quota(found, "spec", obj.get("spec") or {})
+        return found
+
+    def validate_update(self, new: Object, old: Object) -> list[FieldError]:
+        errors = super().validate_update(new, old)
+        scopes, before = ((obj.get("spec") or {}).get("scopes") for obj in (new, old))
+        if set(scopes or ()) != set(before or ()):
+            errors.append(invalid("spec.scopes", scopes, "field is immutable"))
         return errors
+
+    def validate_status(self, new: Object, old: Object) -> list[FieldError]:
+        found = Findings(super().validate_status(new, old))
+        for part in ("hard", "used"):
+            check_bounds(found, f"status.{part}", new["status"].get(part) or {})
+        return found
+
+
+_PODS, _PERCENT = (
+    {"type": kind, "value": value, "periodSeconds": 15} for kind, value in (("Pods", 4), ("Percent", 100))
+)
+#: How fast replicas come and go where only some of it is told.
+_BEHAVIOR: Mapping[str, Object] = {
+    "scaleUp": {"stabilizationWindowSeconds": 0, "selectPolicy": "Max", "policies": [_PODS, _PERCENT]},
+    "scaleDown": {"selectPolicy": "Max", "policies": [_PERCENT]},
+}
 
 
 class HorizontalPodAutoscalerStrategy(Strategy):
@@ -111,32 +130,30 @@ class HorizontalPodAutoscalerStrategy(Strategy):
             target = {"type": "Utilization", "averageUtilization": 80}
             spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
+        if spec.get("behavior") is not None:
+            for part, rules in _BEHAVIOR.items():
+                spec["behavior"][part] = {**deepcopy(rules), **(spec["behavior"].get(part) or {})}
+
     def validate(self, obj: Object) -> list[FieldError]:
-        spec = obj["spec"]
-        errors = []
-        least, most = spec["minReplicas"], spec.get("maxReplicas", 0)
-        if least < 1:
-            errors.append(invalid("spec.minReplicas", least, "must be greater than or equal to 1"))
-        if most < 1:
-            errors.append(invalid("spec.maxReplicas", most, "must be greater than 0"))
-        if most < least:
-            detail = "must be greater than or equal to `minReplicas`"
-            errors.append(invalid("spec.maxReplicas", most, detail))
-        target = spec.get("scaleTargetRef") or {}
-        errors += [
-            required(f"spec.scaleTargetRef.{part}") for part in ("kind", "name") if not target.get(part)
-        ]
-        return errors
+        found = Findings()
+        check_autoscaler(found, "spec", obj["spec"])
+        return found
 
 
 class RuntimeClassStrategy(Strategy):
     """Which handler of the container runtime runs a pod."""
 
     create_on_update = True
+    any_finalizer = True
 
     def validate(self, obj: Object) -> list[FieldError]:
-        handler = obj.get("handler", "")
-        return [invalid("handler", handler, fault) for fault in names.label_faults(handler)]
+        found = Findings()
+        check_runtime_class(found, obj)
+        return found
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        wanted = (new.get("scheduling") or {}).get("nodeSelector") or {}
+        return [f"scheduling.nodeSelector: {old_label(key)}" for key in wanted if old_label(key)]
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)

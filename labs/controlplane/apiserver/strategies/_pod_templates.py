@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labs.core import names
 from labs.core.defaults import default_template
 from labs.core.validation.annotations import containers_of
 
@@ -24,6 +25,13 @@ def changed_template_warnings(new: Object, old: Object | None, path: str) -> lis
     if old is not None and new.get("template") == old.get("template"):
         return []
     return list(template_warnings(new.get("template") or {}, f"{path}.template"))
+
+
+def name_warnings(name: str) -> list[str]:
+    """What is told of a new object whose name is the beginning of its pods' names."""
+    faults = names.label_faults(name)
+    why = "this is used in Pod names and hostnames, which can result in surprising behavior"
+    return [f"metadata.name: {why}; a DNS label is recommended: [{' '.join(faults)}]"] if faults else []
 
 
 def show_empty(spec: Object) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from labs.core import names
 from labs.core.field import FieldError, invalid, not_supported, required
+from labs.core.validation.selectors import validate_label_selector
 
 from ._base import Object, Strategy
 
@@ -28,7 +29,7 @@ class RoleStrategy(_PathNamed):
     namespaced = True
 
     def default(self, obj: Object) -> None:
-        obj.setdefault("rules", None)
+        obj["rules"] = obj.get("rules") or None
 
     def validate(self, obj: Object) -> list[FieldError]:
         errors = []
@@ -61,15 +62,16 @@ class ClusterRoleStrategy(RoleStrategy):
     namespaced = False
 
     def validate(self, obj: Object) -> list[FieldError]:
-        errors = super().validate(obj)
-        gathering = obj.get("aggregationRule")
-        if gathering is not None and not gathering.get("clusterRoleSelectors"):
-            errors.append(
-                required(
-                    "aggregationRule.clusterRoleSelectors",
-                    "at least one clusterRoleSelector required if aggregationRule is non-nil",
-                )
-            )
+        errors, gathering = super().validate(obj), obj.get("aggregationRule")
+        if gathering is None:
+            return errors
+        field, selectors = "aggregationRule.clusterRoleSelectors", gathering.get("clusterRoleSelectors") or []
+        if not selectors:
+            why = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+            errors.append(required(field, why))
+        for index, selector in enumerate(selectors):
+            if faults := validate_label_selector(selector, here := f"{field}[{index}]"):
+                errors += [*faults, invalid(here, None, "invalid label selector.")]
         return errors
 
 
@@ -80,15 +82,15 @@ class RoleBindingStrategy(_PathNamed):
     roles: tuple[str, ...] = ("Role", "ClusterRole")
 
     def default(self, obj: Object) -> None:
-        role = obj.get("roleRef")
-        if role is not None and not role.get("apiGroup"):
+        role = obj.setdefault("roleRef", {})
+        if not role.get("apiGroup"):
             role["apiGroup"] = GROUP
         for subject in obj.get("subjects") or []:
             if subject.get("kind") in ("User", "Group") and not subject.get("apiGroup"):
                 subject["apiGroup"] = GROUP
 
     def validate(self, obj: Object) -> list[FieldError]:
-        role = obj.get("roleRef") or {}
+        role = obj["roleRef"]
         errors = []
         if role.get("apiGroup") != GROUP:
             errors.append(not_supported("roleRef.apiGroup", role.get("apiGroup", ""), (GROUP,)))
@@ -107,6 +109,11 @@ class RoleBindingStrategy(_PathNamed):
         kind, group = subject.get("kind", ""), subject.get("apiGroup", "")
         if not subject.get("name"):
             errors.append(required(f"{field}.name"))
+        elif kind == "ServiceAccount":
+            errors += [
+                invalid(f"{field}.name", subject["name"], fault)
+                for fault in names.subdomain_faults(subject["name"])
+            ]
         if kind not in _SUBJECTS:
             return [*errors, not_supported(f"{field}.kind", kind, _SUBJECTS)]
         expected: Any = "" if kind == "ServiceAccount" else GROUP

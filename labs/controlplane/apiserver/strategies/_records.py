@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from base64 import b64encode
 from collections.abc import Iterator
-from typing import Any, ClassVar
 
 from labs.core import names
-from labs.core.field import FieldError, forbidden, invalid, not_supported, required
+from labs.core.field import FieldError, Findings, forbidden, invalid
+from labs.core.validation.metadata import check_finalizer
 
+from ..validation.nodes import check_node, check_node_update
+from ..validation.secrets import MAX_DATA, check_secret, secret_warnings
 from ._base import Object, Strategy
 
 
@@ -29,18 +29,24 @@ def _immutable_data(new: Object, old: Object) -> list[FieldError]:
     return errors
 
 
+#: Of a node's `nodeInfo`, what is there though nobody has told it.
+NODE_INFO = (
+    *("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion"),
+    *("kubeletVersion", "kubeProxyVersion", "operatingSystem", "architecture"),
+)
+#: Of a Lease's spec, what belongs to a feature that is off: CoordinatedLeaderElection.
+COORDINATED = ("strategy", "preferredHolder")
+MAX_USER_PRIORITY = 1_000_000_000
+SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+_RESERVED = "priority class names with 'system-' prefix are reserved for system use only"
+
+
 class RecordStrategy(Strategy):
     """What is kept for whom it concerns; its schema is all that is known of it."""
 
 
-class CountedRecordStrategy(RecordStrategy):
-    """The same, with its generations counted."""
-
-    counts_generations = True
-
-
 class SpecStrategy(Strategy):
-    """The same with a status that only its subresource writes."""
+    """The same with generations and a status that only its subresource writes."""
 
     has_status = True
     counts_generations = True
@@ -52,23 +58,6 @@ class ServiceAccountStrategy(Strategy):
     returns_deleted = True
 
 
-#: What a ConfigMap or a Secret may hold, in bytes.
-MAX_DATA = 1024 * 1024
-CONFIG_KEY_RULE = (
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
-    "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
-)
-
-
-def _config_keys(obj: Object, *parts: str) -> list[FieldError]:
-    return [
-        invalid(f"{part}[{key}]", key, CONFIG_KEY_RULE)
-        for part in parts
-        for key in obj.get(part) or {}
-        if not re.fullmatch(r"[-._a-zA-Z0-9]+", key)
-    ]
-
-
 def _sizes(obj: Object, *parts: str) -> Iterator[int]:
     """Bytes of each value; those of base64 count as what they stand for."""
     for part in parts:
@@ -76,22 +65,20 @@ def _sizes(obj: Object, *parts: str) -> Iterator[int]:
             yield len(value.encode()) if part == "data" else len(value) * 3 // 4 - value.count("=")
 
 
-def _too_long(field: str) -> FieldError:
-    detail = f"Too long: may not be more than {MAX_DATA} bytes"
-    return FieldError("FieldValueTooLong", field, detail)
-
-
 class ConfigMapStrategy(Strategy):
     """Data for pods."""
 
     def validate(self, obj: Object) -> list[FieldError]:
-        both = set(obj.get("data") or {}) & set(obj.get("binaryData") or {})
-        errors = [
-            invalid(f"data[{key}]", key, "duplicate of key present in binaryData") for key in sorted(both)
-        ]
+        found, text, binary = Findings(), obj.get("data") or {}, obj.get("binaryData") or {}
+        for key in text:
+            found.faults(f"data[{key}]", key, names.config_key_faults(key))
+            if key in binary:
+                found.invalid(f"data[{key}]", key, "duplicate of key present in binaryData")
+        for key in binary:
+            found.faults(f"binaryData[{key}]", key, names.config_key_faults(key))
         if sum(_sizes(obj, "data", "binaryData")) > MAX_DATA:
-            errors.append(_too_long("[]"))
-        return errors + _config_keys(obj, "data", "binaryData")
+            found.too_long("[]", MAX_DATA)
+        return found
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         return super().validate_update(new, old) + _immutable_data(new, old)
@@ -101,7 +88,7 @@ class SecretStrategy(Strategy):
     """Data for pods, base64 on the wire; `stringData` is folded in on write."""
 
     def default(self, obj: Object) -> None:
-        obj.setdefault("type", "Opaque")
+        obj["type"] = obj.get("type") or "Opaque"
 
     def prepare_create(self, obj: Object) -> None:
         super().prepare_create(obj)
@@ -116,13 +103,12 @@ class SecretStrategy(Strategy):
             obj.setdefault("data", {})[key] = b64encode(text.encode()).decode()
 
     def validate(self, obj: Object) -> list[FieldError]:
-        errors = _config_keys(obj, "data")
-        for key, value in (obj.get("data") or {}).items():
-            try:
-                b64decode(value, validate=True)
-            except (Base64Error, ValueError):
-                errors.append(invalid(f"data[{key}]", value, "illegal base64 data"))
-        return errors
+        found = Findings()
+        check_secret(found, obj)
+        return found
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return secret_warnings(new)
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old) + _immutable_data(new, old)
@@ -152,6 +138,12 @@ class NamespaceStrategy(Strategy):
         if "kubernetes" not in finalizers:
             finalizers.append("kubernetes")
 
+    def validate(self, obj: Object) -> list[FieldError]:
+        found = Findings()
+        for finalizer in obj["spec"]["finalizers"]:
+            check_finalizer(found, "spec.finalizers", finalizer)
+        return found
+
     def prepare_update(self, new: Object, old: Object) -> None:
         super().prepare_update(new, old)
         new["spec"] = old["spec"]
@@ -163,57 +155,55 @@ class NodeStrategy(Strategy):
     has_status = True
 
     def default(self, obj: Object) -> None:
-        obj.setdefault("spec", {})
-        status = obj.get("status")
-        if status is not None and "capacity" in status:
+        spec, status = obj.setdefault("spec", {}), obj.setdefault("status", {})
+        spec.pop("configSource", None)
+        if first := spec.get("podCIDR"):
+            if (spec.get("podCIDRs") or [""])[0] != first:
+                spec["podCIDRs"] = [first]
+        elif ranges := spec.get("podCIDRs"):
+            spec["podCIDR"] = ranges[0]
+        if "capacity" in status:
             status.setdefault("allocatable", status["capacity"])
+        status.setdefault("daemonEndpoints", {}).setdefault("kubeletEndpoint", {"Port": 0})
+        status["nodeInfo"] = {**dict.fromkeys(NODE_INFO, ""), **(status.get("nodeInfo") or {})}
 
     def prepare_create(self, obj: Object) -> None:
         """A node brings its first status along, unlike other kinds."""
 
     def validate(self, obj: Object) -> list[FieldError]:
-        errors: list[FieldError] = []
-        for index, taint in enumerate(obj["spec"].get("taints") or []):
-            field = f"spec.taints[{index}]"
-            effects = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-            if not taint.get("key"):
-                errors.append(required(f"{field}.key"))
-            if taint.get("effect") not in effects:
-                errors.append(not_supported(f"{field}.effect", taint.get("effect", ""), effects))
-        return errors
+        found = Findings()
+        check_node(found, obj)
+        return found
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        if "externalID" not in new["spec"]:
+            return []
+        return ["spec.externalID: this field is deprecated, and is unused by Kubernetes"]
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
-        errors = super().validate_update(new, old)
-        was = old["spec"].get("podCIDRs")
-        if was and new["spec"].get("podCIDRs") != was:
-            errors.append(
-                forbidden(
-                    "spec.podCIDRs",
-                    'node updates may not change podCIDR except from "" to valid',
-                )
-            )
-        return errors
+        found = Findings(super().validate_update(new, old))
+        check_node_update(found, new, old)
+        return found
 
 
 class LeaseStrategy(Strategy):
     """A heartbeat, or who leads."""
 
+    any_finalizer = True
     unconditional_update = False
     create_on_update = True
 
+    def default(self, obj: Object) -> None:
+        spec = obj.setdefault("spec", {})
+        for part in COORDINATED:
+            spec.pop(part, None)
+
     def validate(self, obj: Object) -> list[FieldError]:
-        spec = obj.get("spec") or {}
-        errors = []
-        for field in ("leaseDurationSeconds", "leaseTransitions"):
-            value = spec.get(field)
-            if value is not None and value < (1 if field == "leaseDurationSeconds" else 0):
-                rule = (
-                    "must be greater than 0"
-                    if field == "leaseDurationSeconds"
-                    else "must be greater than or equal to 0"
-                )
-                errors.append(invalid(f"spec.{field}", value, rule))
-        return errors
+        found, spec = Findings(), obj["spec"]
+        if spec.get("leaseDurationSeconds", 1) <= 0:
+            found.invalid("spec.leaseDurationSeconds", spec["leaseDurationSeconds"], "must be greater than 0")
+        found.not_negative("spec.leaseTransitions", spec.get("leaseTransitions", 0))
+        return found
 
 
 class PriorityClassStrategy(Strategy):
@@ -226,17 +216,16 @@ class PriorityClassStrategy(Strategy):
         obj.setdefault("value", 0)
 
     def validate(self, obj: Object) -> list[FieldError]:
-        name, value = obj["metadata"].get("name", ""), obj["value"]
-        if name.startswith("system-") and name not in ("system-node-critical", "system-cluster-critical"):
-            return [
-                forbidden(
-                    "metadata.name",
-                    "priority class names with 'system-' prefix are reserved for system use only",
-                )
-            ]
-        if value > 1_000_000_000 and not name.startswith("system-"):
-            return [forbidden("value", "maximum allowed value of a user defined priority is 1000000000")]
-        return []
+        found, name, value = Findings(), obj["metadata"].get("name", ""), obj["value"]
+        if name.startswith("system-"):
+            if why := _system_class_fault(name, obj):
+                found.forbidden("metadata.name", f"{_RESERVED}. error: {why}")
+        elif value > MAX_USER_PRIORITY:
+            found.forbidden(
+                "value", f"maximum allowed value of a user defined priority is {MAX_USER_PRIORITY}"
+            )
+        found.choice("preemptionPolicy", obj["preemptionPolicy"], ("PreemptLowerPriority", "Never"))
+        return found
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)
@@ -245,35 +234,10 @@ class PriorityClassStrategy(Strategy):
         return errors
 
 
-class EventStrategy(Strategy):
-    """What happened to an object; kept for an hour."""
-
-    create_on_update = True
-    expires = True
-    blank: ClassVar[Object] = {
-        **dict.fromkeys(("eventTime", "firstTimestamp", "lastTimestamp")),
-        **dict.fromkeys(("reportingComponent", "reportingInstance"), ""),
-    }
-
-    def default(self, obj: Object) -> None:
-        reporter: Any = obj.get("source") or {}
-        obj.setdefault("reportingComponent", reporter.get("component", ""))
-        obj.setdefault("reportingInstance", reporter.get("host", ""))
-        obj.setdefault("source", {})
-        obj.setdefault("eventTime", None)
-        for part in ("firstTimestamp", "lastTimestamp"):
-            obj.setdefault(part, None)
-        obj.setdefault("metadata", {})
-
-    def validate(self, obj: Object) -> list[FieldError]:
-        involved = obj.get("involvedObject") or {}
-        namespace = obj["metadata"].get("namespace", "")
-        if (involved.get("namespace") or "default") != namespace:
-            return [
-                invalid(
-                    "involvedObject.namespace",
-                    involved.get("namespace", ""),
-                    "does not match event.namespace",
-                )
-            ]
-        return []
+def _system_class_fault(name: str, obj: Object) -> str:
+    """What keeps a class from being one of the two of Kubernetes itself (`IsKnownSystemPriorityClass`)."""
+    if (value := SYSTEM_PRIORITIES.get(name)) is None:
+        return f"{name} is not a known system priority class"
+    if obj["value"] != value:
+        return f"value of {name} PriorityClass must be {value}"
+    return f"globalDefault of {name} PriorityClass must be false" if obj.get("globalDefault") else ""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from labs.core.field import FieldError, Findings, forbidden, invalid, not_supported, required
-from labs.core.validation.claims import check_access_modes, check_claim, check_storage
+from labs.core.defaults import default_sources
+from labs.core.field import FieldError, Findings, forbidden, invalid
+from labs.core.validation.claims import check_claim
 
 from ..meta import now
+from ..validation.persistent_volumes import VOLUME_KINDS, check_persistent_volume
+from ..validation.storage_classes import check_storage_class
+from ..validation.storage_warnings import claim_warnings, class_warnings, volume_warnings
 from ..validation.templates import immutable
 from ._base import Object, Strategy
 
-#: What tells of a volume and is not where it comes from.
-_VOLUME_PARTS = frozenset(
-    (
-        *("accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity"),
-        *("persistentVolumeReclaimPolicy", "storageClassName", "volumeAttributesClassName", "volumeMode"),
-    )
-)
+#: What a claim's data may come from, if it is told in the old way.
+_DATA_SOURCES = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 PVC_FINALIZER, PV_FINALIZER = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
 
 
@@ -28,6 +27,20 @@ def _protect(obj: Object, finalizer: str) -> None:
         finalizers.append(finalizer)
 
 
+def _data_sources(spec: Object) -> None:
+    """The old and the new way to tell what a claim's data comes from say the same."""
+    if (spec.get("dataSourceRef") or {}).get("namespace"):
+        del spec["dataSourceRef"]  # CrossNamespaceVolumeDataSource is not enabled
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and reference is None:
+        if (source.get("apiGroup") or "", source.get("kind")) in _DATA_SOURCES:
+            spec["dataSourceRef"] = dict(source)
+        else:
+            del spec["dataSource"]
+    elif source is None and reference is not None:
+        spec["dataSource"] = dict(reference)
+
+
 class PersistentVolumeClaimStrategy(Strategy):
     """A wish for a volume."""
 
@@ -36,16 +49,24 @@ class PersistentVolumeClaimStrategy(Strategy):
     returns_deleted = True
 
     def default(self, obj: Object) -> None:
-        obj.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+        spec = obj.setdefault("spec", {})
+        spec.setdefault("volumeMode", "Filesystem")
+        for part in ("dataSource", "dataSourceRef"):
+            if spec.get(part) is not None:
+                spec[part].setdefault("apiGroup", None)
 
     def prepare_create(self, obj: Object) -> None:
         super().prepare_create(obj)
+        _data_sources(obj["spec"])
         _protect(obj, PVC_FINALIZER)
 
     def validate(self, obj: Object) -> list[FieldError]:
         found = Findings()
         check_claim(found, "spec", obj["spec"])
         return found
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return list(claim_warnings(new))
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)
@@ -68,10 +89,9 @@ class PersistentVolumeStrategy(Strategy):
 
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
-        spec.setdefault("persistentVolumeReclaimPolicy", "Retain")
+        spec["persistentVolumeReclaimPolicy"] = spec.get("persistentVolumeReclaimPolicy") or "Retain"
         spec.setdefault("volumeMode", "Filesystem")
-        if spec.get("hostPath") is not None:
-            spec["hostPath"].setdefault("type", "")
+        default_sources(spec)
 
     def prepare_create(self, obj: Object) -> None:
         obj["status"] = {"phase": "Pending", "lastPhaseTransitionTime": now()}
@@ -83,25 +103,16 @@ class PersistentVolumeStrategy(Strategy):
             new["status"]["lastPhaseTransitionTime"] = now()
 
     def validate(self, obj: Object) -> list[FieldError]:
-        spec = obj["spec"]
-        errors = Findings()
-        check_access_modes(errors, "spec", spec, "")
-        check_storage(errors, "spec.capacity", spec.get("capacity"))
-        sources = sorted(part for part in spec if part not in _VOLUME_PARTS)
-        if not sources:
-            errors.append(required("spec", "must specify a volume type"))
-        errors += [
-            forbidden(f"spec.{source}", "may not specify more than 1 volume type") for source in sources[1:]
-        ]
-        policies = ("Delete", "Recycle", "Retain")
-        if spec["persistentVolumeReclaimPolicy"] not in policies:
-            value = spec["persistentVolumeReclaimPolicy"]
-            errors.append(not_supported("spec.persistentVolumeReclaimPolicy", value, policies))
-        return errors
+        found = Findings()
+        check_persistent_volume(found, "spec", obj["spec"], obj["metadata"].get("name", ""))
+        return found
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return list(volume_warnings(new))
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)
-        sources = [{k: v for k, v in obj["spec"].items() if k not in _VOLUME_PARTS} for obj in (new, old)]
+        sources = [{k: v for k, v in obj["spec"].items() if k in VOLUME_KINDS} for obj in (new, old)]
         if sources[0] != sources[1]:
             detail = "spec.persistentvolumesource is immutable after creation"
             errors.append(forbidden("spec.persistentvolumesource", detail))
@@ -116,14 +127,12 @@ class StorageClassStrategy(Strategy):
         obj.setdefault("volumeBindingMode", "Immediate")
 
     def validate(self, obj: Object) -> list[FieldError]:
-        errors = [] if obj.get("provisioner") else [required("provisioner")]
-        for part, choices in (
-            ("reclaimPolicy", ("Delete", "Retain")),
-            ("volumeBindingMode", ("Immediate", "WaitForFirstConsumer")),
-        ):
-            if obj[part] not in choices:
-                errors.append(not_supported(part, obj[part], choices))
-        return errors
+        found = Findings()
+        check_storage_class(found, obj)
+        return found
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return list(class_warnings(new))
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)

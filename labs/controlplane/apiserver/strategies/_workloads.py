@@ -7,18 +7,33 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from labs.core.field import FieldError, forbidden, invalid, not_supported, required
+from labs.core import names
+from labs.core.field import FieldError, Findings, invalid, required
 from labs.core.validation.pods import validate_pod_template
 
-from ..validation.numbers import int_or_percent, is_zero, not_negative
-from ..validation.templates import immutable, validate_selected_template
+from ..meta import validate_metadata_update
+from ..validation.numbers import not_negative
+from ..validation.rollouts import validate_daemon_update, validate_deployment_strategy
+from ..validation.stateful_sets import (
+    stateful_set_warnings,
+    validate_stateful_set,
+    validate_stateful_set_update,
+)
+from ..validation.templates import (
+    check_running_template,
+    immutable,
+    validate_daemon_template,
+    validate_replica_template,
+)
 from ._base import Object, Strategy
-from ._pod_templates import changed_template_warnings, complete_template
+from ._pod_templates import changed_template_warnings, complete_template, name_warnings
 
 
 class _Workload(Strategy):
     has_status = True
     counts_generations = True
+    #: A name that is no label makes odd names of pods.
+    warns_of_names = True
 
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
@@ -29,7 +44,10 @@ class _Workload(Strategy):
         """The kind's own defaults."""
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        return changed_template_warnings(new["spec"], (old or {}).get("spec"), "spec")
+        told = changed_template_warnings(new["spec"], (old or {}).get("spec"), "spec")
+        if old is None and self.warns_of_names:
+            return name_warnings(new["metadata"]["name"]) + told
+        return told
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         return super().validate_update(new, old) + immutable(new["spec"], old["spec"], "spec", "selector")
@@ -43,7 +61,7 @@ class DeploymentStrategy(_Workload):
         spec.setdefault("revisionHistoryLimit", 10)
         spec.setdefault("progressDeadlineSeconds", 600)
         strategy = spec.setdefault("strategy", {})
-        strategy.setdefault("type", "RollingUpdate")
+        strategy["type"] = strategy.get("type") or "RollingUpdate"
         if strategy["type"] == "RollingUpdate":
             rolling = strategy.setdefault("rollingUpdate", {})
             rolling.setdefault("maxUnavailable", "25%")
@@ -52,8 +70,8 @@ class DeploymentStrategy(_Workload):
     def validate(self, obj: Object) -> list[FieldError]:
         spec = obj["spec"]
         errors = not_negative(spec, "spec", "replicas")
-        errors += validate_selected_template(spec, "deployment", deadline="ReplicaSet")
-        errors += _rollout(spec["strategy"])
+        errors += validate_replica_template(spec)
+        errors += validate_deployment_strategy(spec["strategy"])
         errors += not_negative(spec, "spec", "minReadySeconds", "revisionHistoryLimit")
         errors += not_negative(spec, "spec", "progressDeadlineSeconds")
         deadline = spec.get("progressDeadlineSeconds")
@@ -62,26 +80,6 @@ class DeploymentStrategy(_Workload):
                 invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds")
             )
         return errors
-
-
-def _rollout(strategy: Object) -> list[FieldError]:
-    field, rolling = "spec.strategy", strategy.get("rollingUpdate")
-    if strategy["type"] == "Recreate":
-        if rolling is None:
-            return []
-        detail = "may not be specified when strategy `type` is 'Recreate'"
-        return [forbidden(f"{field}.rollingUpdate", detail)]
-    if strategy["type"] != "RollingUpdate":
-        return [not_supported(f"{field}.type", strategy["type"], ("Recreate", "RollingUpdate"))]
-    if rolling is None:
-        return [required(f"{field}.rollingUpdate")]
-    here = f"{field}.rollingUpdate"
-    unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
-    errors = int_or_percent(unavailable, f"{here}.maxUnavailable", limited=True)
-    errors += int_or_percent(surge, f"{here}.maxSurge")
-    if is_zero(unavailable) and is_zero(surge):
-        errors.append(invalid(f"{here}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"))
-    return errors
 
 
 class ReplicaSetStrategy(_Workload):
@@ -95,7 +93,7 @@ class ReplicaSetStrategy(_Workload):
     def validate(self, obj: Object) -> list[FieldError]:
         spec = obj["spec"]
         errors = not_negative(spec, "spec", "replicas", "minReadySeconds")
-        return errors + validate_selected_template(spec, "deployment", deadline="ReplicaSet")
+        return errors + validate_replica_template(spec)
 
     def validate_status(self, new: Object, old: Object) -> list[FieldError]:
         return super().validate_status(new, old) + _replica_counts(new["status"])
@@ -124,6 +122,7 @@ TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 class DaemonSetStrategy(_Workload):
     """A pod on every node."""
 
+    warns_of_names = False
     initial_status: ClassVar[Object] = {
         "currentNumberScheduled": 0,
         "desiredNumberScheduled": 0,
@@ -134,10 +133,11 @@ class DaemonSetStrategy(_Workload):
     def default_spec(self, spec: Object) -> None:
         spec.setdefault("revisionHistoryLimit", 10)
         strategy = spec.setdefault("updateStrategy", {})
-        strategy.setdefault("type", "RollingUpdate")
-        if strategy["type"] == "RollingUpdate":
+        strategy["type"] = strategy.get("type") or "RollingUpdate"
+        rolls = strategy["type"] == "RollingUpdate"
+        if rolls or "rollingUpdate" in strategy:
             rolling = strategy.setdefault("rollingUpdate", {})
-            rolling.setdefault("maxUnavailable", 1)
+            rolling.setdefault("maxUnavailable", int(rolls))
             rolling.setdefault("maxSurge", 0)
 
     def prepare_create(self, obj: Object) -> None:
@@ -152,95 +152,63 @@ class DaemonSetStrategy(_Workload):
 
     def validate(self, obj: Object) -> list[FieldError]:
         spec = obj["spec"]
-        errors = validate_selected_template(spec, "daemonset", deadline="DaemonSet")
-        errors += not_negative(spec, "spec", "minReadySeconds")
-        field, strategy = "spec.updateStrategy", spec["updateStrategy"]
-        if strategy["type"] not in ("OnDelete", "RollingUpdate"):
-            errors.append(not_supported(f"{field}.type", strategy["type"], ("RollingUpdate", "OnDelete")))
-        rolling = strategy.get("rollingUpdate")
-        if strategy["type"] == "RollingUpdate" and rolling is not None:
-            errors += _daemon_rollout(rolling, f"{field}.rollingUpdate")
+        errors = [*validate_daemon_template(spec), *not_negative(spec, "spec", "minReadySeconds")]
+        errors += validate_daemon_update(spec["updateStrategy"])
         return errors + not_negative(spec, "spec", "revisionHistoryLimit")
-
-
-def _daemon_rollout(rolling: Object, field: str) -> list[FieldError]:
-    unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
-    errors = int_or_percent(unavailable, f"{field}.maxUnavailable", limited=True)
-    errors += int_or_percent(surge, f"{field}.maxSurge", limited=True)
-    if not is_zero(unavailable) and not is_zero(surge):
-        errors.append(invalid(f"{field}.maxSurge", surge, "may not be set when maxUnavailable is non-zero"))
-    if is_zero(unavailable) and is_zero(surge):
-        errors.append(required(f"{field}.maxUnavailable", "cannot be 0 when maxSurge is 0"))
-    return errors
-
-
-#: What may change in a StatefulSet that exists.
-_STATEFUL_CHANGES = (
-    *("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit"),
-    *("persistentVolumeClaimRetentionPolicy", "minReadySeconds"),
-)
-
-
-#: What its pods' names make of no account, and nobody judges.
-_STATEFUL_NAMES = ("spec.template.spec.hostname", "spec.template.spec.subdomain")
 
 
 class StatefulSetStrategy(_Workload):
     """Pods that keep their names and volumes."""
 
+    warns_of_names = False
     initial_status: ClassVar[Object] = {"replicas": 0, "availableReplicas": 0}
 
+    def name_faults(self, name: str) -> list[str]:
+        return names.label_faults(name)
+
     def default_spec(self, spec: Object) -> None:
-        spec.setdefault("podManagementPolicy", "OrderedReady")
+        spec["podManagementPolicy"] = spec.get("podManagementPolicy") or "OrderedReady"
         spec.setdefault("replicas", 1)
         spec.setdefault("revisionHistoryLimit", 10)
         spec.setdefault("serviceName", "")
         retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
-        retention.setdefault("whenDeleted", "Retain")
-        retention.setdefault("whenScaled", "Retain")
+        for part in ("whenDeleted", "whenScaled"):
+            retention[part] = retention.get(part) or "Retain"
         strategy = spec.setdefault("updateStrategy", {})
-        strategy.setdefault("type", "RollingUpdate")
-        if strategy["type"] == "RollingUpdate":
-            strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+        if not strategy.get("type"):
+            strategy["type"] = "RollingUpdate"
+            strategy.setdefault("rollingUpdate", {})
+        if "rollingUpdate" in strategy:
+            strategy["rollingUpdate"].setdefault("partition", 0)
         for claim in spec.get("volumeClaimTemplates") or []:
             claim.setdefault("apiVersion", "v1")
             claim.setdefault("kind", "PersistentVolumeClaim")
             claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
             claim["status"] = {"phase": "Pending", **(claim.get("status") or {})}
 
+    def prepare_create(self, obj: Object) -> None:
+        super().prepare_create(obj)
+        _drop_disabled(obj["spec"])
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        _drop_disabled(new["spec"])
+        super().prepare_update(new, old)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return [*super().warnings(new, old), *stateful_set_warnings(new["spec"], is_new=old is None)]
+
     def validate(self, obj: Object) -> list[FieldError]:
-        spec = obj["spec"]
-        policies = ("OrderedReady", "Parallel")
-        errors = []
-        if spec["podManagementPolicy"] not in policies:
-            detail = f"must be '{policies[0]}' or '{policies[1]}'"
-            errors.append(invalid("spec.podManagementPolicy", spec["podManagementPolicy"], detail))
-        strategy, field = spec["updateStrategy"], "spec.updateStrategy"
-        if strategy["type"] not in ("OnDelete", "RollingUpdate"):
-            detail = "must be 'RollingUpdate' or 'OnDelete'"
-            errors.append(invalid(field, strategy, detail))
-        elif strategy["type"] == "OnDelete" and strategy.get("rollingUpdate") is not None:
-            detail = "only allowed for updateStrategy 'RollingUpdate'"
-            errors.append(invalid(f"{field}.rollingUpdate", strategy["rollingUpdate"], detail))
-        errors += not_negative(strategy.get("rollingUpdate") or {}, f"{field}.rollingUpdate", "partition")
-        errors += not_negative(spec, "spec", "replicas", "minReadySeconds")
-        faults = validate_selected_template(spec, "statefulset", deadline="StatefulSet")
-        return errors + [fault for fault in faults if fault.field not in _STATEFUL_NAMES]
+        return validate_stateful_set(obj["spec"])
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
-        errors = Strategy.validate_update(self, new, old)
-        fixed = [
-            {part: value for part, value in obj["spec"].items() if part not in _STATEFUL_CHANGES}
-            for obj in (new, old)
-        ]
-        if fixed[0] != fixed[1]:
-            detail = (
-                "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
-                "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
-                "'minReadySeconds' are forbidden"
-            )
-            errors.append(forbidden("spec", detail))
-        return errors
+        errors = validate_metadata_update(new["metadata"], old["metadata"])
+        errors += self.validate_metadata(new["metadata"])
+        return errors + validate_stateful_set_update(new["spec"], old["spec"])
+
+
+def _drop_disabled(spec: Object) -> None:
+    """Drop what only a feature reads that is off, in place."""
+    (spec["updateStrategy"].get("rollingUpdate") or {}).pop("maxUnavailable", None)
 
 
 class ReplicationControllerStrategy(_Workload):
@@ -250,32 +218,29 @@ class ReplicationControllerStrategy(_Workload):
     initial_status: ClassVar[Object] = {"replicas": 0}
 
     def default(self, obj: Object) -> None:
-        super().default(obj)
-        labels = (obj["spec"]["template"].get("metadata") or {}).get("labels")
-        if labels and not obj["spec"].get("selector"):
-            obj["spec"]["selector"] = dict(labels)
+        spec = obj.setdefault("spec", {})
+        spec.setdefault("replicas", 1)
+        if "template" not in spec:
+            return
+        complete_template(spec["template"])
+        labels = spec["template"]["metadata"].get("labels")
+        if labels and not spec.get("selector"):
+            spec["selector"] = dict(labels)
         if labels and not obj["metadata"].get("labels"):
             obj["metadata"]["labels"] = dict(labels)
 
-    def default_spec(self, spec: Object) -> None:
-        spec.setdefault("replicas", 1)
-
     def validate(self, obj: Object) -> list[FieldError]:
         spec = obj["spec"]
-        errors = not_negative(spec, "spec", "minReadySeconds")
-        selector = spec.get("selector") or {}
-        if not selector:
-            errors.append(required("spec.selector"))
-        errors += not_negative(spec, "spec", "replicas")
-        labels = (spec["template"].get("metadata") or {}).get("labels") or {}
-        if any(labels.get(key) != value for key, value in selector.items()):
-            detail = "`selector` does not match template `labels`"
-            errors.append(invalid("spec.template.metadata.labels", labels, detail))
-        errors += validate_pod_template(spec["template"], "spec.template")
-        policy = spec["template"]["spec"].get("restartPolicy", "")
-        if policy != "Always":
-            errors.append(not_supported("spec.template.spec.restartPolicy", policy, ("Always",)))
-        return errors
+        found = Findings(not_negative(spec, "spec", "minReadySeconds"))
+        selector = {"matchLabels": spec.get("selector")}
+        if not spec.get("selector"):
+            found.required("spec.selector")
+        found.extend(not_negative(spec, "spec", "replicas"))
+        if "template" in spec:
+            check_running_template(found, selector, spec["template"], "ReplicationController")
+        else:
+            found.required("spec.template")
+        return found
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         return Strategy.validate_update(self, new, old)

@@ -35,8 +35,3 @@ def int_or_percent(value: int | str | None, field: str, *, limited: bool = False
     if limited and int(value[:-1]) > 100:
         return [invalid(field, value, "must not be greater than 100%")]
     return []
-
-
-def is_zero(value: int | str | None) -> bool:
-    """Whether nothing is meant, as a number or in per cent."""
-    return value in (None, 0) or (isinstance(value, str) and value.rstrip("%").strip("0") == "")

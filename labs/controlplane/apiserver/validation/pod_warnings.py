@@ -9,18 +9,13 @@ from labs.core import names
 from labs.core.quantity import quantity_value
 from labs.core.validation.annotations import APPARMOR, SECCOMP_CONTAINER, SECCOMP_POD, containers_of
 
+from .node_labels import node_term_warnings, old_label
+
 Object = dict[str, Any]
 _REQUIRED, _PREFERRED = (
     f"{rule}DuringSchedulingIgnoredDuringExecution" for rule in ("required", "preferred")
 )
-#: Labels of nodes that have other names today: since which version, and which.
-_OLD_LABELS = {
-    "beta.kubernetes.io/arch": ("1.14", "kubernetes.io/arch"),
-    "beta.kubernetes.io/instance-type": ("1.17", "node.kubernetes.io/instance-type"),
-    "beta.kubernetes.io/os": ("1.14", "kubernetes.io/os"),
-    "failure-domain.beta.kubernetes.io/region": ("1.17", "topology.kubernetes.io/region"),
-    "failure-domain.beta.kubernetes.io/zone": ("1.17", "topology.kubernetes.io/zone"),
-}
+#: Since which version there is something else, and what.
 _OLD_ANNOTATIONS = {
     "scheduler.alpha.kubernetes.io/critical-pod": ("1.16", "priorityClassName"),
     "security.alpha.kubernetes.io/sysctls": ("1.11", "sysctls"),
@@ -116,18 +111,20 @@ def _warnings(prefix: str, metadata: Object, spec: Object) -> Iterator[str]:
 
 def _placement(path: str, spec: Object) -> Iterator[str]:
     for key in spec.get("nodeSelector") or {}:
-        if key in _OLD_LABELS:
-            yield f"{path}.nodeSelector[{key}]: {_old_label(key)}"
+        if why := old_label(key):
+            yield f"{path}.nodeSelector[{key}]: {why}"
     affinity = spec.get("affinity") or {}
     nodes, here = affinity.get("nodeAffinity") or {}, f"{path}.affinity.nodeAffinity"
     for index, term in enumerate((nodes.get(_REQUIRED) or {}).get("nodeSelectorTerms") or []):
-        yield from _node_term(f"{here}.{_REQUIRED}.nodeSelectorTerms[{index}]", term)
+        yield from node_term_warnings(f"{here}.{_REQUIRED}.nodeSelectorTerms[{index}]", term)
     for index, term in enumerate(nodes.get(_PREFERRED) or []):
-        yield from _node_term(f"{here}.{_PREFERRED}[{index}].preference", term.get("preference") or {})
+        yield from node_term_warnings(
+            f"{here}.{_PREFERRED}[{index}].preference", term.get("preference") or {}
+        )
     for index, constraint in enumerate(spec.get("topologySpreadConstraints") or []):
         here, key = f"{path}.topologySpreadConstraints[{index}]", constraint.get("topologyKey", "")
-        if key in _OLD_LABELS:
-            yield f"{here}.topologyKey: {key} is {_old_label(key)}"
+        if why := old_label(key):
+            yield f"{here}.topologyKey: {key} is {why}"
         if constraint.get("labelSelector") is None:
             yield f"{here}.labelSelector: {_NO_SELECTOR}"
     for kind in ("podAffinity", "podAntiAffinity"):
@@ -138,21 +135,6 @@ def _placement(path: str, spec: Object) -> Iterator[str]:
         for index, weighted in enumerate(terms.get(_PREFERRED) or []):
             if (weighted.get("podAffinityTerm") or {}).get("labelSelector") is None:
                 yield f"{here}.{_PREFERRED}[{index}].podAffinityTerm.labelSelector: {_NO_SELECTOR}"
-
-
-def _old_label(key: str) -> str:
-    version, now = _OLD_LABELS[key]
-    return f'deprecated since v{version}; use "{now}" instead'
-
-
-def _node_term(path: str, term: Object) -> Iterator[str]:
-    for index, requirement in enumerate(term.get("matchExpressions") or []):
-        here, key = f"{path}.matchExpressions[{index}]", requirement.get("key", "")
-        if key in _OLD_LABELS:
-            yield f"{here}.key: {key} is {_old_label(key)}"
-        for position, value in enumerate(requirement.get("values") or []):
-            for fault in names.label_value_faults(value):
-                yield f"{here}.values[{position}]: {value} is invalid, {fault}"
 
 
 def _overlaps(volume: Object) -> Iterator[str]:
