@@ -16,7 +16,7 @@ from labs.core.field import FieldError, Findings, invalid
 from . import status
 from .resources import core
 from .storage import Storage
-from .validation import services
+from .validation import service_addresses, services
 
 Object = dict[str, Any]
 #: What was given out is kept this long for the service that asked for it, stored or not.
@@ -55,7 +55,7 @@ class Allocation:
         spec = service["spec"]
         if spec.get("type") != "ExternalName":
             self._settle_families(service, was)
-        wants_address = spec.get("type") != "ExternalName" and not services.is_headless(spec)
+        wants_address = spec.get("type") != "ExternalName" and not service_addresses.is_headless(spec)
         wants_address = wants_address and was.get("type", "ExternalName") == "ExternalName"
         wants_ports = spec.get("type") in _PORTS_OF_NODES
         if not wants_address and not wants_ports:
@@ -95,14 +95,14 @@ class Allocation:
     def _settle_families(self, service: Object, was: Object) -> None:
         """How many addresses of which families. Raises a 422 for what the cluster has not."""
         spec = service["spec"]
-        free = services.is_headless(spec) and not spec.get("selector")
+        free = service_addresses.is_headless(spec) and not spec.get("selector")
         spec["ipFamilyPolicy"] = (
             spec.get("ipFamilyPolicy")
             or was.get("ipFamilyPolicy")
             or ("RequireDualStack" if free else "SingleStack")
         )
         found = Findings()
-        services.check_cluster_ips(found, spec)
+        service_addresses.check_cluster_ips(found, spec)
         _refuse(service, found)
         _settle_second(found, spec, was)
         self._infer_families(found, spec)
@@ -119,12 +119,12 @@ class Allocation:
     def _infer_families(self, found: Findings, spec: Object) -> None:
         """Addresses tell their families."""
         addresses, families = spec.get("clusterIPs") or [], list(spec.get("ipFamilies") or [])
-        if services.is_headless(spec):
+        if service_addresses.is_headless(spec):
             return
         for index, address in enumerate(addresses):
             if index < len(families):
                 continue
-            family = services.family_of(address)
+            family = service_addresses.family_of(address)
             if family == self._family:
                 families.append(family)
             else:

@@ -7,12 +7,10 @@ from typing import Any
 
 from labs.core import names
 from labs.core.field import Findings
-from labs.core.quantity import quantity_value
+from labs.core.validation.resources import check_amount
 
 Object = dict[str, Any]
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-#: Amounts that are no numbers of something.
-_DIVISIBLE = ("cpu", "memory", "ephemeral-storage", "storage")
 _CIDR_RULE = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 _CIDRS_RULE = "may specify no more than one CIDR for each IP family"
 
@@ -23,7 +21,7 @@ def check_node(found: Findings, node: Object) -> None:
     _taints(found, spec.get("taints") or [])
     for part in ("capacity", "allocatable"):
         for name, amount in (status.get(part) or {}).items():
-            _amount(found, f"status.{part}.{name}", name, amount)
+            check_amount(found, f"status.{part}.{name}", name, amount)
     _pod_ranges(found, "spec.podCIDRs", spec.get("podCIDRs") or [])
 
 
@@ -56,14 +54,6 @@ def _taints(found: Findings, taints: list[Object]) -> None:
             shown = {"Key": key, "Value": value, "Effect": effect, "TimeAdded": taint.get("timeAdded")}
             found.duplicate(path, shown, "taints must be unique by key and effect pair")
         taken.add((key, effect))
-
-
-def _amount(found: Findings, path: str, name: str, amount: str) -> None:
-    value = quantity_value(amount)
-    if value < 0:
-        found.invalid(path, amount, "must be greater than or equal to 0")
-    if name not in _DIVISIBLE and value % 1:
-        found.invalid(path, amount, "must be an integer")
 
 
 def _pod_ranges(found: Findings, path: str, ranges: list[str]) -> None:
