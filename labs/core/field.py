@@ -132,6 +132,17 @@ class Findings(list[FieldError]):
         """A name that may have a domain before it: a label's key, a condition's type."""
         self.faults(path, value, names.qualified_name_faults(value))
 
+    def prefixed_path(self, path: str, text: str) -> None:
+        """A domain and a path in it (`IsDomainPrefixedPath`)."""
+        domain, _, rest = text.partition("/")
+        if not text:
+            self.required(path)
+        elif not domain or not rest:
+            self.invalid(path, text, 'must be a domain-prefixed path (such as "acme.io/foo")')
+        else:
+            self.subdomain(path, domain)
+            self.faults(path, rest, names.http_path_faults(rest))
+
     def ip(self, path: str, value: str) -> None:
         """An IP address."""
         self.faults(path, value, names.ip_faults(value))

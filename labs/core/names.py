@@ -47,6 +47,8 @@ _HEADER_RULE = (
     "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used "
     f"for validation is '{_HEADER.pattern}')"
 )
+_HTTP_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
+_HTTP_PATH_RULE = f"Invalid path (regex used for validation is '{_HTTP_PATH.pattern}')"
 _IP_RULE = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _ENVIRONMENT_RULE = (
     "a valid environment variable name must consist only of printable ASCII characters other than '='"
@@ -149,6 +151,11 @@ def variable_faults(name: str) -> list[str]:
 def header_faults(name: str) -> list[str]:
     """What is wrong with an HTTP header's name (`IsHTTPHeaderName`)."""
     return [] if _HEADER.fullmatch(name) else [_HEADER_RULE]
+
+
+def http_path_faults(text: str) -> list[str]:
+    """What keeps a text from being a path in a URL (`IsHTTPPath`)."""
+    return [] if _HTTP_PATH.fullmatch(text) else [_HTTP_PATH_RULE]
 
 
 def path_faults(name: str) -> list[str]:

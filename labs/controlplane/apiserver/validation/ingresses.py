@@ -21,7 +21,6 @@ _WILDCARD_RULE = (
     "consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. "
     f"'*.example.com', regex used for validation is '{_WILDCARD}')"
 )
-_HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _NOT_A_NAME = "must be a DNS name, not an IP address"
 
 
@@ -62,7 +61,7 @@ def validate_ingress_class(spec: Object) -> Findings:
     controller = spec.get("controller", "")
     if len(controller.encode()) > _CONTROLLER_LIMIT:
         found.too_long("spec.controller", _CONTROLLER_LIMIT)
-    _prefixed_path(found, "spec.controller", controller)
+    found.prefixed_path("spec.controller", controller)
     if spec.get("parameters") is not None:
         _reference(found, "spec.parameters", spec["parameters"])
         _scope(found, "spec.parameters", spec["parameters"])
@@ -183,16 +182,3 @@ def _scope(found: Findings, path: str, reference: Object) -> None:
         found.required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'")
     else:
         found.label(f"{path}.namespace", namespace)
-
-
-def _prefixed_path(found: Findings, path: str, text: str) -> None:
-    """A domain and a path in it (`IsDomainPrefixedPath`)."""
-    domain, _, rest = text.partition("/")
-    if not text:
-        found.required(path)
-    elif not domain or not rest:
-        found.invalid(path, text, 'must be a domain-prefixed path (such as "acme.io/foo")')
-    else:
-        found.subdomain(path, domain)
-        if not re.fullmatch(_HTTP_PATH, rest):
-            found.invalid(path, rest, f"Invalid path (regex used for validation is '{_HTTP_PATH}')")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from labs.core import names
@@ -28,7 +27,6 @@ _RESTARTS = ("OnFailure", "Never")
 #: The most that an Indexed Job's status can keep track of, and with a limit per index beside it.
 _MOST_INDEXES, _MOST_WITH_LIMIT = 100_000, 10_000
 _LONGEST_MANAGER = 63
-_HTTP_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
 _FIXED = (
     "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy",
 )  # fmt: skip
@@ -82,7 +80,9 @@ def check_job_spec(found: Findings, path: str, spec: Object) -> None:
     if "maxFailedIndexes" in spec and "backoffLimitPerIndex" not in spec:
         found.required(f"{path}.backoffLimitPerIndex", "when maxFailedIndexes is specified")
     if "managedBy" in spec:
-        _check_manager(found, f"{path}.managedBy", spec["managedBy"])
+        found.prefixed_path(f"{path}.managedBy", spec["managedBy"])
+        if len(spec["managedBy"].encode()) > _LONGEST_MANAGER:
+            found.too_long(f"{path}.managedBy", _LONGEST_MANAGER)
     _check_mode(found, path, spec)
     if "podFailurePolicy" in spec:
         check_failure_policy(found, f"{path}.podFailurePolicy", spec)
@@ -126,21 +126,6 @@ def _check_host_names(found: Findings, job: Object) -> None:
         if names.label_faults(last):
             why = f"will not able to create pod with invalid DNS label: {last}"
             found.invalid("metadata.name", name, why)
-
-
-def _check_manager(found: Findings, path: str, manager: str) -> None:
-    domain, _, below = manager.partition("/")
-    if not manager:
-        found.required(path)
-    elif not domain or not below:
-        found.invalid(path, manager, 'must be a domain-prefixed path (such as "acme.io/foo")')
-    else:
-        found.subdomain(path, domain)
-        if not _HTTP_PATH.fullmatch(below):
-            why = f"Invalid path (regex used for validation is '{_HTTP_PATH.pattern}')"
-            found.invalid(path, below, why)
-    if len(manager.encode()) > _LONGEST_MANAGER:
-        found.too_long(path, _LONGEST_MANAGER)
 
 
 def _check_mode(found: Findings, path: str, spec: Object) -> None:
