@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
+
+from labs.controlplane.apiserver.audit import Evidence
 
 from .plane import NODE, Plane, mirror, pod
 
@@ -187,3 +192,55 @@ def test_a_client_that_leaves_is_recorded_all_the_same(plane_and_trail: tuple[Pl
     connection.close()
 
     assert trail.next()["objectRef"]["name"] == "left"
+
+
+def test_however_long_a_request_makes_its_record_it_is_told_of(plane_and_trail: tuple[Plane, Trail]) -> None:
+    plane, trail = plane_and_trail
+    secrets, long = "/api/v1/namespaces/default/secrets", "x" * 300_000
+    groups = {"Impersonate-User": "jane", "Impersonate-Extra-a": long[:8000]}
+
+    made, _ = plane.request("POST", secrets, {"metadata": {"name": "long", "uid": long}})
+    first = trail.next()
+    refused, _ = plane.request("POST", secrets, {"metadata": {"name": "other", "labels": {long: "a"}}})
+    second = trail.next()
+    denied, _ = plane.request("DELETE", f"{secrets}/long?pretty={long[:7000]}", headers=groups)
+    third = trail.next()
+
+    assert (made, refused, denied) == (201, 422, 403)
+    assert [each["responseStatus"]["code"] for each in (first, second, third)] == [201, 422, 403]
+    assert (first["verb"], first["objectRef"]["name"]) == ("create", "long")
+    assert first["user"]["username"] == "kubernetes-admin"
+    assert first["annotations"]["audit.k8s.io/truncated"] == "true"
+    assert len(second["responseStatus"]["message"]) < 300
+    assert third["impersonatedUser"]["username"] == "jane"
+    plane.ok("delete", "secret", "long")
+
+
+def test_a_record_waits_for_a_supervisor_that_is_busy_as_the_runtimes_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    supervisor, runtime = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    monkeypatch.setenv("CKS_EVIDENCE_FD", str(os.dup(runtime.fileno())))
+
+    async def scenario() -> bool:
+        evidence = Evidence.from_environment()
+        assert evidence is not None
+        waiting = 0
+        with suppress(BlockingIOError):
+            while True:
+                runtime.send(b"{}", socket.MSG_DONTWAIT)
+                waiting += 1
+        telling = asyncio.create_task(evidence.send({"verb": "create"}))
+        await asyncio.wait([telling], timeout=0.1)
+        was_waiting = not telling.done()
+        for _ in range(waiting):
+            supervisor.recv(1 << 17)
+        await telling
+        return was_waiting
+
+    with supervisor, runtime:
+        was_waiting = asyncio.run(asyncio.wait_for(scenario(), 30))
+
+        assert was_waiting
+        assert json.loads(supervisor.recv(1 << 17)) == {"source": "audit", "event": {"verb": "create"}}
+        assert os.get_blocking(runtime.fileno())

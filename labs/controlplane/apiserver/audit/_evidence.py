@@ -15,8 +15,12 @@ from ._policy import STAGES, Decision, Level
 EVIDENCE_FD = "CKS_EVIDENCE_FD"
 #: Whose reads are not worth a record: the judge's own.
 JUDGE = "cks-labs:judge"
-#: A record longer than this leaves its objects out, one after the other.
+#: A record longer than this leaves out its objects, one after the other, and then whatever else is long.
 RECORD_LIMIT = 120 * 1024
+#: Of a text that no client is kept from making long: more than any name has.
+LONGEST_TEXT = 256
+#: Of a list or a map of such.
+MOST_ITEMS = 24
 READS = frozenset(("get", "list", "watch"))
 TRUNCATED = "audit.k8s.io/truncated"
 _OTHER_STAGES = frozenset(STAGES) - {COMPLETE}
@@ -27,6 +31,7 @@ class Evidence:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._sending = asyncio.Lock()
 
     @classmethod
     def from_environment(cls) -> Evidence | None:
@@ -35,7 +40,6 @@ class Evidence:
         if not number.isdigit():
             return None
         connection = socket.socket(fileno=int(number))
-        connection.setblocking(False)
         os.set_inheritable(connection.fileno(), False)
         return cls(connection)
 
@@ -48,17 +52,54 @@ class Evidence:
         return Decision(level, _OTHER_STAGES)
 
     async def send(self, event: dict[str, Any]) -> None:
-        await asyncio.get_running_loop().sock_sendall(self._connection, _encode(event))
+        """Hand over a record, when the supervisor has room for it.
+
+        The socket itself stays blocking: the runtime, which waits in its `send`, has the same.
+        """
+        data = _encode(event)
+        async with self._sending:
+            while True:
+                try:
+                    self._connection.send(data, socket.MSG_DONTWAIT)
+                    return
+                except BlockingIOError:
+                    await self._room()
+
+    async def _room(self) -> None:
+        loop, room = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_writer(self._connection, room.set)
+        try:
+            await room.wait()
+        finally:
+            loop.remove_writer(self._connection)
 
 
 def _encode(event: dict[str, Any]) -> bytes:
+    """In one message, however much the client made of its request: what it did is told in any case."""
     encoded = _message(event)
     for part in ("responseObject", "requestObject"):
         if len(encoded) > RECORD_LIMIT and part in event:
             event["annotations"][TRUNCATED] = "true"
             del event[part]
             encoded = _message(event)
+    if len(encoded) > RECORD_LIMIT:
+        event["annotations"][TRUNCATED] = "true"
+        event["responseStatus"].pop("details", None)
+        for user in ("user", "impersonatedUser"):
+            event.get(user, {}).pop("extra", None)
+        encoded = _message(_cut(event))
     return encoded
+
+
+def _cut(value: Any) -> Any:
+    match value:
+        case str() if len(value) > LONGEST_TEXT:
+            return f"{value[:LONGEST_TEXT]}..."
+        case list():
+            return [_cut(item) for item in value[:MOST_ITEMS]]
+        case dict():
+            return {key: _cut(item) for key, item in list(value.items())[:MOST_ITEMS]}
+    return value
 
 
 def _message(event: dict[str, Any]) -> bytes:
