@@ -27,8 +27,11 @@ ASKED_BY = ("username", "groups", "extra")
 
 def faults(message: str) -> list[str]:
     """The single faults of a refusal: Go takes maps in any order."""
-    text = UID.sub("UID", message).replace(" is invalid: [", " is invalid: ").removesuffix("]")
-    return sorted(re.split(r", (?=[A-Za-z]+[.\[:])", text))
+    whose, told, text = UID.sub("UID", message).partition(" is invalid: ")
+    if not told:
+        return [whose]
+    listed = text.removeprefix("[").removesuffix("]")
+    return [whose, *sorted(re.split(r", (?=[A-Za-z]+[.\[:])", listed))]
 
 
 def plain(made: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from labs.core import names
 from labs.core.field import FieldError, invalid
 
 from ..validation import endpoints, ingresses, network_policies, services
+from ..validation.templates import immutable
 from ._base import Object, Strategy
 
 #: Fields of a Service's spec that are not there when there is nothing in them.
@@ -253,8 +254,5 @@ class IngressClassStrategy(Strategy):
         return ingresses.validate_ingress_class(obj.get("spec") or {})
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
-        errors = super().validate_update(new, old)
-        controller = (new.get("spec") or {}).get("controller", "")
-        if controller != (old.get("spec") or {}).get("controller", ""):
-            errors.append(invalid("spec.controller", controller, "field is immutable"))
-        return errors
+        errors = immutable(new.get("spec") or {}, old.get("spec") or {}, "spec", "controller")
+        return errors + super().validate_update(new, old)

@@ -11,6 +11,7 @@ from labs.core.validation.selectors import validate_label_selector
 from ._base import Object, Strategy
 
 GROUP = "rbac.authorization.k8s.io"
+_REFERENCE = {"APIGroup": "apiGroup", "Kind": "kind", "Name": "name"}
 _SUBJECTS = ("ServiceAccount", "User", "Group")
 
 
@@ -126,7 +127,9 @@ class RoleBindingStrategy(_PathNamed):
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)
         if new.get("roleRef") != old.get("roleRef"):
-            errors.append(invalid("roleRef", new.get("roleRef"), "cannot change roleRef"))
+            role = new["roleRef"]
+            shown = {go: role.get(part, "") for go, part in _REFERENCE.items()}
+            errors.append(invalid("roleRef", shown, "cannot change roleRef"))
         return errors
 
 

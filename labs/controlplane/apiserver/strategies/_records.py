@@ -6,11 +6,12 @@ from base64 import b64encode
 from collections.abc import Iterator
 
 from labs.core import names
-from labs.core.field import FieldError, Findings, forbidden, invalid
+from labs.core.field import FieldError, Findings, forbidden
 from labs.core.validation.metadata import check_finalizer
 
 from ..validation.nodes import check_node, check_node_update
 from ..validation.secrets import MAX_DATA, check_secret, secret_warnings
+from ..validation.templates import immutable
 from ._base import Object, Strategy
 
 
@@ -111,10 +112,8 @@ class SecretStrategy(Strategy):
         return secret_warnings(new)
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
-        errors = super().validate_update(new, old) + _immutable_data(new, old)
-        if new.get("type") != old.get("type"):
-            errors.append(invalid("type", new.get("type", ""), "field is immutable"))
-        return errors
+        errors = immutable(new, old, "", "type") + _immutable_data(new, old)
+        return errors + super().validate_update(new, old)
 
 
 class NamespaceStrategy(Strategy):
@@ -215,8 +214,9 @@ class PriorityClassStrategy(Strategy):
         obj.setdefault("preemptionPolicy", "PreemptLowerPriority")
         obj.setdefault("value", 0)
 
-    def validate(self, obj: Object) -> list[FieldError]:
-        found, name, value = Findings(), obj["metadata"].get("name", ""), obj["value"]
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        found, value = Findings(super().validate_create(obj)), obj["value"]
+        name = obj["metadata"].get("name", "")
         if name.startswith("system-"):
             if why := _system_class_fault(name, obj):
                 found.forbidden("metadata.name", f"{_RESERVED}. error: {why}")
@@ -231,7 +231,7 @@ class PriorityClassStrategy(Strategy):
         errors = super().validate_update(new, old)
         if new["value"] != old["value"]:
             errors.append(forbidden("value", "may not be changed in an update."))
-        return errors
+        return errors + immutable(new, old, "", "preemptionPolicy")
 
 
 def _system_class_fault(name: str, obj: Object) -> str:

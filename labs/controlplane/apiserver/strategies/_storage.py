@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from labs.core.defaults import default_sources
-from labs.core.field import FieldError, Findings, forbidden, invalid
+from labs.core.field import FieldError, Findings, forbidden
 from labs.core.validation.claims import check_claim
 
 from ..meta import now
+from ..validation.claim_updates import validate_claim_update
+from ..validation.differences import difference
 from ..validation.persistent_volumes import VOLUME_KINDS, check_persistent_volume
 from ..validation.storage_classes import check_storage_class
 from ..validation.storage_warnings import claim_warnings, class_warnings, volume_warnings
@@ -60,6 +62,10 @@ class PersistentVolumeClaimStrategy(Strategy):
         _data_sources(obj["spec"])
         _protect(obj, PVC_FINALIZER)
 
+    def prepare_update(self, new: Object, old: Object) -> None:
+        super().prepare_update(new, old)
+        _data_sources(new["spec"])
+
     def validate(self, obj: Object) -> list[FieldError]:
         found = Findings()
         check_claim(found, "spec", obj["spec"])
@@ -70,15 +76,7 @@ class PersistentVolumeClaimStrategy(Strategy):
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)
-        free = ("resources", "volumeAttributesClassName", "volumeName")
-        fixed = [{k: v for k, v in obj["spec"].items() if k not in free} for obj in (new, old)]
-        if fixed[0] != fixed[1]:
-            detail = (
-                "spec is immutable after creation except resources.requests and volumeAttributesClassName "
-                "for bound claims"
-            )
-            errors.append(forbidden("spec", detail))
-        return errors
+        return errors + validate_claim_update(new, old)
 
 
 class PersistentVolumeStrategy(Strategy):
@@ -112,11 +110,12 @@ class PersistentVolumeStrategy(Strategy):
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)
-        sources = [{k: v for k, v in obj["spec"].items() if k in VOLUME_KINDS} for obj in (new, old)]
-        if sources[0] != sources[1]:
-            detail = "spec.persistentvolumesource is immutable after creation"
-            errors.append(forbidden("spec.persistentvolumesource", detail))
-        return errors + immutable(new["spec"], old["spec"], "spec", "volumeMode")
+        before, after = ({k: v for k, v in o["spec"].items() if k in VOLUME_KINDS} for o in (old, new))
+        if before != after:
+            field = "spec.persistentvolumesource"
+            shown = difference(before, after, "PersistentVolumeSpec")
+            errors.append(forbidden(field, f"{field} is immutable after creation\n{shown}"))
+        return errors + immutable(new["spec"], old["spec"], "", "volumeMode")
 
 
 class StorageClassStrategy(Strategy):
@@ -136,14 +135,8 @@ class StorageClassStrategy(Strategy):
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = super().validate_update(new, old)
-        if (new.get("parameters") or {}) != (old.get("parameters") or {}):
-            errors.append(forbidden("parameters", "updates to parameters are forbidden."))
-        for part in ("provisioner", "reclaimPolicy"):
-            if new.get(part) != old.get(part):
-                errors.append(forbidden(part, f"updates to {part} are forbidden."))
-        if new.get("volumeBindingMode") != old.get("volumeBindingMode"):
-            value = new.get("volumeBindingMode")
-            errors.append(invalid("volumeBindingMode", value, "field is immutable"))
+        for part in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"):
+            errors += immutable(new, old, "", part)
         return errors
 
 

@@ -156,6 +156,10 @@ class DaemonSetStrategy(_Workload):
         errors += validate_daemon_update(spec["updateStrategy"])
         return errors + not_negative(spec, "spec", "revisionHistoryLimit")
 
+    def validate_update(self, new: Object, old: Object) -> list[FieldError]:
+        errors = immutable(new["spec"], old["spec"], "spec", "selector")
+        return errors + Strategy.validate_update(self, new, old)
+
 
 class StatefulSetStrategy(_Workload):
     """Pods that keep their names and volumes."""

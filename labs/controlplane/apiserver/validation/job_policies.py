@@ -51,6 +51,19 @@ def shown_success_policy(policy: Object) -> Object:
     return {"Rules": rules and [{go: rule.get(field) for go, field in names.items()} for rule in rules]}
 
 
+def shown_failure_policy(policy: Object) -> Object:
+    """The same of when it has failed."""
+    return {"Rules": [_shown_failure_rule(rule) for rule in policy.get("rules") or []]}
+
+
+def _shown_failure_rule(rule: Object) -> Object:
+    codes, conditions = rule.get("onExitCodes"), rule.get("onPodConditions")
+    names = {"ContainerName": None, "Operator": "", "Values": None}
+    shown = codes and {go: codes.get(f"{go[0].lower()}{go[1:]}", absent) for go, absent in names.items()}
+    listed = conditions and [{"Type": c.get("type", ""), "Status": c.get("status", "")} for c in conditions]
+    return {"Action": rule.get("action", ""), "OnExitCodes": shown, "OnPodConditions": listed}
+
+
 def _check_action(found: Findings, path: str, action: str, spec: Object) -> None:
     if action == "FailIndex" and spec.get("backoffLimitPerIndex") is None:
         found.invalid(path, action, "requires the backoffLimitPerIndex to be set")

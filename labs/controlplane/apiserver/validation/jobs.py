@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from labs.core import names
-from labs.core.field import FieldError, Findings
+from labs.core.field import FieldError, Findings, invalid
 from labs.core.validation.pods import validate_pod_template
 from labs.core.validation.selectors import matches, validate_label_selector
 from labs.golang.quoting import quote
 
-from .job_policies import check_failure_policy, check_success_policy, shown_success_policy
+from .differences import go_template
+from .job_policies import (
+    check_failure_policy,
+    check_success_policy,
+    shown_failure_policy,
+    shown_success_policy,
+)
 from .templates import check_template_labels, immutable, shown_selector
 
 Object = dict[str, Any]
@@ -27,9 +33,7 @@ _RESTARTS = ("OnFailure", "Never")
 #: The most that an Indexed Job's status can keep track of, and with a limit per index beside it.
 _MOST_INDEXES, _MOST_WITH_LIMIT = 100_000, 10_000
 _LONGEST_MANAGER = 63
-_FIXED = (
-    "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy",
-)  # fmt: skip
+_FIXED = ("completionMode", "backoffLimitPerIndex", "managedBy")
 
 
 def generated_labels(job: Object) -> dict[str, str]:
@@ -66,10 +70,13 @@ def validate_job_update(new: Object, old: Object) -> list[FieldError]:
     """What may not change in a Job's spec."""
     errors: list[FieldError] = _completions(new, old)
     errors += immutable(new, old, "spec", "selector")
-    if not (new.get("suspend") and old.get("suspend")):
-        errors += immutable(new, old, "spec", "template")
+    if not (new.get("suspend") and old.get("suspend")) and new.get("template") != old.get("template"):
+        errors.append(invalid("spec.template", go_template(new["template"]), "field is immutable"))
     for part in _FIXED:
         errors += immutable(new, old, "spec", part)
+    for part, shown in (("podFailurePolicy", shown_failure_policy), ("successPolicy", shown_success_policy)):
+        if (policy := new.get(part)) != old.get(part):
+            errors.append(invalid(f"spec.{part}", policy and shown(policy), "field is immutable"))
     return errors
 
 

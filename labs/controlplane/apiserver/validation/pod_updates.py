@@ -9,7 +9,7 @@ from labs.core.field import FieldError, forbidden, invalid, required
 from labs.core.validation.annotations import APPARMOR, MIRROR
 from labs.core.validation.pods import MAX_INT32
 
-from .pod_diff import go_value, spec_diff
+from .differences import difference, go_value
 
 Object = dict[str, Any]
 UPDATABLE = (
@@ -36,7 +36,7 @@ def validate_pod_update(new: Object, old: Object) -> list[FieldError]:
     if old["spec"].get("schedulingGates"):
         errors += _gated(frozen, old["spec"])
     if frozen != old["spec"]:
-        errors.append(forbidden("spec", f"{UPDATABLE}\n{spec_diff(old['spec'], frozen)}"))
+        errors.append(forbidden("spec", f"{UPDATABLE}\n{difference(old['spec'], frozen, 'PodSpec')}"))
     return errors
 
 

@@ -94,4 +94,4 @@ def immutable(new: Object, old: Object, field: str, part: str) -> list[FieldErro
     """A part that stays as it was."""
     if new.get(part) == old.get(part):
         return []
-    return [invalid(f"{field}.{part}", new.get(part), "field is immutable")]
+    return [invalid(f"{field}.{part}".lstrip("."), new.get(part), "field is immutable")]

@@ -1,7 +1,8 @@
-"""How a pod's spec differs from what it was, as the real server shows it: its own structures, line by line.
+"""Objects as the real server's own structures have them, and how they differ, line by line.
 
 `internal.jsonl` has the fields of `pkg/apis/core` in Go's order, each with its name in JSON and what stands
-where it is not given. They were read off the differences that a real server showed.
+where it is not given. They were read off the differences that a real server showed. Of a persistent volume's
+spec it has the sources only.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from labs.controlplane import schemas
 
 Object = dict[str, Any]
 _CORE = "#io.k8s.api.core.v1."
-#: What the server has in its securityContext and JSON in the spec.
+#: What the server has in a pod's securityContext and JSON in the spec.
 _MOVED = ("hostIPC", "hostNetwork", "hostPID", "hostUsers", "shareProcessNamespace")
+#: Of metadata, what a template may have, in Go's order.
+_METADATA = ("name", "generateName", "namespace", "labels", "annotations", "ownerReferences", "finalizers")
 #: Go writes these so in any JSON.
 _ESCAPES = {"&": "\\u0026", "<": "\\u003c", ">": "\\u003e"}
 
 
-def spec_diff(old: Object, new: Object) -> str:
-    """The lines that differ with three around them, as `diff -u` has them."""
-    before, after = (_lines(spec) for spec in (old, new))
+def difference(old: Object, new: Object, kind: str) -> str:
+    """The lines in which two of a type differ with three around them, as `diff -u` has them."""
+    before, after = (_lines(go_value(each, kind)) for each in (old, new))
     return "\n".join([*list(unified_diff(before, after, lineterm=""))[2:], ""])
 
 
@@ -31,11 +34,15 @@ def go_value(value: Any, kind: str) -> Any:
     return _go(value, _CORE + kind)
 
 
-def _lines(spec: Object) -> list[str]:
-    security = {**(spec.get("securityContext") or {}), **{f: spec[f] for f in _MOVED if f in spec}}
-    text = json.dumps(
-        go_value({**spec, "securityContext": security}, "PodSpec"), indent=1, ensure_ascii=False
-    )
+def go_template(template: Object) -> Object:
+    """A pod's template, whose metadata is part of the structure itself."""
+    metadata = template.get("metadata") or {}
+    shown = {part: metadata[part] for part in _METADATA if metadata.get(part)}
+    return {**shown, "Spec": go_value(template.get("spec") or {}, "PodSpec")}
+
+
+def _lines(value: Any) -> list[str]:
+    text = json.dumps(value, indent=1, ensure_ascii=False)
     for character, escaped in _ESCAPES.items():
         text = text.replace(character, escaped)
     return text.splitlines()
@@ -50,6 +57,9 @@ def _go(value: Any, kind: Any) -> Any:
     name = kind.removeprefix("#")
     if not isinstance(value, dict) or name not in schemas.names("internal.jsonl"):
         return value
+    if kind == f"{_CORE}PodSpec":
+        moved = {field: value[field] for field in _MOVED if field in value}
+        value = {**value, "securityContext": {**(value.get("securityContext") or {}), **moved}}
     kinds = schemas.definition("structure.jsonl", name)["fields"]
     shown = {}
     for field, json_name, absent in schemas.definition("internal.jsonl", name)["fields"]:
