@@ -85,8 +85,12 @@ class Executions:
                     os.close(output.end)
             for output in outputs:
                 await output.listen()
-            code = await self._wait(container, execution, timeout)
-            await asyncio.wait([output.complete for output in outputs], timeout=_DRAIN_SECONDS)
+            try:
+                code = await self._wait(container, execution, timeout)
+            except TimedOutError:
+                await _drained(outputs)  # what was killed beside the command itself is gone, too
+                raise
+            await _drained(outputs)
             return code, bytes(outputs[0].data), bytes(outputs[1].data)
         finally:
             for output in outputs:
@@ -136,3 +140,8 @@ class Output(asyncio.Protocol):
             self._transport.close()
         else:
             self._pipe.close()
+
+
+async def _drained(outputs: Sequence[Output]) -> None:
+    """All who could write have ended, or do not."""
+    await asyncio.wait([output.complete for output in outputs], timeout=_DRAIN_SECONDS)
