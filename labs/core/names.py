@@ -60,11 +60,6 @@ def is_subdomain(name: str) -> bool:
     return len(name) <= 253 and _SUBDOMAIN.fullmatch(name) is not None
 
 
-def is_label(name: str) -> bool:
-    """Whether a name may be a DNS label: a container's, a namespace's, a volume's."""
-    return len(name) <= 63 and _LABEL.fullmatch(name) is not None
-
-
 def beginning(name: str) -> str:
     """A name that more is put to: it may end in a dash."""
     return f"{name[:-2]}a" if len(name) > 1 and name.endswith("-") else name

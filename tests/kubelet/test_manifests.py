@@ -5,7 +5,6 @@ import json
 import pytest
 import yaml
 
-from labs.core.quantity import add_quantities
 from labs.kubelet.pod.errors import ManifestError
 from labs.kubelet.pod.manifest import pod_from_file
 from tests.kubelet.node import manifest
@@ -320,20 +319,6 @@ def test_what_is_neither_text_nor_a_number_is_no_quantity(written: str) -> None:
     assert "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*" in refusal(
         f"{HEAD}spec: {spec}"
     )
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "together"),
-    [
-        ("64Mi", "64Mi", "128Mi"),
-        ("64Mi", "1", "67108865"),
-        ("0", "1Gi", "1Gi"),
-        ("100m", "900m", "1"),
-        ("1e3", "1k", "2e3"),
-    ],
-)
-def test_quantities_are_added_in_the_units_of_the_first(one: str, other: str, together: str) -> None:
-    assert add_quantities(one, other) == together
 
 
 def test_fact_20_references_to_fields_and_resources_are_defaulted() -> None:

@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 from labs.controlplane import klog
-from labs.controlplane.helpers.labels import selects
+from labs.core.selectors import selects
 
 from .authorization import Policy
 from .etcd import EtcdError

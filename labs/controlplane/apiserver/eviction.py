@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from labs.core.validation.selectors import is_empty, matches
+from labs.core.selectors import is_empty, selects
 
 from . import meta, status
 from .context import Context
@@ -48,7 +48,7 @@ async def _budgets(registry: Registry, namespace: str, pod: Object) -> list[Obje
     found = []
     for stored in page.items:
         selector = (stored.object.get("spec") or {}).get("selector") or {}
-        if not is_empty(selector) and matches(selector, labels):
+        if not is_empty(selector) and selects(selector, labels):
             found.append(stored.object)
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from labs.controlplane.client import STRATEGIC_MERGE_PATCH, ApiError, Client, Resource
-from labs.controlplane.helpers.labels import selects
+from labs.core.selectors import selects
 
 from .objects import Object, controller_of, controller_reference, is_going, uid_of
 

@@ -6,8 +6,9 @@ Mirrors `component-helpers/scheduling/corev1/nodeaffinity`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from .labels import Object
+Object = dict[str, Any]
 
 
 def admits(spec: Object, node: Object) -> bool:

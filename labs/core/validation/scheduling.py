@@ -6,7 +6,7 @@ from typing import Any
 
 from labs.core import names
 from labs.core.field import Findings
-from labs.core.validation.selectors import validate_label_selector
+from labs.core.validation.selectors import check_values, validate_label_selector
 
 Object = dict[str, Any]
 _REQUIRED, _PREFERRED = (
@@ -60,20 +60,12 @@ def _node_term(found: Findings, path: str, term: Object, *, any_value: bool = Fa
 
 def _node_requirement(found: Findings, path: str, requirement: Object, any_value: bool) -> None:
     operator, values = requirement.get("operator", ""), requirement.get("values") or []
-    match operator:
-        case "In" | "NotIn":
-            if not values:
-                found.required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'")
-        case "Exists" | "DoesNotExist":
-            if values:
-                why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-                found.forbidden(f"{path}.values", why)
-        case "Gt" | "Lt":
-            if len(values) != 1:
-                why = "must be specified single value when `operator` is 'Lt' or 'Gt'"
-                found.required(f"{path}.values", why)
-        case _:
-            found.invalid(f"{path}.operator", operator, "not a valid selector operator")
+    if operator in ("Gt", "Lt"):
+        if len(values) != 1:
+            why = "must be specified single value when `operator` is 'Lt' or 'Gt'"
+            found.required(f"{path}.values", why)
+    elif not check_values(found, f"{path}.values", operator, values):
+        found.invalid(f"{path}.operator", operator, "not a valid selector operator")
     found.qualified_name(f"{path}.key", requirement.get("key", ""))
     if any_value:
         return

@@ -11,8 +11,8 @@ from labs.core.field import FieldError, Findings, invalid, not_supported
 from labs.core.validation.selectors import validate_label_selector
 
 from ..validation.autoscalers import check_autoscaler
+from ..validation.deprecations import old_label
 from ..validation.limit_ranges import check_limits
-from ..validation.node_labels import old_label
 from ..validation.numbers import int_or_percent
 from ..validation.quotas import check_bounds, check_quota
 from ..validation.runtime_classes import check_runtime_class

@@ -6,8 +6,9 @@ from typing import Any
 
 from labs.core import names
 from labs.core.field import FieldError, Findings, invalid
+from labs.core.selectors import selects
 from labs.core.validation.pods import validate_pod_template
-from labs.core.validation.selectors import matches, validate_label_selector
+from labs.core.validation.selectors import validate_label_selector
 from labs.golang.quoting import quote
 
 from .differences import go_template
@@ -54,7 +55,7 @@ def validate_job(job: Object) -> Findings:
     faults = validate_label_selector(selector or {}, "spec.selector")
     if selector is not None and not spec.get("manualSelector"):
         _check_generated(found, job)
-        if not faults and not matches(selector, generated_labels(job)):
+        if not faults and not selects(selector, generated_labels(job)):
             found.invalid("spec.selector", shown_selector(selector), "`selector` not auto-generated")
     check_job_spec(found, "spec", spec)
     if selector is None:

@@ -9,7 +9,7 @@ from labs.core import names
 from labs.core.quantity import quantity_value
 from labs.core.validation.annotations import APPARMOR, SECCOMP_CONTAINER, SECCOMP_POD, containers_of
 
-from .node_labels import node_term_warnings, old_label
+from .deprecations import node_term_warnings, old_label, volume_kind_warnings
 
 Object = dict[str, Any]
 _REQUIRED, _PREFERRED = (
@@ -20,17 +20,6 @@ _OLD_ANNOTATIONS = {
     "scheduler.alpha.kubernetes.io/critical-pod": ("1.16", "priorityClassName"),
     "security.alpha.kubernetes.io/sysctls": ("1.11", "sysctls"),
     "security.alpha.kubernetes.io/unsafe-sysctls": ("1.11", "sysctls"),
-}
-_OLD_VOLUMES = {
-    "photonPersistentDisk": ("photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
-    "gitRepo": ("gitRepo", "deprecated in v1.11, and disabled by default in v1.33+"),
-    "scaleIO": ("scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
-    "flocker": ("flocker", "deprecated in v1.22, non-functional in v1.25+"),
-    "storageos": ("storageOS", "deprecated in v1.22, non-functional in v1.25+"),
-    "quobyte": ("quobyte", "deprecated in v1.22, non-functional in v1.25+"),
-    "glusterfs": ("glusterfs", "deprecated in v1.25, non-functional in v1.26+"),
-    "cephfs": ("cephfs", "deprecated in v1.28, non-functional in v1.31+"),
-    "rbd": ("rbd", "deprecated in v1.28, non-functional in v1.31+"),
 }
 _NO_SELECTOR = "a null labelSelector results in matching no pod"
 _BYTES = ("memory", "ephemeral-storage")
@@ -80,9 +69,7 @@ def _warnings(prefix: str, metadata: Object, spec: Object) -> Iterator[str]:
             why = f'non-functional in v{version}+; use the "{field}" field instead'
             yield f"{prefix}metadata.annotations[{key}]: {why}"
     for index, volume in enumerate(spec.get("volumes") or []):
-        for kind, (shown, why) in _OLD_VOLUMES.items():
-            if kind in volume:
-                yield f"{path}.volumes[{index}].{shown}: {why}"
+        yield from volume_kind_warnings(f"{path}.volumes[{index}]", volume)
         yield from _overlaps(volume)
     yield from _repeated(f"{path}.hostAliases", spec.get("hostAliases") or [], "ip")
     yield from _repeated(f"{path}.imagePullSecrets", spec.get("imagePullSecrets") or [], "name")

@@ -10,18 +10,12 @@ from typing import Any
 
 from labs.core.quantity import quantity_value
 
-from .node_labels import node_term_warnings, old_label
+from .deprecations import node_term_warnings, old_label, volume_kind_warnings
 
 Object = dict[str, Any]
+#: Kinds that the real server warns of in pods only.
+_UNTOLD = ("flocker", "quobyte")
 _CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
-_OLD_VOLUMES = {
-    "cephfs": ("cephfs", "deprecated in v1.28, non-functional in v1.31+"),
-    "photonPersistentDisk": ("photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
-    "scaleIO": ("scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
-    "storageos": ("storageOS", "deprecated in v1.22, non-functional in v1.25+"),
-    "glusterfs": ("glusterfs", "deprecated in v1.25, non-functional in v1.26+"),
-    "rbd": ("rbd", "deprecated in v1.28, non-functional in v1.31+"),
-}
 
 
 def volume_warnings(volume: Object) -> Iterator[str]:
@@ -34,9 +28,7 @@ def volume_warnings(volume: Object) -> Iterator[str]:
     required = (spec.get("nodeAffinity") or {}).get("required") or {}
     for index, term in enumerate(required.get("nodeSelectorTerms") or []):
         yield from node_term_warnings(f"spec.nodeAffinity.required.nodeSelectorTerms[{index}]", term)
-    for kind, (shown, why) in _OLD_VOLUMES.items():
-        if kind in spec:
-            yield f"spec.{shown}: {why}"
+    yield from volume_kind_warnings("spec", spec, _UNTOLD)
 
 
 def claim_warnings(claim: Object) -> Iterator[str]:

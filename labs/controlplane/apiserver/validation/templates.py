@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from labs.core.field import FieldError, Findings, invalid
+from labs.core.selectors import is_empty, selects
 from labs.core.validation.pods import validate_pod_template
-from labs.core.validation.selectors import is_empty, matches, validate_label_selector
+from labs.core.validation.selectors import validate_label_selector
 
 Object = dict[str, Any]
 _PATH = "spec.template"
@@ -59,7 +60,7 @@ def check_running_template(found: Findings, selector: Object | None, template: O
 def check_template_labels(found: Findings, selector: Object | None, template: Object) -> None:
     """The labels must be selected; no selector selects nothing."""
     labels: dict[str, str] | None = (template.get("metadata") or {}).get("labels")
-    if selector is None or not matches(selector, labels or {}):
+    if not selects(selector, labels):
         shown = labels and dict(sorted(labels.items()))
         why = "`selector` does not match template `labels`"
         found.invalid(f"{_PATH}.metadata.labels", shown, why)
@@ -94,4 +95,4 @@ def immutable(new: Object, old: Object, field: str, part: str) -> list[FieldErro
     """A part that stays as it was."""
     if new.get(part) == old.get(part):
         return []
-    return [invalid(f"{field}.{part}".lstrip("."), new.get(part), "field is immutable")]
+    return [invalid(f"{field}.{part}" if field else part, new.get(part), "field is immutable")]

@@ -8,7 +8,7 @@ from functools import partial
 
 from labs.controlplane.client import ApiError, Handler, by_owner
 from labs.controlplane.client.events import NORMAL, WARNING
-from labs.controlplane.helpers.labels import selects
+from labs.core.selectors import selects
 
 from .. import adoption
 from ..context import ControllerContext

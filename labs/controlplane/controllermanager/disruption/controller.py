@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labs.controlplane.client import Handler, Resource
 from labs.controlplane.client.events import NORMAL, WARNING
-from labs.controlplane.helpers.labels import selects
+from labs.core.selectors import selects
 
 from ..context import ControllerContext
 from ..controller import Controller

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from labs.controlplane.client import ApiError, Handler, by_owner
-from labs.controlplane.helpers.labels import selects
+from labs.core.selectors import selects
 
 from .. import adoption
 from ..context import ControllerContext

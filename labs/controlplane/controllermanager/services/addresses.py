@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from labs.controlplane.helpers.labels import selects
+from labs.core.selectors import selects
 
 from ..objects import Object, is_going, uid_of
 from ..pods import is_finished, is_ready, node_name

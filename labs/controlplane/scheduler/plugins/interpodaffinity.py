@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from labs.controlplane.helpers.labels import selects
+from labs.core.selectors import selects
 
 from ..nodeinfo import NodeInfo, PodInfo, Snapshot
 from .framework import Judge, Rejection

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from labs.controlplane.helpers import nodeaffinity, taints
-from labs.controlplane.helpers.labels import selects
+from labs.core.selectors import selects
 
 from ..nodeinfo import NodeInfo, PodInfo, Snapshot
 from .framework import Judge, Rejection

@@ -8,6 +8,11 @@ from typing import Any
 Object = dict[str, Any]
 
 
+def is_empty(selector: Object) -> bool:
+    """Whether a selector says nothing at all."""
+    return not selector.get("matchLabels") and not selector.get("matchExpressions")
+
+
 def selects(selector: Object | None, labels: Mapping[str, str] | None) -> bool:
     """Whether a label selector selects these labels; no selector selects nothing, an empty one all."""
     if selector is None:
@@ -19,8 +24,8 @@ def selects(selector: Object | None, labels: Mapping[str, str] | None) -> bool:
 
 
 def _holds(requirement: Object, labels: Mapping[str, str]) -> bool:
-    key, values = requirement["key"], requirement.get("values") or []
-    match requirement["operator"]:
+    key, values = requirement.get("key", ""), requirement.get("values") or []
+    match requirement.get("operator"):
         case "In":
             return labels.get(key) in values
         case "NotIn":
