@@ -12,7 +12,7 @@ from typing import Any
 
 from cri_api.v1 import api_pb2 as api
 
-from labs.kubelet import klog
+from labs.kubelet import csi_node, klog
 from labs.kubelet.admission import Room
 from labs.kubelet.allocation import Allocation
 from labs.kubelet.api_client import ApiClient, HeartbeatClient
@@ -370,6 +370,7 @@ class Kubelet:
             tasks.create_task(self.events.run(events, client.up))
             tasks.create_task(lease.run())
             tasks.create_task(node_status.run())
+            tasks.create_task(csi_node.publish(client, self.node_name))
 
     def _node_event(self, kind: str, node: dict[str, Any]) -> None:
         assert self.mirrors is not None

@@ -141,13 +141,17 @@ class Plane:
         """`kill -9` the API server."""
         _stop(self.api, signal.SIGKILL)
 
+    def end(self) -> None:
+        """Tell the API server to end, and wait until it has."""
+        _stop(self.api, signal.SIGTERM)
+
     def ended(self) -> int | None:
         """The API server's exit status, None while it runs."""
         return None if self.api is None else self.api.poll()
 
     def stop(self) -> None:
         """End both processes."""
-        _stop(self.api, signal.SIGTERM)
+        self.end()
         _stop(self.etcd, signal.SIGTERM)
 
     def wait_ready(self) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from socket import gethostname
 
+from labs.controlplane.apiserver.identity_lease import identity
 from labs.nodes.pki import Authority
 
-from .plane import Plane
+from .plane import Plane, until
 
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 CONFIG_MAP = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
 
 
@@ -55,6 +58,34 @@ def test_the_authority_of_clients_is_told_to_other_servers(plane: Plane) -> None
 
     assert status == 200
     assert found["data"]["client-ca-file"] == (plane.pki / "ca.crt").read_text()
+
+
+def test_a_servers_name_is_made_of_its_hosts() -> None:
+    assert identity("real2") == "apiserver-n544pheq2vsexvxshgzvj6xrem"  # as seen of kube-apiserver 1.36.2
+
+
+def test_a_server_holds_a_lease_while_it_serves(own_plane: Plane) -> None:
+    name = identity(gethostname())
+    until(lambda: own_plane.request("GET", f"{LEASES}/{name}")[0] == 200)
+
+    lease = own_plane.request("GET", f"{LEASES}/{name}")[1]
+    own_plane.kill()
+    own_plane.start()
+    until(lambda: own_plane.request("GET", f"{LEASES}/{name}")[1]["spec"] != lease["spec"])
+    later = own_plane.request("GET", f"{LEASES}/{name}")[1]
+    own_plane.end()
+
+    assert lease["metadata"]["labels"] == {
+        "apiserver.kubernetes.io/identity": "kube-apiserver",
+        "kubernetes.io/hostname": gethostname(),
+    }
+    address = f"127.0.0.1:{own_plane.port}"
+    assert lease["metadata"]["annotations"] == {"kubernetes.io/peer-advertise-address": address}
+    assert lease["spec"]["holderIdentity"].startswith(f"{name}_")
+    assert lease["spec"]["leaseDurationSeconds"] == 3600
+    assert later["metadata"]["uid"] == lease["metadata"]["uid"]
+    assert later["spec"]["renewTime"] > lease["spec"]["renewTime"]
+    assert own_plane.etcdctl("get", f"/registry/leases/kube-system/{name}") == ""
 
 
 def test_what_others_have_added_to_the_authorities_stays(own_plane: Plane) -> None:

@@ -19,7 +19,7 @@ MERGED = {"conditions": "type", "podIPs": "ip", "hostIPs": "ip"}
 #: What is sent, by the resource it is sent to.
 KINDS = {
     "pods": ("v1", "Pod"), "nodes": ("v1", "Node"), "events": ("v1", "Event"),
-    "leases": ("coordination.k8s.io/v1", "Lease"),
+    "leases": ("coordination.k8s.io/v1", "Lease"), "csinodes": ("storage.k8s.io/v1", "CSINode"),
 }  # fmt: skip
 TOKEN, DELETE = ("authentication.k8s.io/v1", "TokenRequest"), ("v1", "DeleteOptions")
 STRATEGIC = "application/strategic-merge-patch+json"

@@ -29,6 +29,7 @@ from .component_statuses import ComponentStatuses
 from .etcd import Etcd
 from .handlers import Handlers
 from .health import Health
+from .identity_lease import IdentityLease
 from .informers import Informers
 from .kubelets import Kubelets
 from .metrics import Metrics
@@ -180,6 +181,8 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
         await informers.settled()
         tasks.append(loop.create_task(aggregate_for_ever(storage, policy)))
     tasks.append(loop.create_task(authorities.keep()))
+    lease = IdentityLease(storage, socket.gethostname(), f"{parsed.advertise_address}:{parsed.secure_port}")
+    tasks.append(loop.create_task(lease.keep()))
     health.started = True
     port = await serve(server.handle, prepared.listener, context=prepared.serving)
     klog.info("secure_serving.go:211", f"Serving securely on [::]:{parsed.secure_port}")
@@ -189,6 +192,7 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     await port.close(DRAIN_SECONDS)
     for task in tasks:
         task.cancel()
+    await lease.remove()
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
