@@ -155,7 +155,8 @@ def _answer(method: str, path: str, status: int, payload: bytes) -> dict[str, An
         document = None
     if status < 400:
         return document if isinstance(document, dict) else {}
-    if isinstance(document, dict) and (message := document.get("message")):
-        raise ApiError(status, message, document.get("reason", ""))
+    told = document if isinstance(document, dict) and document.get("kind") == "Status" else {}
+    if message := told.get("message"):
+        raise ApiError(status, message, told.get("reason", ""))
     reason, message = genericresponse.refusal(method, path, status, payload)
     raise ApiError(status, message, reason)

@@ -67,6 +67,15 @@ def test_a_single_check_can_be_asked_for(plane: Plane) -> None:
     assert plane.request("GET", "/livez/etcd", user=None)[0] == 403
 
 
+def test_a_single_check_that_fails_says_why(own_plane: Plane) -> None:
+    own_plane.stop_etcd()
+
+    code, text = own_plane.request("GET", "/livez/etcd")
+
+    why = "error getting data from etcd: context deadline exceeded"
+    assert (code, text) == (500, f"internal server error: {why}\n")
+
+
 def test_the_version_is_as_recorded(plane: Plane) -> None:
     version = plane.request("GET", "/version", user=None)[1]
 

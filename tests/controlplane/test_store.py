@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .plane import NODE, Plane, pod
+from .plane import NODE, Plane, pod, until
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
@@ -97,6 +97,32 @@ def test_without_etcd_requests_wait_for_their_time_and_health_says_why(own_plane
     assert text.endswith("livez check failed\n")
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_request_whose_time_is_over_is_answered_without_a_kind(own_plane: Plane, method: str) -> None:
+    own_plane.stop_etcd()
+
+    answer = own_plane.request(method, "/api/v1/namespaces/default/configmaps/app?timeout=1s")
+
+    message = "Timeout: request did not complete within the allotted timeout"
+    assert answer == (
+        504,
+        {"metadata": {}, "status": "Failure", "message": message}
+        | {"reason": "Timeout", "details": {}, "code": 504},
+    )
+
+
+@pytest.mark.long
+def test_a_write_has_less_time_than_a_read(own_plane: Plane) -> None:
+    own_plane.stop_etcd()
+
+    started = time.monotonic()
+    refused = own_plane.kubectl("create", "configmap", "app")
+
+    assert 34 <= time.monotonic() - started < 60
+    why = "Timeout: request did not complete within requested timeout - context deadline exceeded"
+    assert refused.stderr == f"error: failed to create configmap: {why}\n"
+
+
 def test_when_etcd_returns_so_does_everything(own_plane: Plane) -> None:
     own_plane.ok("create", "configmap", "app")
     with own_plane.kubectl_running("get", "configmaps", "-w", "-o", "name") as watching:
@@ -121,6 +147,24 @@ def test_the_store_of_an_older_time_is_told_apart(own_plane: Plane) -> None:
     assert answer["details"]["causes"] == [
         {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
     ]
+
+
+def test_what_etcd_refuses_is_said_in_its_words(own_plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETCD_QUOTA_BACKEND_BYTES", "1")
+    own_plane.stop_etcd()
+    own_plane.start_etcd()
+    until(lambda: own_plane.request("GET", "/readyz", user=None)[0] == 200)
+
+    code, refusal = own_plane.request(
+        "POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "app"}}
+    )
+
+    why = "etcdserver: mvcc: database space exceeded"
+    assert (code, refusal["message"]) == (500, why)
+    assert "reason" not in refusal
+    shown = f'rpctypes.EtcdError{{code:0x8, desc:\\"{why}\\"}}: {why}"'
+    assert f"received an error that is not an metav1.Status: {shown}" in own_plane.log.read_text()
+    assert own_plane.request("GET", "/api/v1/namespaces/default/configmaps")[0] == 200
 
 
 class TestWhatTheServerDidNotWriteItself:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from labs.controlplane import klog
 from labs.controlplane.http import Client, ConnectionFailed, Reply
+from labs.golang.quoting import quote
 
 #: How long to wait before asking an etcd that does not answer once more.
 RETRY_SECONDS = 0.05
@@ -27,26 +28,34 @@ RETRY_SECONDS = 0.05
 QUIET_SECONDS = 1.0
 
 
+#: Codes of gRPC; the last is that of an etcd that is too busy, or has no leader.
+INVALID_ARGUMENT, OUT_OF_RANGE, UNAVAILABLE = 3, 11, 14
+
+
 class EtcdError(Exception):
-    """etcd answered with an error."""
+    """etcd answered with an error, of one of gRPC's codes."""
+
+    def __init__(self, message: str, code: int = UNAVAILABLE) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __repr__(self) -> str:
+        """As Go shows it (`%#v`)."""
+        return f"rpctypes.EtcdError{{code:{self.code:#x}, desc:{quote(str(self))}}}"
 
 
 class EtcdUnavailable(EtcdError):
     """No etcd answered in time, or it went away in the middle of a request."""
 
-
-class TooLarge(EtcdError):
-    """More was to be written at once than etcd takes."""
-
-    def __init__(self) -> None:
-        super().__init__("etcdserver: request is too large")
+    def __repr__(self) -> str:
+        return f"&status.Error{{s:(*status.Status)(0x{id(self):x})}}"
 
 
 class Compacted(EtcdError):
     """The revision asked for is no longer kept."""
 
     def __init__(self, revision: int) -> None:
-        super().__init__("etcdserver: mvcc: required revision has been compacted")
+        super().__init__("etcdserver: mvcc: required revision has been compacted", OUT_OF_RANGE)
         self.revision = revision
 
 
@@ -228,10 +237,10 @@ class Etcd:
             if "has been compacted" in message:
                 raise Compacted(0)
             if "is a future revision" in message:
-                raise FutureRevision(message)
+                raise FutureRevision(message, OUT_OF_RANGE)
             if "request is too large" in message or "message larger than max" in message:
-                raise TooLarge
-            raise EtcdError(message)
+                raise EtcdError("etcdserver: request is too large", INVALID_ARGUMENT)
+            raise EtcdError(message, document.get("code", UNAVAILABLE))
         return document  # type: ignore[no-any-return]
 
     async def _until_sent(self, send: Callable[[Client], Awaitable[Reply]], repeatable: bool) -> Reply:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from labs.controlplane import klog
 from labs.controlplane.http import ConnectionFailed, Request, Response
 
-from .etcd import Etcd, EtcdError
+from .etcd import RETRY_SECONDS, Etcd, EtcdError
 
 ETCD_SECONDS = 2.0
 _HOOKS = (
@@ -79,26 +79,38 @@ class Health:
                 faults[name] = fault
             lines.append(f"[-]{name} failed: reason withheld" if fault else f"[+]{name} ok")
         if faults:
-            klog.info(
-                "healthz.go:280",
-                f"{', '.join(faults)} check failed: {endpoint}\n"
-                + "\n".join(f"[-]{n} failed: {t}" for n, t in faults.items()),
-            )
-            text = "\n".join(lines) + f"\n{endpoint} check failed\n"
+            if not single:
+                klog.info(
+                    "healthz.go:280",
+                    f"{', '.join(faults)} check failed: {endpoint}\n"
+                    + "\n".join(f"[-]{n} failed: {t}" for n, t in faults.items()),
+                )
+            if single:
+                text = f"internal server error: {faults[single]}\n"
+            else:
+                text = "\n".join(lines) + f"\n{endpoint} check failed\n"
             return Response(500, text.encode(), _TEXT)
         if request.flag("verbose") and not single:
             text = "\n".join(lines) + f"\n{endpoint} check passed\n"
             return Response(200, text.encode(), _TEXT)
         return Response(200, b"ok", _TEXT)
 
+    async def _reach_etcd(self) -> None:
+        """A client of gRPC dials until its time is over."""
+        while True:
+            try:
+                return await self._etcd.healthy()
+            except ConnectionFailed:
+                await asyncio.sleep(RETRY_SECONDS)
+
     async def _fault(self, name: str) -> str:
         if name == "etcd":
             try:
                 async with asyncio.timeout(ETCD_SECONDS):
-                    await self._etcd.healthy()
+                    await self._reach_etcd()
             except TimeoutError:
                 return "error getting data from etcd: context deadline exceeded"
-            except (ConnectionFailed, EtcdError) as error:
+            except EtcdError as error:
                 return f"error getting data from etcd: {error}"
         if name in _STARTING and not self.started:
             return "not finished"

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from labs.controlplane import klog
 from labs.controlplane.http import Response
 from labs.controlplane.nethttp import Failure, Pool
 from labs.core.field import forbidden, invalid
@@ -76,7 +75,7 @@ class Kubelets:
             self._check_certificate()
             code, headers = await anext(answer)
         except Failure as failure:
-            raise _no_status(
+            raise status.no_status(
                 _url_error(place.url(path), failure), f'Get "{place.url(path)}": {failure}'
             ) from failure
         if code != 200:
@@ -104,7 +103,7 @@ class Kubelets:
             )
         except (OSError, StreamingError, Failure) as error:
             why = f"error dialing backend: {self._dial_error(place, error)}"
-            raise _no_status(f"&errors.errorString{{s:{quoting.quote(why)}}}", why) from error
+            raise status.no_status(f"&errors.errorString{{s:{quoting.quote(why)}}}", why) from error
 
         async def join(client: Connection) -> None:
             await streaming.answer(client, server, answered)
@@ -172,7 +171,7 @@ def _no_address(addresses: list[Object]) -> status.APIError:
         f"v1.NodeAddress{{Type:{quoting.quote(kind)}, Address:{quoting.quote(address)}}}"
         for kind, address in pairs
     )
-    return _no_status(
+    return status.no_status(
         f"&node.NoMatchError{{addresses:[]v1.NodeAddress{{{shown}}}}}",
         f"no preferred addresses found; known addresses: [{told}]",
     )
@@ -188,13 +187,6 @@ def _url_error(url: str, failure: Failure) -> str:
         case _:
             kind = "*errors.errorString"
     return f'&url.Error{{Op:"Get", URL:{quoting.quote(url)}, Err:({kind})(0x{id(failure):x})}}'
-
-
-def _no_status(shown: str, message: str) -> status.APIError:
-    """An error that is no Status is sent as one all the same, and told in the log (`ErrorToAPIStatus`)."""
-    why = f"apiserver received an error that is not an metav1.Status: {shown}: {message}"
-    klog.error("status.go:71", "Unhandled Error", err=why, logger="UnhandledError")
-    return status.APIError(500, "", message)
 
 
 def _container(pod: Object, name: str) -> str:

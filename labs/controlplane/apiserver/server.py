@@ -15,7 +15,7 @@ from .audit import Audit
 from .authentication import ANONYMOUS, Authenticator
 from .authorization import Modes, refusal
 from .context import Context, Target, User, target_of
-from .etcd import EtcdError, TooLarge
+from .etcd import EtcdError
 from .flowcontrol import FlowControl
 from .handlers import Handlers
 from .health import Health
@@ -29,6 +29,8 @@ from .version import VERSION
 
 #: A request's time unless it asks for less (`?timeout=10s`).
 REQUEST_SECONDS = 60.0
+#: How long a write may take.
+WRITE_SECONDS = 34.0
 
 
 class Server:
@@ -79,16 +81,17 @@ class Server:
         if told := warnings.header(ctx.warnings):
             response.headers["Warning"] = told
         self._metrics.count(ctx.target, response.status)
-        return await entry.answered(response, failure)
+        response = await entry.answered(response, failure)
+        return codec.indented(response) if codec.wants_indentation(request) else response
 
     async def _authenticated(self, request: Request) -> User:
         try:
             async with asyncio.timeout(_seconds(request)):
                 return await self._authenticator.authenticate(request)
         except TimeoutError as error:
-            raise status.timeout() from error
+            raise status.Overdue from error
         except EtcdError as error:
-            raise status.internal(str(error)) from error
+            raise status.no_status(repr(error), str(error)) from error
 
     async def _answer(self, ctx: Context) -> Response:
         try:
@@ -96,13 +99,11 @@ class Server:
             if not ctx.target.is_resource:
                 return await self._path(ctx)
             async with asyncio.timeout(_seconds(ctx.request)):
-                return await self._object(ctx)
+                return await self._object_in_time(ctx)
         except TimeoutError as error:
-            raise status.timeout() from error
-        except TooLarge as error:
-            raise status.APIError(500, "", str(error)) from error
+            raise status.Overdue from error
         except EtcdError as error:
-            raise status.internal(str(error)) from error
+            raise status.no_status(repr(error), str(error)) from error
         except status.APIError:
             raise
         except Exception as error:
@@ -114,6 +115,16 @@ class Server:
                 err=repr(error),
             )
             raise status.internal(repr(error)) from error
+
+    async def _object_in_time(self, ctx: Context) -> Response:
+        """A write may take less long than a request (`requestTimeoutUpperBound`)."""
+        if ctx.request.method in ("GET", "HEAD"):
+            return await self._object(ctx)
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                return await self._object(ctx)
+        except TimeoutError as error:
+            raise status.timeout() from error
 
     async def _authorize(self, ctx: Context) -> None:
         """Let the request pass, perhaps as somebody else's. Raises a 403 otherwise."""
@@ -171,7 +182,7 @@ class Server:
             case ["livez" | "readyz" | "healthz", *_]:
                 return await self._health.answer(request)
             case ["version"]:
-                return codec.respond(200, VERSION)
+                return codec.respond_encoded(200, codec.dump_indented(VERSION))
             case ["metrics"]:
                 return self._metrics.exposition()
             case ["api" | "apis" as root] if _wants_aggregated(request):
@@ -195,7 +206,7 @@ class Server:
                 if (body := openapi.v3("/".join(path))) is not None:
                     return codec.respond_encoded(200, body)
             case [""]:
-                document = {"paths": _paths()}
+                return codec.respond_encoded(200, codec.dump_indented({"paths": _paths()}))
         if document is None:
             return Response(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
         return codec.respond(200, document)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from labs.controlplane import klog
 from labs.core.field import FieldError
 from labs.golang import genericresponse
 
@@ -42,6 +43,20 @@ class APIError(Exception):
             status["details"] = self.details
         status["code"] = self.code
         return {key: value for key, value in status.items() if value != ""}
+
+
+class Overdue(APIError):
+    """The request has taken as long as it may (`WithTimeoutForNonLongRunningRequests`).
+
+    What is sent of it names no kind, so that clients say in words of their own that time is up.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(504, "Timeout", "Timeout: request did not complete within the allotted timeout", {})
+
+    def status(self) -> dict[str, Any]:
+        """The Status without its kind."""
+        return {key: value for key, value in super().status().items() if key not in ("kind", "apiVersion")}
 
 
 def invalid_object(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> APIError:
@@ -149,7 +164,7 @@ def version_too_large(wanted: int, current: int) -> APIError:
 
 
 def timeout() -> APIError:
-    """The store did not answer within the request's time."""
+    """The store did not answer within the time of a write (`finisher.FinishRequest`), or of a watch."""
     message = "Timeout: request did not complete within requested timeout - context deadline exceeded"
     return APIError(504, "Timeout", message, {})
 
@@ -158,6 +173,16 @@ def internal(message: str) -> APIError:
     """The server's own fault, or its store's."""
     details = {"causes": [{"message": message}]}
     return APIError(500, "InternalError", f"Internal error occurred: {message}", details)
+
+
+def no_status(shown: str, message: str) -> APIError:
+    """An error that is no Status is sent as one all the same, and told in the log (`ErrorToAPIStatus`).
+
+    `shown` is what Go's `%#v` makes of it.
+    """
+    why = f"apiserver received an error that is not an metav1.Status: {shown}: {message}"
+    klog.error("status.go:71", "Unhandled Error", err=why, logger="UnhandledError")
+    return APIError(500, "", message)
 
 
 def generic_response(code: int, text: str, resource: str, name: str) -> APIError:

@@ -222,7 +222,8 @@ def _decode(method: str, target: str, status: int, payload: bytes) -> Object:
         document = None
     if status < 400 and isinstance(document, dict):
         return document
-    if isinstance(document, dict) and (message := document.get("message")):
-        raise ApiError(status, str(message), str(document.get("reason") or ""), document.get("details"))
+    told = document if isinstance(document, dict) and document.get("kind") == "Status" else {}
+    if message := told.get("message"):
+        raise ApiError(status, str(message), str(told.get("reason") or ""), told.get("details"))
     reason, message = genericresponse.refusal(method, target, status, payload)
     raise ApiError(status, message, reason)
