@@ -45,51 +45,6 @@ def test_several_requests_on_one_connection_are_answered_in_order(plane: Plane) 
     assert answer.endswith(b"\r\n\r\nok")
 
 
-def _read(plane: Plane, path: str, program: str) -> str:
-    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nUser-Agent: {program}\r\nConnection: close\r\n\r\n"
-    return _raw(plane, request.encode()).decode().partition("\r\n\r\n")[2]
-
-
-@pytest.mark.parametrize("program", ["curl/7.88.1", "Wget/1.21.3", "Mozilla/5.0 (X11; Linux x86_64)"])
-def test_programs_that_people_sit_at_are_answered_in_lines(plane: Plane, program: str) -> None:
-    missing = _read(plane, "/api/v1/namespaces/no", program)
-
-    assert missing == (
-        '{\n  "kind": "Status",\n  "apiVersion": "v1",\n  "metadata": {},\n  "status": "Failure",\n'
-        '  "message": "namespaces \\"no\\" not found",\n  "reason": "NotFound",\n'
-        '  "details": {\n    "name": "no",\n    "kind": "namespaces"\n  },\n  "code": 404\n}'
-    )
-    assert _read(plane, "/apis/apps", program).startswith('{\n  "kind": "APIGroup",\n')
-
-
-def test_others_are_answered_in_one_line_unless_they_ask(plane: Plane) -> None:
-    path = "/api/v1/namespaces/default"
-
-    plain, asked, refused = (
-        _read(plane, path, "kubectl/v1.36.2"),
-        _read(plane, f"{path}?pretty=true", "kubectl/v1.36.2"),
-        _read(plane, f"{path}?pretty=false", "curl/7.88.1"),
-    )
-
-    assert plain == refused
-    assert plain.count("\n") == 1
-    assert plain.endswith("}\n")
-    assert asked == json.dumps(json.loads(plain), indent=2)
-
-
-def test_the_version_is_always_told_in_lines_and_the_schema_never(plane: Plane) -> None:
-    assert _read(plane, "/version", "kubectl/v1.36.2").startswith('{\n  "major": "1",\n  "minor": "36",\n')
-    assert _read(plane, "/openapi/v2", "curl/7.88.1").startswith('{"swagger":')
-
-
-def test_what_html_would_misread_is_escaped_for_people(plane: Plane, namespace: str) -> None:
-    plane.ok("-n", namespace, "create", "configmap", "app", "--from-literal=a=<b>&")
-
-    shown = _read(plane, f"/api/v1/namespaces/{namespace}/configmaps/app", "curl/7.88.1")
-
-    assert '"a": "\\u003cb\\u003e\\u0026"' in shown
-
-
 def test_nonsense_is_a_bad_request(plane: Plane) -> None:
     assert b" 400 Bad Request\r\n" in _raw(plane, b"this is not http\r\n\r\n")
 

@@ -33,7 +33,7 @@ def of(options: Options, storage: Storage) -> Authenticator:
         anonymous = authentication_config.read(path)
     return Authenticator(
         Certificates(options.client_ca_file, front_proxy=bool(flags.text("requestheader-client-ca-file"))),
-        Issuer(keys, issuer, audiences, storage),
+        Issuer(keys, issuer, audiences, storage, flags.text("service-account-jwks-uri")),
         users,
         BootstrapTokens(storage) if flags.switch("enable-bootstrap-token-auth") else None,
         anonymous=(anonymous or Anonymous(flags.switch("anonymous-auth"))).allows,

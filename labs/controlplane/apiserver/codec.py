@@ -17,10 +17,6 @@ DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 _TYPE_META = (
     r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
 )
-#: What Go takes for true, how programs begin their names that people sit at, and what it escapes for HTML.
-_TRUE = ("1", "t", "T", "TRUE", "true", "True")
-_READ_BY_PEOPLE = ("curl", "Wget", "Mozilla/5.0")
-_ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 STRATEGIC = "application/strategic-merge-patch+json"
 PATCH_TYPES = (
     *("application/json-patch+json", "application/merge-patch+json"),
@@ -143,28 +139,6 @@ def accepted(request: Request) -> list[dict[str, str]]:
 def respond(code: int, value: Any, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
     return respond_encoded(code, dump(value), headers)
-
-
-def wants_indentation(request: Request) -> bool:
-    """Whether a person reads it, by the program that asks or by what is asked for (`isPrettyPrint`)."""
-    if request.path.startswith("/openapi/"):
-        return False
-    if asked := request.argument("pretty"):
-        return asked in _TRUE
-    return request.headers.get("user-agent", "").startswith(_READ_BY_PEOPLE)
-
-
-def indented(response: Response) -> Response:
-    """The answer for a person, if it is JSON and no stream."""
-    if isinstance(response.body, bytes) and response.headers.get("Content-Type") == "application/json":
-        response.body = dump_indented(json.loads(response.body))
-    return response
-
-
-def dump_indented(value: Any) -> bytes:
-    """JSON as Go's `MarshalIndent` writes it."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return text.translate(_ESCAPED).encode()
 
 
 def respond_encoded(code: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:

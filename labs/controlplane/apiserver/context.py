@@ -86,8 +86,6 @@ def target_of(request: Request) -> Target:
         verb = "watch" if request.flag("watch") else "list"
     elif not name and verb == "delete":
         verb = "deletecollection"
-    elif verb == "get" and request.flag("watch") and not subresource:
-        verb = "watch"
     selector = request.argument("fieldSelector") if verb in ("list", "watch", "deletecollection") else ""
     if selector and not name:
         name = _exact_name(selector)

@@ -23,6 +23,7 @@ from . import (
     selectors,
     status,
 )
+from .answers import STREAMED, check_accepted
 from .component_statuses import PLURAL, ComponentStatuses
 from .context import Context
 from .registry import Registry
@@ -57,6 +58,10 @@ class Handlers:
         if handler is None or (not ctx.target.subresource and ctx.target.verb not in resource.verbs):
             watched = ctx.target.verb == "watch" and "list" in resource.verbs
             raise status.not_watched(resource.plural) if watched else status.method_not_allowed()
+        if ctx.request.method == "HEAD" or (ctx.target.verb in ("update", "patch") and not ctx.target.name):
+            raise status.method_not_allowed()
+        streamed = STREAMED if ctx.target.verb in ("list", "watch") else ()
+        check_accepted(ctx.request, (*codec.JSON_TYPES, *streamed))
         return await handler(ctx, resource)
 
     # -- reading
@@ -105,7 +110,9 @@ class Handlers:
 
     async def _watch(self, ctx: Context, resource: Resource) -> Response:
         request_options.check_list(ctx.request, watch=True)
-        return await self._watches.open(ctx, resource, negotiate(ctx.request), _selection(ctx, resource))
+        return await self._watches.open(
+            ctx, resource, negotiate(ctx.request, streamed=True), _selection(ctx, resource)
+        )
 
     # -- writing
     async def _create(self, ctx: Context, resource: Resource) -> Response:
@@ -135,7 +142,7 @@ class Handlers:
         request_options.check_write(ctx.request, "patch")
         kind = codec.content_type(ctx.request)
         if kind not in codec.PATCH_TYPES:
-            raise status.unsupported_media_type(codec.PATCH_TYPES)
+            raise status.APIError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         if kind == applying.CONTENT_TYPE:
             return await self._apply(ctx, resource)
         if ctx.request.argument("force"):

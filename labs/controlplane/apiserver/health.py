@@ -65,7 +65,7 @@ class Health:
             names.append("shutdown")
         if single:
             if single not in names:
-                return Response(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
+                return Response(404, b"404 page not found\n", _TEXT)
             names = [single]
         skipped = set(request.query.get("exclude", ()))
         faults: dict[str, str] = {}

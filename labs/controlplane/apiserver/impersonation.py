@@ -6,11 +6,12 @@ First as constrained impersonation has it (for this request, in this way), then 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import unquote
 
 from labs.controlplane.http import Request
+from labs.golang.quoting import quote
 
 from . import status
 from .authentication import ANONYMOUS, AUTHENTICATED
@@ -39,6 +40,16 @@ def impersonated(request: Request, user: User, target: Target, modes: Modes) -> 
     return _with_groups(wanted)
 
 
+def _strings(values: Sequence[str]) -> str:
+    """As Go shows a slice (`%#v`)."""
+    return f"[]string{{{', '.join(map(quote, values))}}}" if values else "[]string(nil)"
+
+
+def _map(values: Mapping[str, Sequence[str]]) -> str:
+    shown = ", ".join(f"{quote(key)}:{_strings(values[key])}" for key in sorted(values))
+    return f"map[string][]string{{{shown}}}" if values else "map[string][]string(nil)"
+
+
 def _wanted(request: Request) -> User | None:
     headers = request.headers
     name = headers.get("impersonate-user", "")
@@ -51,9 +62,9 @@ def _wanted(request: Request) -> User | None:
     }
     if not name:
         if groups or uid or extra:
-            shown = " ".join(f'"{group}"' for group in groups)
+            told = f'Name:"", UID:{quote(uid)}, Groups:{_strings(groups)}, Extra:{_map(extra)}'
             raise status.bad_request(
-                f"requested groups [{shown}], uid {uid!r} without impersonating a user name"
+                f"requested &user.DefaultInfo{{{told}}} without impersonating a user name"
             )
         return None
     return User(name, groups, extra, uid)

@@ -9,11 +9,12 @@ from typing import Any
 from labs.controlplane.http import Request
 
 from . import status, tables
+from .answers import STREAMED, YAML
 from .codec import JSON_TYPES, accepted, dump
 from .resources import Resource
 
 Object = dict[str, Any]
-_JSON = ("application/json", "application/*", "*/*")
+_STREAMABLE = ("application/json", "application/*", "*/*", "")
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,11 @@ def _metadata_only(obj: Object) -> Object:
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
 
 
-def negotiate(request: Request) -> Representation:
+def negotiate(request: Request, *, streamed: bool = False) -> Representation:
     """The first shape in the client's Accept header that is served. Raises a 406 when there is none."""
+    kinds = _STREAMABLE if streamed else (*_STREAMABLE, YAML)
     for choice in accepted(request):
-        if choice[""] not in _JSON:
+        if choice[""] not in kinds:
             continue
         shape = choice.get("as", "")
         if shape == "Table" and choice.get("g") == "meta.k8s.io" and choice.get("v") in ("v1", "v1beta1"):
@@ -74,7 +76,7 @@ def negotiate(request: Request) -> Representation:
             return Representation("PartialObjectMetadata")
         if not shape:
             return Representation()
-    raise status.not_acceptable(JSON_TYPES)
+    raise status.not_acceptable(STREAMED if streamed else JSON_TYPES)
 
 
 def _included(request: Request) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from labs.controlplane import klog
 from labs.controlplane.http import Request, Response
 
-from . import codec, discovery, openapi, reviews, status, warnings
+from . import answers, codec, discovery, openapi, reviews, status, warnings
 from .audit import Audit
 from .authentication import ANONYMOUS, Authenticator
 from .authorization import Modes, refusal
@@ -81,8 +81,7 @@ class Server:
         if told := warnings.header(ctx.warnings):
             response.headers["Warning"] = told
         self._metrics.count(ctx.target, response.status)
-        response = await entry.answered(response, failure)
-        return codec.indented(response) if codec.wants_indentation(request) else response
+        return answers.present(request, await entry.answered(response, failure))
 
     async def _authenticated(self, request: Request) -> User:
         try:
@@ -96,6 +95,8 @@ class Server:
     async def _answer(self, ctx: Context) -> Response:
         try:
             await self._authorize(ctx)
+            if "//" in ctx.request.path:
+                return _no_page()
             if not ctx.target.is_resource:
                 return await self._path(ctx)
             async with asyncio.timeout(_seconds(ctx.request)):
@@ -175,14 +176,19 @@ class Server:
 
     async def _path(self, ctx: Context) -> Response:
         request, parts = ctx.request, ctx.request.path.strip("/").split("/")
-        if request.method not in ("GET", "HEAD"):
+        if parts[0] in ("livez", "readyz", "healthz"):
+            return await self._health.answer(request)
+        if request.method != "GET":
             raise status.method_not_allowed()
         document: dict[str, Any] | None = None
         match parts:
-            case ["livez" | "readyz" | "healthz", *_]:
-                return await self._health.answer(request)
+            case [".well-known", "openid-configuration"]:
+                return _public(self._authenticator.issuer.configuration(self._address))
+            case ["openid", "v1", "jwks"]:
+                return _public(self._authenticator.issuer.key_set(), "application/jwk-set+json")
             case ["version"]:
-                return codec.respond_encoded(200, codec.dump_indented(VERSION))
+                answers.check_accepted(request, ("application/json",))
+                return codec.respond_encoded(200, answers.in_lines(VERSION))
             case ["metrics"]:
                 return self._metrics.exposition()
             case ["api" | "apis" as root] if _wants_aggregated(request):
@@ -193,11 +199,11 @@ class Server:
             case ["apis"]:
                 document = discovery.group_list()
             case ["api", version]:
-                document = discovery.resource_list("", version)
+                document = _known(discovery.resource_list("", version))
             case ["apis", group]:
                 document = discovery.group(group)
-            case ["apis", group, version]:
-                document = discovery.resource_list(group, version)
+            case ["apis", group, version] if discovery.group(group):
+                document = _known(discovery.resource_list(group, version))
             case ["openapi", "v2"]:
                 return codec.respond_encoded(200, openapi.v2())
             case ["openapi", "v3"]:
@@ -206,10 +212,31 @@ class Server:
                 if (body := openapi.v3("/".join(path))) is not None:
                     return codec.respond_encoded(200, body)
             case [""]:
-                return codec.respond_encoded(200, codec.dump_indented({"paths": _paths()}))
+                return codec.respond_encoded(200, answers.in_lines({"paths": _paths()}))
         if document is None:
-            return Response(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
+            return _no_page()
+        answers.check_accepted(request)
         return codec.respond(200, document)
+
+
+def _no_page() -> Response:
+    headers = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
+    return Response(404, b"404 page not found\n", headers)
+
+
+def _public(document: dict[str, Any] | None, kind: str = "application/json") -> Response:
+    """What other programs may keep for an hour, in one line."""
+    if document is None:
+        return _no_page()
+    headers = {"Content-Type": kind, "Cache-Control": "public, max-age=3600"}
+    return Response(200, codec.dump(document).rstrip(), headers)
+
+
+def _known(document: dict[str, Any] | None) -> dict[str, Any]:
+    """Raises a 404 for a version that a group has not."""
+    if document is None:
+        raise status.page_not_found()
+    return document
 
 
 def _may_have_namespace(resource: Resource, target: Target) -> bool:
@@ -226,7 +253,8 @@ def _wants_aggregated(request: Request) -> bool:
 def _paths() -> list[str]:
     groups = [f"/apis/{group}" for group, _ in discovery.group_versions() if group]
     versions = [f"/apis/{group}/{version}" for group, version in discovery.group_versions() if group]
-    others = ["/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+    others = ["/.well-known/openid-configuration", "/openid/v1/jwks"]
+    others += ["/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
     return sorted(["/api", "/api/v1", "/apis", *groups, *versions, *others])
 
 

@@ -160,7 +160,9 @@ def version_too_large(wanted: int, current: int) -> APIError:
     """The client has seen a later version than there is: the store is not the one it knew."""
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     message = f"Timeout: Too large resource version: {wanted}, current: {current}"
-    return APIError(504, "Timeout", message, {"causes": causes, "retryAfterSeconds": 1})
+    error = APIError(504, "Timeout", message, {"causes": causes, "retryAfterSeconds": 1})
+    error.headers["Retry-After"] = "1"
+    return error
 
 
 def timeout() -> APIError:

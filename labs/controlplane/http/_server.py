@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 from weakref import WeakKeyDictionary
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from labs import tls
 from labs.golang.tlsserver import TLSServer
@@ -237,9 +237,21 @@ async def _to_the_end(work: Awaitable[Response]) -> Response:
         raise
 
 
+class _Anonymous(web.StreamResponse):
+    """An answer that does not name the software which gives it: Go's servers do not."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.popall(hdrs.SERVER, None)
+
+
+class _Whole(_Anonymous, web.Response):
+    """With its body."""
+
+
 async def _whole(raw: web.BaseRequest, response: Response, body: bytes, *, last: bool) -> web.StreamResponse:
     """Send an answer now, not when the handler has returned; the `last` one of its connection says so."""
-    answer = web.Response(status=response.status, body=body, headers=response.headers)
+    answer = _Whole(status=response.status, body=body, headers=response.headers)
     if last:
         answer.force_close()
     with suppress(ConnectionResetError):  # the client has gone: nobody is left to tell
@@ -249,7 +261,7 @@ async def _whole(raw: web.BaseRequest, response: Response, body: bytes, *, last:
 
 
 async def _stream(raw: web.BaseRequest, response: Response, body: AsyncIterator[bytes]) -> web.StreamResponse:
-    answer = web.StreamResponse(status=response.status, headers=response.headers)
+    answer = _Anonymous(status=response.status, headers=response.headers)
     answer.enable_chunked_encoding()
     try:
         await answer.prepare(raw)

@@ -61,6 +61,24 @@ def key_id(key: PublicKey) -> str:
     return _encode(sha256(der).digest())
 
 
+def as_jwk(key: PublicKey) -> dict[str, str]:
+    """The key for others to check signatures with (RFC 7517)."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    numbers: Any = key.public_numbers()
+    name, algorithm = key_id(key), _algorithm(key)
+    if isinstance(numbers, ec.EllipticCurvePublicNumbers):
+        size = (key.key_size + 7) // 8
+        point = {part: _encode(getattr(numbers, part).to_bytes(size, "big")) for part in ("x", "y")}
+        curve = f"P-{key.key_size}"
+        return {"use": "sig", "kty": "EC", "kid": name, "crv": curve, "alg": algorithm, **point}
+    parts = {name: getattr(numbers, name) for name in ("n", "e")}
+    shown = {
+        name: _encode(part.to_bytes((part.bit_length() + 7) // 8, "big")) for name, part in parts.items()
+    }
+    return {"use": "sig", "kty": "RSA", "kid": name, "alg": algorithm, **shown}
+
+
 def sign(claims: Claims, key: PrivateKey) -> str:
     """A token that says `claims`."""
     public = key.public_key()

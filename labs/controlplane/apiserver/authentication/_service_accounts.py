@@ -17,7 +17,7 @@ from ..context import User
 from ..meta import parse_time
 from ..resources import core
 from ..storage import Storage
-from ._jwt import Token, TokenError, key_id, sign, split, verify
+from ._jwt import Token, TokenError, as_jwk, key_id, sign, split, verify
 
 if TYPE_CHECKING:
     from ._jwt import PrivateKey, PublicKey
@@ -84,6 +84,8 @@ class Issuer:
     name: str
     audiences: tuple[str, ...]
     storage: Storage
+    #: Where others find its keys, if not at this server.
+    jwks_uri: str = ""
 
     # -- issuing
     def issue(self, account: Object, bound: Bindings, audiences: list[str], seconds: int) -> str:
@@ -109,6 +111,29 @@ class Issuer:
             "sub": f"system:serviceaccount:{metadata['namespace']}:{metadata['name']}",
         }
         return sign(claims, self.keys.private)
+
+    # -- being known (`pkg/serviceaccount/openidmetadata.go`)
+    def configuration(self, address: str) -> Object | None:
+        """What OpenID Connect wants to know of the issuer, whose server is at `HOST:PORT`.
+
+        None for one that is no URL with https.
+        """
+        if not self.name.startswith("https://"):
+            return None
+        return {
+            "issuer": self.name,
+            "jwks_uri": self.jwks_uri or f"https://{address}/openid/v1/jwks",
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": sorted({key["alg"] for key in self._jwks()}),
+        }
+
+    def key_set(self) -> Object | None:
+        """The keys that tokens are signed with; None where there is no `configuration`."""
+        return {"keys": self._jwks()} if self.name.startswith("https://") else None
+
+    def _jwks(self) -> list[dict[str, str]]:
+        return [as_jwk(key) for key in self.keys.public.values()]
 
     # -- judging
     async def user(self, text: str, audiences: tuple[str, ...]) -> tuple[User, tuple[str, ...]] | None:

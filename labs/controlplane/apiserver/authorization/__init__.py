@@ -114,4 +114,6 @@ def refusal(user: User, target: Target, reason: str) -> status.APIError:
         )
     if reason:
         why += f": {reason}"
-    return status.forbidden(target.group, target.resource, target.name, why)
+    error = status.forbidden(target.group, target.resource, target.name, why)
+    error.headers["X-Content-Type-Options"] = "nosniff"
+    return error
