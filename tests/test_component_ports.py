@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from labs.cluster import Cluster
 
 PKI = "/etc/kubernetes/pki"
 PORTS = [6443, 10250, 10257, 10259]
-#: A client in the node: `scheme port path [certificate key]`; status and body of the answer.
+#: A client in the node: `scheme port path [certificate key]`; status, reason and body of the answer.
 CLIENT = """
 import http.client, ssl, sys
 scheme, port, path, *pair = sys.argv[1:]
@@ -22,7 +24,7 @@ else:
     connection = http.client.HTTPSConnection("127.0.0.1", int(port), context=context)
 connection.request("GET", path)
 answer = connection.getresponse()
-print(answer.status, answer.read().decode(), end="")
+print(answer.status, answer.reason, answer.read().decode(), end="")
 """
 
 
@@ -36,12 +38,22 @@ def get(cluster: Cluster, *arguments: str) -> str:
 def test_plain_http_to_an_https_port_is_told_so(shared_cluster: Cluster, port: int) -> None:
     told = get(shared_cluster, "http", str(port), "/healthz")
 
-    assert told == "400 Client sent an HTTP request to an HTTPS server.\n"
+    assert told == "400 Bad Request Client sent an HTTP request to an HTTPS server.\n"
 
 
 @pytest.mark.parametrize("port", PORTS)
 def test_the_clusters_authority_is_believed_by_all(shared_cluster: Cluster, port: int) -> None:
     pair = (f"{PKI}/apiserver-kubelet-client.crt", f"{PKI}/apiserver-kubelet-client.key")
 
-    assert get(shared_cluster, "https", str(port), "/metrics", *pair).startswith("200 ")
+    assert get(shared_cluster, "https", str(port), "/metrics", *pair).startswith("200 OK ")
     assert get(shared_cluster, "https", str(port), "/metrics")[:3] in ("401", "403")
+
+
+def test_the_kubelet_shows_the_configuration_that_it_was_given(shared_cluster: Cluster) -> None:
+    pair = (f"{PKI}/apiserver-kubelet-client.crt", f"{PKI}/apiserver-kubelet-client.key")
+
+    told = get(shared_cluster, "https", "10250", "/configz", *pair)
+
+    shown = json.loads(told.removeprefix("200 OK "))["kubeletconfig"]
+    assert (shown["staticPodPath"], shown["syncFrequency"]) == ("/etc/kubernetes/manifests", "1m0s")
+    assert shown["logging"]["flushFrequency"] == "5s"

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -236,7 +237,8 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
             **response.headers,
             "content-length": str(len(response.body)),
         }
-        head = h11.Response(status_code=response.status, headers=list(headers.items()))
+        reason = HTTPStatus(response.status).phrase
+        head = h11.Response(status_code=response.status, reason=reason, headers=list(headers.items()))
         body = b"" if asked.method == b"HEAD" else response.body
         out = [state.send(head), state.send(h11.Data(body)) if body else b"", state.send(h11.EndOfMessage())]
         writer.write(b"".join(part or b"" for part in out))

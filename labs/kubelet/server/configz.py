@@ -134,12 +134,12 @@ def _from_file(given: Any, default: Any) -> Any:
     if isinstance(given, Mapping) and isinstance(default, Mapping) and "flushFrequency" in default:
         inner = {key: _from_file(given.get(key), value) for key, value in default.items()}
         return {**inner, **{key: value for key, value in given.items() if key not in inner}}
-    if isinstance(default, str) and default[:1].isdigit():
+    if given == 0 and isinstance(default, str):
+        return default
+    if isinstance(given, str) and isinstance(default, str) and default[:1].isdigit():
         try:
             seconds = duration(given)
         except ValueError:
             return given
         return go_duration(seconds) if seconds else default
-    if given == 0 and isinstance(default, str):
-        return default
     return given or default if isinstance(default, int) and not isinstance(default, bool) else given

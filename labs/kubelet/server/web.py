@@ -30,6 +30,10 @@ _HEAD_MAX = 1 << 16
 _BACKLOG = 256
 
 
+#: Of answers by Go's `http.Error`, and of healthy checks all at once.
+AS_SAID = {"X-Content-Type-Options": "nosniff"}
+
+
 @dataclass(frozen=True)
 class Response:
     """An answer; an iterator's pieces are sent as they come."""
@@ -40,9 +44,9 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def text(body: str, status: int = 200) -> Response:
+def text(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer in words."""
-    return Response(status, body.encode())
+    return Response(status, body.encode(), headers=headers or {})
 
 
 class Refused(Exception):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.kubelet.config import KubeletConfig
+from labs.kubelet.config_file import API_VERSION, KIND
 from labs.kubelet.prometheus import Counter, Histogram, exposition, number
 from labs.kubelet.server.configz import effective
 from tests.kubelet.server.serving import OPEN, Served, served
@@ -137,6 +138,17 @@ def test_configz_tells_all_that_holds_in_the_real_ones_order() -> None:
 
     recorded = json.loads(RECORDED.read_text())["kubeletconfig"]
     assert list(effective(config).items()) == list(recorded.items())
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [("0", "5s"), ("0s", "5s"), ("3s", "3s"), ("3000000000", 3_000_000_000)]
+)
+def test_configz_tells_how_often_the_log_is_flushed(given: str, shown: object) -> None:
+    text = f"{{apiVersion: {API_VERSION}, kind: {KIND}, logging: {{flushFrequency: {given}}}}}"
+
+    config = KubeletConfig.from_file(text.encode(), "/var/lib/kubelet/config.yaml")
+
+    assert effective(config)["logging"]["flushFrequency"] == shown
 
 
 def test_configz_tells_flags_and_no_secret() -> None:

@@ -153,6 +153,21 @@ def test_the_nodes_log_directory_is_a_tree(tmp_path: Path) -> None:
     assert escape.status == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "name", "value"),
+    [
+        ("/nope", "GET", "x-content-type-options", "nosniff"),
+        ("/healthz", "GET", "x-content-type-options", "nosniff"),
+        ("/healthz/ping", "GET", "x-content-type-options", None),
+        ("/pods", "POST", "allow", "GET"),
+    ],
+)
+def test_headers_are_those_of_the_real_one(
+    tmp_path: Path, path: str, method: str, name: str, value: str | None
+) -> None:
+    assert ask(tmp_path, path, method).headers.get(name) == value
+
+
 def test_debugging_handlers_can_be_taken_away(tmp_path: Path) -> None:
     answer = ask(tmp_path, "/exec/default/POD/main?command=ls&output=1", enable_debugging_handlers=False)
 
