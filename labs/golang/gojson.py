@@ -1,11 +1,14 @@
-"""What Go's `encoding/json` says of a text that Python's `json` cannot read."""
+"""Go's `encoding/json`: how it writes, and what it says of a text that Python's `json` cannot read."""
 
 from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+#: What Go writes otherwise, for HTML and JavaScript.
+_ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 _LITERALS = {"n": "null", "t": "true", "f": "false"}
 _UNEXPECTED = {
     "Expecting property name": "looking for beginning of object key string",
@@ -16,6 +19,11 @@ _UNEXPECTED = {
     "Invalid \\escape": "in string escape code",
     "Invalid \\uXXXX escape": "in \\u hexadecimal character escape",
 }
+
+
+def indented(value: Any, spaces: int) -> str:
+    """JSON in lines (`MarshalIndent`), safe for HTML as Go writes any."""
+    return json.dumps(value, indent=spaces, ensure_ascii=False).translate(_ESCAPED)
 
 
 def kind(value: object) -> str:

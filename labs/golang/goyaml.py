@@ -1,4 +1,4 @@
-"""YAML as Go's programs read it, by `yaml_loader`: loaded when there is something to read.
+"""YAML as Go's programs read and write it, by `yaml_loader` and `yaml_dumper`: loaded when there is any.
 
 A server without a policy or a configuration file need not spend the time that PyYAML's import takes.
 """
@@ -22,3 +22,10 @@ def repeated_keys(data: bytes) -> list[str]:
     from labs.golang import yaml_loader
 
     return yaml_loader.repeated_keys(data)
+
+
+def dump(value: object) -> str:
+    """The document that a value makes, its keys sorted."""
+    from labs.golang import yaml_dumper
+
+    return yaml_dumper.dump(value)

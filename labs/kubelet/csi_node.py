@@ -11,12 +11,9 @@ Json = dict[str, Any]
 PATH = "/apis/storage.k8s.io/v1/csinodes"
 MIGRATED = "storage.alpha.kubernetes.io/migrated-plugins"
 #: The volume plugins whose work CSI drivers do, as kubelet 1.36 says.
-PLUGINS = ",".join(
-    f"kubernetes.io/{name}"
-    for name in (
-        *("aws-ebs", "azure-disk", "azure-file", "cinder"),
-        *("gce-pd", "portworx-volume", "vsphere-volume"),
-    )
+PLUGINS = (
+    "kubernetes.io/aws-ebs,kubernetes.io/azure-disk,kubernetes.io/azure-file,kubernetes.io/cinder,"
+    "kubernetes.io/gce-pd,kubernetes.io/portworx-volume,kubernetes.io/vsphere-volume"
 )
 #: Seconds between the first two attempts, how much longer each wait is, and the longest.
 FIRST_WAIT, FACTOR, LONGEST_WAIT = 0.015, 6, 120.0

@@ -11,23 +11,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from labs.controlplane.http import Request, Response
+from labs.golang import gojson, goyaml
 
 from . import status
 from .codec import JSON_TYPES, accepted
 
 YAML = "application/yaml"
 STREAMED = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
-#: What Go takes for true, how programs begin their names that people sit at, and what it escapes for HTML.
+#: What Go takes for true, and how programs begin their names that people sit at.
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _READ_BY_PEOPLE = ("curl", "Wget", "Mozilla/5.0")
-_ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 
 
 def check_accepted(request: Request, offered: Sequence[str] = JSON_TYPES) -> None:
     """Raises a 406 for a client that reads none of what is `offered`."""
     if {choice[""] for choice in accepted(request)}.isdisjoint({"", "*/*", *offered}):
-        text = f"406: Not Acceptable\n\nAvailable representations: {', '.join(offered)}"
-        raise status.APIError(406, "NotAcceptable", text, {})
+        raise status.not_represented(offered)
 
 
 def present(request: Request, response: Response) -> Response:
@@ -38,15 +37,15 @@ def present(request: Request, response: Response) -> Response:
         return response
     if _wants_yaml(request):
         response.headers["Content-Type"] = YAML
-        response.body = _yaml(json.loads(response.body))
+        response.body = goyaml.dump(json.loads(response.body)).encode()
     elif _wants_lines(request):
         response.body = in_lines(json.loads(response.body))
     return response
 
 
 def in_lines(value: Any) -> bytes:
-    """JSON as Go's `MarshalIndent` writes it."""
-    return json.dumps(value, indent=2, ensure_ascii=False).translate(_ESCAPED).encode()
+    """JSON for people."""
+    return gojson.indented(value, 2).encode()
 
 
 def _wants_yaml(request: Request) -> bool:
@@ -61,19 +60,3 @@ def _wants_lines(request: Request) -> bool:
     if asked := request.argument("pretty"):
         return asked in _TRUE
     return request.headers.get("user-agent", "").startswith(_READ_BY_PEOPLE)
-
-
-def _yaml(value: Any) -> bytes:
-    """YAML as sigs.k8s.io/yaml writes it."""
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        """Text of several lines as such; what would be read as something else in two strokes."""
-
-    def text(dumper: Dumper, value: str) -> yaml.ScalarNode:
-        tag = dumper.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
-        style = "|" if "\n" in value else '"' if tag != "tag:yaml.org,2002:str" or value in "ynYN" else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
-
-    Dumper.add_representer(str, text)
-    return str(yaml.dump(value, Dumper=Dumper, default_flow_style=False, allow_unicode=True)).encode()

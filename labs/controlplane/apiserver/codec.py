@@ -141,6 +141,17 @@ def respond(code: int, value: Any, headers: Mapping[str, str] | None = None) -> 
     return respond_encoded(code, dump(value), headers)
 
 
+def in_words(code: int, text: str) -> Response:
+    """An answer that is no document; browsers are not to guess at what it is."""
+    headers = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
+    return Response(code, text.encode(), headers)
+
+
+def no_page() -> Response:
+    """The answer for a path that nobody has."""
+    return in_words(404, "404 page not found\n")
+
+
 def respond_encoded(code: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
     """An answer that is JSON already."""
     return Response(

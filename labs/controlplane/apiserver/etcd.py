@@ -26,8 +26,6 @@ from labs.golang.quoting import quote
 RETRY_SECONDS = 0.05
 #: A server that stays away is logged this often.
 QUIET_SECONDS = 1.0
-
-
 #: Codes of gRPC; the last is that of an etcd that is too busy, or has no leader.
 INVALID_ARGUMENT, OUT_OF_RANGE, UNAVAILABLE = 3, 11, 14
 

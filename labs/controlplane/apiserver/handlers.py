@@ -142,7 +142,7 @@ class Handlers:
         request_options.check_write(ctx.request, "patch")
         kind = codec.content_type(ctx.request)
         if kind not in codec.PATCH_TYPES:
-            raise status.APIError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+            raise status.unknown_patch()
         if kind == applying.CONTENT_TYPE:
             return await self._apply(ctx, resource)
         if ctx.request.argument("force"):

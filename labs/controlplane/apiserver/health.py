@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from labs.controlplane import klog
-from labs.controlplane.http import ConnectionFailed, Request, Response
+from labs.controlplane.http import Request, Response
 
-from .etcd import RETRY_SECONDS, Etcd, EtcdError
+from . import codec
+from .etcd import Etcd, EtcdError
 
 ETCD_SECONDS = 2.0
 _HOOKS = (
@@ -65,7 +66,7 @@ class Health:
             names.append("shutdown")
         if single:
             if single not in names:
-                return Response(404, b"404 page not found\n", _TEXT)
+                return codec.no_page()
             names = [single]
         skipped = set(request.query.get("exclude", ()))
         faults: dict[str, str] = {}
@@ -78,36 +79,24 @@ class Health:
             if fault:
                 faults[name] = fault
             lines.append(f"[-]{name} failed: reason withheld" if fault else f"[+]{name} ok")
+        if single and faults:
+            return codec.in_words(500, f"internal server error: {faults[single]}\n")
         if faults:
-            if not single:
-                klog.info(
-                    "healthz.go:280",
-                    f"{', '.join(faults)} check failed: {endpoint}\n"
-                    + "\n".join(f"[-]{n} failed: {t}" for n, t in faults.items()),
-                )
-            if single:
-                text = f"internal server error: {faults[single]}\n"
-            else:
-                text = "\n".join(lines) + f"\n{endpoint} check failed\n"
-            return Response(500, text.encode(), _TEXT)
+            klog.info(
+                "healthz.go:280",
+                f"{', '.join(faults)} check failed: {endpoint}\n"
+                + "\n".join(f"[-]{n} failed: {t}" for n, t in faults.items()),
+            )
+            return codec.in_words(500, "\n".join(lines) + f"\n{endpoint} check failed\n")
         if request.flag("verbose") and not single:
-            text = "\n".join(lines) + f"\n{endpoint} check passed\n"
-            return Response(200, text.encode(), _TEXT)
-        return Response(200, b"ok", _TEXT)
-
-    async def _reach_etcd(self) -> None:
-        """A client of gRPC dials until its time is over."""
-        while True:
-            try:
-                return await self._etcd.healthy()
-            except ConnectionFailed:
-                await asyncio.sleep(RETRY_SECONDS)
+            return codec.in_words(200, "\n".join(lines) + f"\n{endpoint} check passed\n")
+        return codec.in_words(200, "ok")
 
     async def _fault(self, name: str) -> str:
         if name == "etcd":
             try:
                 async with asyncio.timeout(ETCD_SECONDS):
-                    await self._reach_etcd()
+                    await self._etcd.range("/registry/health", count_only=True)
             except TimeoutError:
                 return "error getting data from etcd: context deadline exceeded"
             except EtcdError as error:
@@ -117,6 +106,3 @@ class Health:
         if name == "shutdown" and self.stopping:
             return "process is shutting down"
         return ""
-
-
-_TEXT = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}

@@ -53,7 +53,8 @@ class IdentityLease:
             try:
                 await self.renew()
             except EtcdError as error:
-                klog.error("controller.go:201", "Failed to ensure lease exists, will retry", err=error)
+                why = "Failed to ensure lease exists, will retry"
+                klog.error("controller.go:201", why, err=error, interval=f"{PERIOD:g}s")
             await asyncio.sleep(PERIOD)
 
     async def renew(self) -> None:
@@ -69,14 +70,16 @@ class IdentityLease:
 
     async def remove(self) -> None:
         """Nobody serves any more; an etcd that does not answer is not waited for long."""
-        klog.info("controller.go:136", "Cleaning up lease on exit", lease=f"{NAMESPACE}/{self.name}")
+        named = f"{NAMESPACE}/{self.name}"
+        klog.info("controller.go:136", "Cleaning up lease on exit", lease=named)
         try:
             async with asyncio.timeout(PATIENCE):
                 found = await self._storage.get(self._key)
                 if found is not None:
                     await self._storage.delete(self._key, found.revision)
         except (EtcdError, Changed, TimeoutError) as error:
-            klog.error("controller.go:138", "Failed to clean up lease on exit", err=str(error) or "timeout")
+            why = str(error) or "context deadline exceeded"
+            klog.error("controller.go:138", "Unable to delete lease", err=why, lease=named)
 
     def _new(self) -> Object:
         return {

@@ -96,7 +96,7 @@ class Server:
         try:
             await self._authorize(ctx)
             if "//" in ctx.request.path:
-                return _no_page()
+                return codec.no_page()
             if not ctx.target.is_resource:
                 return await self._path(ctx)
             async with asyncio.timeout(_seconds(ctx.request)):
@@ -214,20 +214,15 @@ class Server:
             case [""]:
                 return codec.respond_encoded(200, answers.in_lines({"paths": _paths()}))
         if document is None:
-            return _no_page()
+            return codec.no_page()
         answers.check_accepted(request)
         return codec.respond(200, document)
-
-
-def _no_page() -> Response:
-    headers = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
-    return Response(404, b"404 page not found\n", headers)
 
 
 def _public(document: dict[str, Any] | None, kind: str = "application/json") -> Response:
     """What other programs may keep for an hour, in one line."""
     if document is None:
-        return _no_page()
+        return codec.no_page()
     headers = {"Content-Type": kind, "Cache-Control": "public, max-age=3600"}
     return Response(200, codec.dump(document).rstrip(), headers)
 

@@ -139,6 +139,17 @@ def unsupported_media_type(accepted: Sequence[str]) -> APIError:
     return APIError(415, "UnsupportedMediaType", message + ", ".join(accepted))
 
 
+def unknown_patch() -> APIError:
+    """No kind of patch that the server knows, in go-restful's words."""
+    return APIError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+
+
+def not_represented(offered: Sequence[str]) -> APIError:
+    """A path of which the client can read no form, in go-restful's words."""
+    message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(offered)}"
+    return APIError(406, "NotAcceptable", message, {})
+
+
 def not_acceptable(accepted: Sequence[str]) -> APIError:
     """No format the client can read can be sent."""
     message = "only the following media types are accepted: " + ", ".join(accepted)

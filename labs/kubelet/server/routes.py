@@ -9,7 +9,7 @@ from labs.kubelet import klog
 from labs.kubelet.access import UNABLE, Access, Denied
 from labs.kubelet.hostfs import HostFs
 from labs.kubelet.server.usage import Rates
-from labs.kubelet.server.web import AS_SAID, Exchange, Refused, Response, text
+from labs.kubelet.server.web import NO_SNIFFING, Exchange, Refused, Response, text
 
 if TYPE_CHECKING:
     from labs.kubelet.kubelet import Kubelet
@@ -35,7 +35,7 @@ _LATE = "sync Loop took longer than expected"
 
 def _page_not_found() -> Response:
     """Of a path that nobody has."""
-    return text("404 page not found\n", 404, AS_SAID)
+    return text("404 page not found\n", 404, NO_SNIFFING)
 
 
 def bucket(path: str) -> str:
@@ -72,12 +72,12 @@ def healthz(kubelet: "Kubelet", rest: Sequence[str], *, verbose: bool) -> Respon
         check = checks.get(rest[0]) if len(rest) == 1 else None
         if check is None:
             return _page_not_found()
-        return text("ok") if check() else text(f"internal server error: {_LATE}\n", 500, AS_SAID)
+        return text("ok") if check() else text(f"internal server error: {_LATE}\n", 500, NO_SNIFFING)
     good = {name: check() for name, check in checks.items()}
     lines = [f"[+]{name} ok" if ok else f"[-]{name} failed: reason withheld" for name, ok in good.items()]
     if not all(good.values()):
-        return text("\n".join([*lines, "healthz check failed", ""]), 500, AS_SAID)
-    return text("\n".join([*lines, "healthz check passed", ""]) if verbose else "ok", headers=AS_SAID)
+        return text("\n".join([*lines, "healthz check failed", ""]), 500, NO_SNIFFING)
+    return text("\n".join([*lines, "healthz check passed", ""]) if verbose else "ok", headers=NO_SNIFFING)
 
 
 class KubeletServer:

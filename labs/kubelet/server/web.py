@@ -31,7 +31,7 @@ _BACKLOG = 256
 
 
 #: Of answers by Go's `http.Error`, and of healthy checks all at once.
-AS_SAID = {"X-Content-Type-Options": "nosniff"}
+NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ spec it has the sources only.
 
 from __future__ import annotations
 
-import json
 from difflib import unified_diff
 from typing import Any
 
 from labs.controlplane import schemas
+from labs.golang import gojson
 
 Object = dict[str, Any]
 _CORE = "#io.k8s.api.core.v1."
@@ -19,8 +19,6 @@ _CORE = "#io.k8s.api.core.v1."
 _MOVED = ("hostIPC", "hostNetwork", "hostPID", "hostUsers", "shareProcessNamespace")
 #: Of metadata, what a template may have, in Go's order.
 _METADATA = ("name", "generateName", "namespace", "labels", "annotations", "ownerReferences", "finalizers")
-#: Go writes these so in any JSON.
-_ESCAPES = {"&": "\\u0026", "<": "\\u003c", ">": "\\u003e"}
 
 
 def difference(old: Object, new: Object, kind: str) -> str:
@@ -42,10 +40,7 @@ def go_template(template: Object) -> Object:
 
 
 def _lines(value: Any) -> list[str]:
-    text = json.dumps(value, indent=1, ensure_ascii=False)
-    for character, escaped in _ESCAPES.items():
-        text = text.replace(character, escaped)
-    return text.splitlines()
+    return gojson.indented(value, 1).splitlines()
 
 
 def _go(value: Any, kind: Any) -> Any:
