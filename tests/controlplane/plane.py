@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -19,21 +18,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..ports import free_port
 from . import pki
 
 DEADLINE = 120.0
 NODE = "cks-control-plane"
-
-
-def free_port() -> int:
-    """A port nobody listens on now, below those that the kernel gives to connections meanwhile."""
-    while True:
-        port = random.randrange(10_240, 32_768)
-        try:
-            with socket.create_server(("0.0.0.0", port)):
-                return port
-        except OSError:
-            continue
 
 
 def etcd_binary(name: str) -> str:

@@ -17,8 +17,8 @@ import pytest
 from labs.controlplane.controllermanager import __main__ as manager
 from labs.controlplane.scheduler import __main__ as scheduler
 
+from ..ports import free_port
 from . import pki
-from .plane import free_port
 from .recordings import filler, write_files
 
 SCHEDULER, MANAGER = "labs.controlplane.scheduler", "labs.controlplane.controllermanager"

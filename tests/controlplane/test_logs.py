@@ -13,6 +13,7 @@ import pytest
 
 from labs.controlplane.http import Request, Response, serve
 
+from ..ports import free_port
 from .plane import Plane, pod
 
 NODE = "log-node"
@@ -164,8 +165,7 @@ def test_a_container_that_is_not_there_is_named(plane: Plane, namespace: str, ku
 
 def test_a_kubelet_that_is_away_is_told_of(plane: Plane, namespace: str) -> None:
     name = f"away-{namespace}"
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     state = {
         "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
@@ -215,8 +215,7 @@ def test_who_may_only_get_starts_no_command_by_websocket(
 
 def test_a_command_for_no_kubelet_says_so(plane: Plane, namespace: str) -> None:
     name = f"gone-{namespace}"
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     state = {
         "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},

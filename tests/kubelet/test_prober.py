@@ -17,6 +17,7 @@ from labs.kubelet.pod.model import Container, Exec, Grpc, HttpGet, TcpSocket
 from labs.kubelet.prober import Outcome, ProbeError, port_of, probe
 from tests.kubelet.node import manifest
 from tests.kubelet.virtual_time import virtual
+from tests.ports import free_port
 
 CONTAINER = Container.of(
     {
@@ -80,14 +81,6 @@ def test_http_status_decides(status: str, expected: tuple[bool, str]) -> None:
             return result
 
     assert asyncio.run(check()) == expected
-
-
-def free_port() -> int:
-    async def find() -> int:
-        async with serving(b"") as (port, _):
-            return port
-
-    return asyncio.run(find())
 
 
 def test_nobody_listens() -> None:

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..plane import Plane, free_port
+from ...ports import free_port
+from ..plane import Plane
 
 Object = dict[str, Any]
 #: What a test's pod template may say about how its pods end: the phase they reach.

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ..plane import Plane, free_port, until
+from ...ports import free_port
+from ..plane import Plane, until
 
 
 class Scheduler:
