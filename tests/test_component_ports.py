@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -10,6 +11,8 @@ from labs.cluster import Cluster
 
 PKI = "/etc/kubernetes/pki"
 PORTS = [6443, 10250, 10257, 10259]
+#: Ports of the control plane's components, and what they are called there.
+COMPONENTS = {6443: "apiserver", 10257: "kube-controller-manager", 10259: "kube-scheduler"}
 #: A client in the node: `scheme port path [certificate key]`; status, reason and body of the answer.
 CLIENT = """
 import http.client, ssl, sys
@@ -47,6 +50,20 @@ def test_the_clusters_authority_is_believed_by_all(shared_cluster: Cluster, port
 
     assert get(shared_cluster, "https", str(port), "/metrics", *pair).startswith("200 OK ")
     assert get(shared_cluster, "https", str(port), "/metrics")[:3] in ("401", "403")
+
+
+@pytest.mark.parametrize("port", COMPONENTS)
+def test_the_control_plane_shows_its_flags_and_since_when_it_runs(shared_cluster: Cluster, port: int) -> None:
+    pair = (f"{PKI}/apiserver-kubelet-client.crt", f"{PKI}/apiserver-kubelet-client.key")
+
+    flags = get(shared_cluster, "https", str(port), "/flagz", *pair)
+    state = get(shared_cluster, "https", str(port), "/statusz", *pair)
+
+    assert flags.startswith(f"200 OK \n{COMPONENTS[port]} flagz\n")
+    assert re.search(rf"(?m)^secure-port(:|: |=| ){port}$", flags)
+    assert state.startswith(f"200 OK \n{COMPONENTS[port]} statusz\n")
+    assert "Binary version" in state
+    assert get(shared_cluster, "https", str(port), "/flagz")[:3] in ("401", "403")
 
 
 def test_the_kubelet_shows_the_configuration_that_it_was_given(shared_cluster: Cluster) -> None:

@@ -7,14 +7,16 @@ What flags there are, of which type and with which default, is read from the com
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from labs.golang.duration import duration
 from labs.golang.quoting import quote
 
-from .flagvalues import READERS, boolean, comma_separated, integer
+from .flagvalues import READERS, WRITERS, boolean, comma_separated, integer
 
 #: `  -v, --v Level     text`, `      --leader-elect     text`, `--version version[=true]`.
 _FLAG = re.compile(
@@ -50,6 +52,8 @@ class Flag:
     short: str = ""
     #: May be given without a value.
     optional: bool = False
+    #: Why not to use it any more; said on stderr when it is given.
+    deprecated: str = ""
 
     @property
     def spelled(self) -> str:
@@ -88,6 +92,12 @@ class Flags:
         """The values of a list, without empty ones."""
         return [word for word in self.every(name) if word]
 
+    def written(self) -> dict[str, str]:
+        """Every flag's value as pflag writes it, by name in alphabetical order."""
+        return {
+            name: WRITERS.get(flag.kind, str)(self.text(name)) for name, flag in sorted(self.known.items())
+        }
+
     def every(self, name: str) -> list[str]:
         """The values of a list as they were given."""
         text, kind = self.text(name), self.known[name].kind
@@ -106,8 +116,17 @@ class FlagSet:
     flags: Mapping[str, Flag]
 
     @classmethod
-    def of(cls, program: str, usage: Path, hidden: Sequence[Flag] = ()) -> FlagSet:
-        """The flags that a usage text lists, and the `hidden` ones that it does not."""
+    def of(
+        cls,
+        program: str,
+        usage: Path,
+        hidden: Sequence[Flag] = (),
+        deprecated: Mapping[str, str] = MappingProxyType({}),
+    ) -> FlagSet:
+        """The flags that a usage text lists and the `hidden` ones that it does not.
+
+        `deprecated`: why some are, by name.
+        """
         text = usage.read_text()
         flags = {flag.name: flag for flag in hidden}
         name = ""
@@ -120,7 +139,8 @@ class FlagSet:
             if name and (default := _DEFAULT.search(line)):
                 flag = flags[name]
                 value = default["value"].strip('"[]')
-                flags[name] = Flag(name, flag.kind, value, flag.short, flag.optional)
+                flags[name] = replace(flag, default=value)
+        flags |= {name: replace(flags[name], deprecated=why) for name, why in deprecated.items()}
         return cls(program, text, flags)
 
     def usage_on_error(self) -> str:
@@ -154,6 +174,8 @@ class FlagSet:
                 stray.append(argument)
                 continue
             self._check(flag, value)
+            if flag.deprecated:
+                print(f"Flag --{flag.name} has been deprecated, {flag.deprecated}", file=sys.stderr)
             between = _BETWEEN.get(flag.kind)
             appended = between is not None and flag.name in given
             given[flag.name] = f"{given[flag.name]}{between}{value}" if appended else value

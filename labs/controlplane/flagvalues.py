@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from labs.golang.duration import duration
+from labs.golang.duration import duration, go_duration
 from labs.golang.quoting import quote
 
 _BOOLEANS = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True)
@@ -179,4 +179,34 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "stringToString": _pairs,
     "uint": lambda text: integer(text, "ParseUint"),
     "version": _version,
+}
+
+
+def _listed(values: Iterable[str]) -> str:
+    return f"[{','.join(values)}]"
+
+
+def _csv_field(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if re.search(r'[,"\n\r]|^\s', text) else text
+
+
+def _sorted_pairs(text: str) -> str:
+    return ",".join(sorted(text.split(",")))
+
+
+#: How a value of each type is written again (`pflag.Value.String`); those of other types as they were read.
+WRITERS: Mapping[str, Callable[[str], str]] = {
+    "bool": lambda text: str(boolean(text or "false")).lower(),
+    "duration": lambda text: go_duration(duration(text or "0")),
+    **dict.fromkeys(("float", "float32"), lambda text: f"{float(text or 0):g}"),
+    **dict.fromkeys(("int", "int32", "Level"), lambda text: str(integer(text or "0"))),
+    "int32Slice": lambda text: f"[{text}]",
+    "mapStringString": _sorted_pairs,
+    "namedCertKey": lambda text: _listed([";".join(text.split("\0"))] if text else []),
+    "stringArray": lambda text: _listed(map(_csv_field, text.split("\0") if text else [])),
+    "quantity": lambda text: text or "0",
+    "strings": lambda text: _listed(map(_csv_field, comma_separated(text))),
+    "stringToString": lambda text: f"[{text}]",
+    "uint": lambda text: str(integer(text or "0", "ParseUint")),
+    "version": lambda text: text or "false",
 }

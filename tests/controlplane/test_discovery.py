@@ -137,6 +137,16 @@ def test_the_older_openapi_document_has_every_kind(plane: Plane) -> None:
     assert "/api/v1/namespaces/{namespace}/pods/{name}" in document["paths"]
 
 
+def test_the_root_lists_the_paths_that_can_be_asked_for(plane: Plane) -> None:
+    status, document = plane.request("GET", "/")
+
+    paths = document["paths"]
+    assert (status, paths) == (200, sorted(paths))
+    answers = {path: plane.request("GET", path)[0] for path in paths if not path.startswith("/api")}
+    assert set(answers.values()) == {200}
+    assert {"/flagz", "/healthz/etcd", "/readyz/poststarthook/rbac/bootstrap-roles"} <= answers.keys()
+
+
 def test_a_path_nobody_serves_is_not_found(plane: Plane) -> None:
     assert plane.request("GET", "/apis/nope.example.com/v1")[0] == 404
     assert plane.request("GET", "/api/v1/nonsense")[1]["message"] == (

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from labs.controlplane import apiserver, controllermanager, scheduler
 from labs.controlplane.apiserver import options
+from labs.controlplane.controllermanager.options import FLAGS
 from labs.controlplane.flags import FlagError, FlagSet, HelpWanted
 from labs.controlplane.flagvalues import comma_separated, port_range
 from labs.golang.duration import duration
@@ -86,6 +87,30 @@ def test_a_value_that_is_no_number_is_carried_by_the_message(program, value):
     shown = json.dumps(text, ensure_ascii=False)
     why = f"strconv.ParseInt: parsing {shown}: invalid syntax"
     assert str(refusal.value) == f'invalid argument {shown} for "--secure-port" flag: {why}'
+
+
+@pytest.mark.parametrize(
+    ("parse", "argument", "why"),
+    [
+        (
+            options.parse,
+            "--admission-control=NodeRestriction",
+            "Flag --admission-control has been deprecated, Use --enable-admission-plugins or "
+            "--disable-admission-plugins instead. Will be removed in a future version.\n",
+        ),
+        (options.parse, "--enable-admission-plugins=NodeRestriction", ""),
+        (
+            FLAGS.parse,
+            "--node-sync-period=10s",
+            "Flag --node-sync-period has been deprecated, This flag is currently no-op and will be "
+            "deleted.\n",
+        ),
+    ],
+)
+def test_a_deprecated_flag_is_taken_and_told_of(parse, argument, why, capsys):
+    parse([argument])
+
+    assert capsys.readouterr().err == why
 
 
 def test_what_cannot_be_printed_is_shown_as_go_shows_it():

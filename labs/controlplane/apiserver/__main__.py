@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labs.controlplane import klog
+from labs.controlplane import klog, zpages
 from labs.controlplane.flags import FlagError, HelpWanted
 from labs.controlplane.http import serve
 from labs.controlplane.listening import ListenError, listen
@@ -47,6 +47,10 @@ from .watching import Hub
 ETCD_START_SECONDS = 20.0
 #: How long requests may go on that have begun when the server is told to end.
 DRAIN_SECONDS = 5.0
+#: What `/statusz` lists.
+_PATHS = ("/healthz", "/livez", "/metrics", "/readyz", "/version", *zpages.PATHS)
+#: Kinds that the real server keeps in no cache, added to `--watch-cache-sizes`.
+_NOT_CACHED = ("events#0", "events.events.k8s.io#0")
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,7 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
         authenticator,
         modes,
         informers,
+        zpages.Pages("apiserver", _flags(parsed), _PATHS),
         f"{parsed.advertise_address}:{parsed.secure_port}",
     )
     bootstrap = Bootstrap(storage, parsed.service_network, parsed.advertise_address, parsed.secure_port)
@@ -193,6 +198,16 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     for task in tasks:
         task.cancel()
     await lease.remove()
+
+
+def _flags(parsed: Options) -> dict[str, str]:
+    """The flags in effect: some that were not given have been settled meanwhile."""
+    address = parsed.advertise_address
+    settled = {"advertise-address": address}
+    if not parsed.flags.text("external-hostname"):
+        settled["external-hostname"] = address
+    sizes = [*parsed.flags.words("watch-cache-sizes"), *_NOT_CACHED]
+    return parsed.flags.written() | settled | {"watch-cache-sizes": f"[{','.join(sizes)}]"}
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from labs.controlplane import mediatypes
 from labs.controlplane.http import BODY_LIMIT, Request, Response
 from labs.golang import gojson
 
@@ -128,12 +129,7 @@ def dump(value: Any) -> bytes:
 
 def accepted(request: Request) -> list[dict[str, str]]:
     """The media types of the Accept header with their parameters, in the client's order."""
-    result = []
-    for clause in request.headers.get("accept", "*/*").split(","):
-        kind, *parameters = (part.strip() for part in clause.split(";"))
-        pairs = (parameter.partition("=") for parameter in parameters)
-        result.append({"": kind, **{key: value for key, _, value in pairs}})
-    return result
+    return mediatypes.clauses(request.headers.get("accept", "*/*"))
 
 
 def respond(code: int, value: Any, headers: Mapping[str, str] | None = None) -> Response:

@@ -28,16 +28,19 @@ _HOOKS = (
     *("apiservice-status-remote-available-controller", "apiservice-registration-controller"),
     *("apiservice-wait-for-first-sync", "apiservice-discovery-controller", "kube-apiserver-autoregistration"),
 )
-_BEFORE = {
-    "livez": ("ping", "log", "loopback-serving-certificate", "etcd"),
-    "readyz": ("ping", "log", "informer-sync"),
-    "healthz": ("ping", "log", "loopback-serving-certificate", "etcd"),
-}
 _AFTER = (
     "autoregister-completion",
     "poststarthook/apiservice-openapi-controller",
     "poststarthook/apiservice-openapiv3-controller",
 )
+_HOOKED = (*(f"poststarthook/{hook}" for hook in _HOOKS), *_AFTER)
+_LIVE = ("ping", "log", "loopback-serving-certificate", "etcd", *_HOOKED)
+#: The endpoints' checks, in the order they are told.
+_CHECKS = {
+    "livez": _LIVE,
+    "readyz": ("ping", "log", "informer-sync", *_HOOKED, "shutdown"),
+    "healthz": _LIVE,
+}
 #: Start-up is over when these have been done; until then they fail.
 _STARTING = frozenset(
     (
@@ -58,16 +61,20 @@ class Health:
         self.started = False
         self.stopping = False
 
+    @property
+    def paths(self) -> list[str]:
+        """The endpoints, and one path for each check of each."""
+        checks = [f"/{endpoint}/{name}" for endpoint, names in _CHECKS.items() for name in names]
+        return [*(f"/{endpoint}" for endpoint in _CHECKS), *checks]
+
     async def answer(self, request: Request) -> Response:
         """All checks, or with `/livez/NAME` one."""
         endpoint, _, single = request.path.strip("/").partition("/")
-        names = [*_BEFORE[endpoint], *(f"poststarthook/{hook}" for hook in _HOOKS), *_AFTER]
-        if endpoint == "readyz":
-            names.append("shutdown")
+        names = _CHECKS[endpoint]
         if single:
             if single not in names:
                 return codec.no_page()
-            names = [single]
+            names = (single,)
         skipped = set(request.query.get("exclude", ()))
         faults: dict[str, str] = {}
         lines = []

@@ -29,10 +29,22 @@ FLAGS = FlagSet.of(
     Path(__file__).with_name("usage.txt"),
     hidden=[
         Flag("apiserver-count", "int", "1"),
-        Flag("default-watch-cache-size", "int"),
-        Flag("kubelet-port", "uint"),
-        Flag("kubelet-read-only-port", "uint"),
+        Flag("audit-webhook-batch-initial-backoff", "duration", "10s"),
+        Flag("default-watch-cache-size", "int", "100"),
+        Flag("kubelet-port", "uint", "10250"),
+        Flag("kubelet-read-only-port", "uint", "10255"),
     ],
+    deprecated={
+        "admission-control": "Use --enable-admission-plugins or --disable-admission-plugins instead. Will be "
+        "removed in a future version.",
+        "apiserver-count": "apiserver-count is deprecated and will be removed in a future version.",
+        "audit-webhook-batch-initial-backoff": "Deprecated, use --audit-webhook-initial-backoff instead.",
+        "default-watch-cache-size": "watch caches are sized automatically and this flag will be removed in a "
+        "future version",
+        "enable-logs-handler": "Log handler functionality is deprecated",
+        "kubelet-port": "kubelet-port is deprecated and will be removed.",
+        "kubelet-read-only-port": "kubelet-read-only-port is deprecated and will be removed.",
+    },
 )
 
 

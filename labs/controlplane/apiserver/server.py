@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from labs.controlplane import klog
+from labs.controlplane import klog, zpages
 from labs.controlplane.http import Request, Response
 
 from . import answers, codec, discovery, openapi, reviews, status, warnings
@@ -31,6 +31,11 @@ from .version import VERSION
 REQUEST_SECONDS = 60.0
 #: How long a write may take.
 WRITE_SECONDS = 34.0
+#: Paths that are neither of kinds nor of health.
+_PAGES = (
+    *("/.well-known/openid-configuration", "/apis", "/apis/", "/metrics"),
+    *("/openapi/v2", "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/version"),
+)
 
 
 class Server:
@@ -46,6 +51,7 @@ class Server:
         authenticator: Authenticator,
         modes: Modes,
         informers: Informers,
+        pages: zpages.Pages,
         address: str,
     ) -> None:
         self._modes = modes
@@ -57,6 +63,7 @@ class Server:
         self._health = health
         self._audit = audit
         self._metrics = metrics
+        self._pages = pages
         self._address = address
         self._flow_control = FlowControl()
 
@@ -178,6 +185,8 @@ class Server:
         request, parts = ctx.request, ctx.request.path.strip("/").split("/")
         if parts[0] in ("livez", "readyz", "healthz"):
             return await self._health.answer(request)
+        if request.path in zpages.PATHS:
+            return self._page(request)
         if request.method != "GET":
             raise status.method_not_allowed()
         document: dict[str, Any] | None = None
@@ -212,11 +221,24 @@ class Server:
                 if (body := openapi.v3("/".join(path))) is not None:
                     return codec.respond_encoded(200, body)
             case [""]:
-                return codec.respond_encoded(200, answers.in_lines({"paths": _paths()}))
+                return codec.respond_encoded(200, answers.in_lines({"paths": self._paths()}))
         if document is None:
             return codec.no_page()
         answers.check_accepted(request)
         return codec.respond(200, document)
+
+    def _page(self, request: Request) -> Response:
+        try:
+            page = self._pages.page(request.path, request.headers.get("accept", ""))
+        except zpages.NotAcceptable as error:
+            raise status.not_acceptable(zpages.OFFERED) from error
+        return Response(200, page.body, dict(page.headers))
+
+    def _paths(self) -> list[str]:
+        """What the root lists."""
+        groups = [f"/apis/{group}" for group, _ in discovery.group_versions() if group]
+        versions = [f"/apis/{group}/{version}" for group, version in discovery.group_versions() if group]
+        return sorted(["/api", "/api/v1", *groups, *versions, *self._health.paths, *_PAGES, *zpages.PATHS])
 
 
 def _public(document: dict[str, Any] | None, kind: str = "application/json") -> Response:
@@ -243,14 +265,6 @@ def _wants_aggregated(request: Request) -> bool:
         choice.get("as") == "APIGroupDiscoveryList" and choice.get("v") == "v2"
         for choice in codec.accepted(request)
     )
-
-
-def _paths() -> list[str]:
-    groups = [f"/apis/{group}" for group, _ in discovery.group_versions() if group]
-    versions = [f"/apis/{group}/{version}" for group, version in discovery.group_versions() if group]
-    others = ["/.well-known/openid-configuration", "/openid/v1/jwks"]
-    others += ["/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
-    return sorted(["/api", "/api/v1", "/apis", *groups, *versions, *others])
 
 
 def _seconds(request: Request) -> float:

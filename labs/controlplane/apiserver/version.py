@@ -2,6 +2,8 @@
 
 import platform
 
+from labs.controlplane.version import GIT_VERSION, GO_VERSION
+
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 VERSION = {
     "major": "1",
@@ -10,11 +12,11 @@ VERSION = {
     "emulationMinor": "36",
     "minCompatibilityMajor": "1",
     "minCompatibilityMinor": "35",
-    "gitVersion": "v1.36.2",
+    "gitVersion": GIT_VERSION,
     "gitCommit": "unknown",
     "gitTreeState": "clean",
     "buildDate": "2026-01-01T00:00:00Z",
-    "goVersion": "go1.27.3",
+    "goVersion": GO_VERSION,
     "compiler": "gc",
     "platform": f"linux/{_ARCHITECTURES.get(platform.machine(), platform.machine())}",
 }

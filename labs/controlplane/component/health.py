@@ -21,6 +21,11 @@ class Health:
     def __init__(self, endpoints: Mapping[str, Mapping[str, Check]]) -> None:
         self._endpoints = endpoints
 
+    @property
+    def paths(self) -> list[str]:
+        """The endpoints."""
+        return [f"/{endpoint}" for endpoint in self._endpoints]
+
     def answers(self, path: str) -> bool:
         """Whether a path is one of the endpoints, or one check of them."""
         return path.strip("/").partition("/")[0] in self._endpoints

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
-from labs.controlplane import klog
+from labs.controlplane import klog, zpages
 from labs.controlplane.client import (
     ApiError,
     Client,
@@ -33,7 +33,7 @@ from labs.controlplane.version import user_agent
 from .access import Access
 from .health import Health
 from .metrics import Metrics
-from .serving import JSON, Request, Response, SecureServing, StartError, not_found, own_certificate
+from .serving import JSON, Request, Response, SecureServing, StartError, not_found, own_certificate, refusal
 
 _AUTHENTICATION = ("kube-system", "extension-apiserver-authentication")
 _DELEGATED_AUTHENTICATION = "failed to get delegated authentication kubeconfig: "
@@ -110,12 +110,17 @@ class Process:
         if self._serving is None:
             return
         self._follow_authorities()
+        pages = zpages.Pages(
+            self.program, self.flags.written(), [*health.paths, "/configz", "/flagz", "/metrics"]
+        )
 
         async def answer(request: Request) -> Response:
             if refused := await self._access.refuse(request):
                 return refused
             if health.answers(request.path):
                 return health.answer(request)
+            if request.path in zpages.PATHS:
+                return _page(pages, request)
             match request.path:
                 case "/metrics":
                     kind = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
@@ -237,6 +242,14 @@ class Process:
         authorities = (config_map.get("data") or {}).get("client-ca-file", "")
         if authorities and self._serving is not None:
             self._serving.trust(authorities)
+
+
+def _page(pages: zpages.Pages, request: Request) -> Response:
+    try:
+        page = pages.page(request.path, request.headers.get("accept", ""))
+    except zpages.NotAcceptable as error:
+        return refusal(406, "NotAcceptable", str(error))
+    return Response(200, page.body, {name.lower(): value for name, value in page.headers.items()})
 
 
 async def _cancel(tasks: list[asyncio.Future[Any]]) -> None:

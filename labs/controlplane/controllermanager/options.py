@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labs.controlplane.flags import Flags, FlagSet
+from labs.controlplane.flags import Flag, Flags, FlagSet
 
-FLAGS = FlagSet.of("kube-controller-manager", Path(__file__).with_name("usage.txt"))
+FLAGS = FlagSet.of(
+    "kube-controller-manager",
+    Path(__file__).with_name("usage.txt"),
+    hidden=[
+        Flag("allow-untagged-cloud", "bool", optional=True),
+        Flag("node-sync-period", "duration"),
+    ],
+    deprecated={
+        "allow-untagged-cloud": "This flag is deprecated and will be removed in a future release. A "
+        "cluster-id will be required on cloud instances.",
+        "node-sync-period": "This flag is currently no-op and will be deleted.",
+    },
+)
 
 #: All controllers that the real one has, by the names for `--controllers`.
 KNOWN = frozenset(
