@@ -206,6 +206,20 @@ def cidr_faults(text: str) -> list[str]:
     return ["must not have bits set beyond the prefix length"] if beyond else []
 
 
+def strict_ip_faults(text: str) -> list[str]:
+    """What keeps a text from being an IP address in its one right spelling (`IsValidIP`, strictly)."""
+    return ip_faults(text) or _canonical_faults(text, str(parse_ip(text)))
+
+
+def strict_cidr_faults(text: str) -> list[str]:
+    """The same of a network (`IsValidCIDR`)."""
+    return cidr_faults(text) or _canonical_faults(text, str(parse_cidr(text)))
+
+
+def _canonical_faults(text: str, canonical: str) -> list[str]:
+    return [] if text == canonical else [f'must be in canonical form ("{canonical}")']
+
+
 def ip_warnings(path: str, text: str) -> list[str]:
     """What a client is told of an IPv6 address that is not written as RFC 5952 has it."""
     address = parse_ip(text)

@@ -1,4 +1,4 @@
-"""What kube-apiserver 1.36.2 made of changes to objects of 32 kinds that it had already.
+"""What kube-apiserver 1.36.2 made of changes to objects of 34 kinds that it had already.
 
 A line of kind_updates.jsonl: what differs from the good object that is there (the first of its kind), where
 it is sent, the object, and the answer's code with a refusal's message or the object as it would be, its

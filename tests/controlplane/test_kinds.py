@@ -1,4 +1,4 @@
-"""What kube-apiserver 1.36.2 made of objects of 34 kinds, good ones and ones with a wrong field or two.
+"""What kube-apiserver 1.36.2 made of objects of 36 kinds, good ones and ones with a wrong field or two.
 
 A line of kinds.jsonl: what differs from a good one, where it is sent, the object, and the answer's code with
 a refusal's message or the object as it was made (addresses, UIDs and times aside), and the warnings.

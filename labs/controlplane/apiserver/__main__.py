@@ -31,11 +31,13 @@ from .handlers import Handlers
 from .health import Health
 from .identity_lease import IdentityLease
 from .informers import Informers
+from .ip_addresses import IPAddresses
 from .kubelets import Kubelets
 from .metrics import Metrics
 from .options import Fatal, InvalidOptions, Options
 from .registry import Registry
 from .server import Server
+from .service_ranges import ServiceRanges
 from .storage import Storage
 from .subresources import Subresources
 from .token_requests import TokenRequests
@@ -49,8 +51,6 @@ ETCD_START_SECONDS = 20.0
 DRAIN_SECONDS = 5.0
 #: What `/statusz` lists.
 _PATHS = ("/healthz", "/livez", "/metrics", "/readyz", "/version", *zpages.PATHS)
-#: Kinds that the real server keeps in no cache, added to `--watch-cache-sizes`.
-_NOT_CACHED = ("events#0", "events.events.k8s.io#0")
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,10 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     policy, graph, defaults = Policy(), Graph(), policy_bootstrap.defaults()
     modes = authorizing.of(parsed, graph, policy, policy_bootstrap.node_rules(defaults))
     ports = parsed.flags.text("service-node-port-range")
-    allocation = Allocation(storage, parsed.service_network, ports)
+    ranges, addresses = ServiceRanges(storage, parsed.service_network), IPAddresses(storage)
+    allocation = Allocation(storage, ranges, ports)
     admission = Admission(storage, hub, Escalation(modes), allocation)
-    informers = Informers(storage, hub, (policy, graph, admission.lookups))
+    informers = Informers(storage, hub, (policy, graph, admission.lookups, ranges, addresses))
     registry = Registry(storage, admission)
     authenticator = authenticating.of(parsed, storage)
     tokens = TokenRequests(storage, admission, authenticator.issuer)
@@ -169,7 +170,7 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
         authenticator,
         modes,
         informers,
-        zpages.Pages("apiserver", _flags(parsed), _PATHS),
+        zpages.Pages("apiserver", parsed.written(), _PATHS),
         f"{parsed.advertise_address}:{parsed.secure_port}",
     )
     bootstrap = Bootstrap(storage, parsed.service_network, parsed.advertise_address, parsed.secure_port)
@@ -180,12 +181,13 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     # Before any request: a kubelet whose mirror pods are refused for want of a priority class tries again
     # only after a minute.
     authorities = ClientAuthorities(storage, parsed)
+    await ranges.ensure_default()  # known to the informers as soon as they are loaded
     await asyncio.gather(informers.load(), bootstrap.run(), authorities.tell())
     if modes.has("RBAC"):
         await policy_bootstrap.reconcile(storage, policy, [*defaults, *policy_bootstrap.kubeadm()])
         await informers.settled()
         tasks.append(loop.create_task(aggregate_for_ever(storage, policy)))
-    tasks.append(loop.create_task(authorities.keep()))
+    tasks += [loop.create_task(authorities.keep()), loop.create_task(addresses.keep())]
     lease = IdentityLease(storage, socket.gethostname(), f"{parsed.advertise_address}:{parsed.secure_port}")
     tasks.append(loop.create_task(lease.keep()))
     health.started = True
@@ -198,16 +200,6 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     for task in tasks:
         task.cancel()
     await lease.remove()
-
-
-def _flags(parsed: Options) -> dict[str, str]:
-    """The flags in effect: some that were not given have been settled meanwhile."""
-    address = parsed.advertise_address
-    settled = {"advertise-address": address}
-    if not parsed.flags.text("external-hostname"):
-        settled["external-hostname"] = address
-    sizes = [*parsed.flags.words("watch-cache-sizes"), *_NOT_CACHED]
-    return parsed.flags.written() | settled | {"watch-cache-sizes": f"[{','.join(sizes)}]"}
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

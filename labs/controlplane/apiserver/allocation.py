@@ -12,9 +12,11 @@ from typing import Any
 
 from labs.controlplane import flagvalues
 from labs.core.field import FieldError, Findings, invalid
+from labs.golang.quoting import quote
 
 from . import status
 from .resources import core
+from .service_ranges import Network, ServiceRanges
 from .storage import Storage
 from .validation import service_addresses, services
 
@@ -29,10 +31,10 @@ _PORTS_OF_NODES = ("LoadBalancer", "NodePort")
 class Allocation:
     """Gives out and refuses."""
 
-    def __init__(self, storage: Storage, service_range: str, port_range: str) -> None:
+    def __init__(self, storage: Storage, ranges: ServiceRanges, port_range: str) -> None:
         self._storage = storage
-        self._network = ipaddress.ip_network(service_range)
-        self._family = f"IPv{self._network.version}"
+        self._ranges = ranges
+        self._family = f"IPv{ranges.flag.version}"
         self._range_text = port_range
         first, last = flagvalues.port_range(port_range)
         self._ports = range(first, last + 1)
@@ -150,27 +152,29 @@ class Allocation:
                 why = f"failed to allocate IP {wanted}: {fault}"
                 _refuse(service, [invalid("spec.clusterIPs", spec["clusterIPs"], why)])
         else:
-            wanted = str(self._network.network_address) if dry_run else self._free_address(taken)
+            wanted = str(self._ranges.flag.network_address) if dry_run else self._free_address(service, taken)
         spec["clusterIP"], spec["clusterIPs"] = wanted, [wanted]
         return wanted
 
-    def _free_address(self, taken: set[str | int]) -> str:
-        # The first address of the range belongs to the API server's own service.
-        hosts = (str(host) for index, host in enumerate(self._network.hosts()) if index > 0)
-        found = next((host for host in hosts if host not in taken), None)
+    def _free_address(self, service: Object, taken: set[str | int]) -> str:
+        # The first address of the flag's range belongs to the API server's own service.
+        own = str(next(self._ranges.flag.hosts()))
+        hosts = (str(host) for network in self._ranges.networks for host in network.hosts())
+        found = next((host for host in hosts if host not in taken and host != own), None)
         if found is None:
-            raise status.internal("failed to allocate a serviceIP: range is full")
+            name = quote(service["metadata"].get("name", ""))
+            raise status.internal(f"failed to allocate a serviceIP for Service {name}: range is full")
         return found
 
     def _address_fault(self, wanted: str, taken: set[str | int], *, dry_run: bool) -> str:
-        address, network = ipaddress.ip_address(wanted), self._network
-        if address not in network and not dry_run:
+        address, flag = ipaddress.ip_address(wanted), self._ranges.flag
+        if dry_run:
+            valid = f"The range of valid IPs is {flag}"
+            inside = _is_in(address, flag)
+            return "" if inside else f"the provided IP ({wanted}) is not in the valid range. {valid}"
+        if not any(_is_in(address, network) for network in self._ranges.networks):
             return "the provided network does not match the current range"
-        last = network.broadcast_address if network.version == 4 else None
-        if address not in network or address in (network.network_address, last):
-            valid = f"The range of valid IPs is {network}"
-            return f"the provided IP ({wanted}) is not in the valid range. {valid}"
-        return "provided IP is already allocated" if wanted in taken and not dry_run else ""
+        return "provided IP is already allocated" if wanted in taken else ""
 
 
 class _NodePorts:
@@ -203,6 +207,12 @@ class _NodePorts:
                 raise status.internal("failed to allocate a nodePort: range is full")
         self.given.append(port)
         return port
+
+
+def _is_in(address: ipaddress.IPv4Address | ipaddress.IPv6Address, network: Network) -> bool:
+    """Whether a service may have an address of a network."""
+    last = network.broadcast_address if network.version == 4 else None
+    return address in network and address not in (network.network_address, last)
 
 
 def _owner(service: Object) -> str:

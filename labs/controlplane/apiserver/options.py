@@ -47,6 +47,9 @@ FLAGS = FlagSet.of(
     },
 )
 
+#: Kinds that the real server keeps in no cache.
+_NOT_CACHED = ("events#0", "events.events.k8s.io#0")
+
 
 class InvalidOptions(Exception):
     """The flags can be read and make no sense together; the process ends with `command failed`."""
@@ -89,6 +92,14 @@ class Options:
         """The primary of the service ranges."""
         primary = self.service_cluster_ip_range.partition(",")[0]
         return str(ipaddress.ip_network(primary, strict=False))
+
+    def written(self) -> dict[str, str]:
+        """The value of every flag as pflag writes it, and as it was settled at the start where not given."""
+        settled = {"advertise-address": self.advertise_address}
+        if not self.flags.text("external-hostname"):
+            settled["external-hostname"] = self.advertise_address
+        sizes = [*self.flags.words("watch-cache-sizes"), *_NOT_CACHED]
+        return self.flags.written() | settled | {"watch-cache-sizes": f"[{','.join(sizes)}]"}
 
 
 def parse(arguments: Sequence[str]) -> Options:

@@ -18,6 +18,7 @@ from .nodes.ttl import TTLController
 from .replicaset.controller import ReplicaSetController
 from .rootca import RootCAPublisher
 from .serviceaccounts import ServiceAccountController
+from .services.cidrs import ServiceCIDRController
 from .services.controllers import EndpointsController, EndpointSliceController
 
 
@@ -48,6 +49,7 @@ _MADE = (
     PodGarbageCollector,
     DisruptionController,
     GarbageCollector,
+    ServiceCIDRController,
 )
 CONTROLLERS: tuple[Descriptor, ...] = (
     *(Descriptor(controller.name, controller) for controller in _MADE),

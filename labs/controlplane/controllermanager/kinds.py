@@ -10,10 +10,12 @@ DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints")
+IP_ADDRESSES = Resource("networking.k8s.io", "v1", "ipaddresses", "IPAddress", namespaced=False)
 JOBS = Resource("batch", "v1", "jobs", "Job")
 POD_DISRUPTION_BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount")
+SERVICE_CIDRS = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", namespaced=False)
 SERVICES = Resource("", "v1", "services", "Service")
 STATEFUL_SETS = Resource("apps", "v1", "statefulsets", "StatefulSet")
 
@@ -24,6 +26,7 @@ __all__ = [
     "DEPLOYMENTS",
     "ENDPOINTS",
     "ENDPOINT_SLICES",
+    "IP_ADDRESSES",
     "JOBS",
     "LEASES",
     "NAMESPACES",
@@ -33,5 +36,6 @@ __all__ = [
     "REPLICA_SETS",
     "SERVICES",
     "SERVICE_ACCOUNTS",
+    "SERVICE_CIDRS",
     "STATEFUL_SETS",
 ]

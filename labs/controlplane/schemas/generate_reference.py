@@ -102,13 +102,21 @@ def _flags(known: FlagSet, folders: Iterable[str], effective: set[str]) -> tuple
 
 def _names(tree: ast.AST) -> Iterator[str]:
     """Texts that are names of flags: with a hyphen, or what is asked for by name."""
-    for node in ast.walk(tree):
+    for node in _outside_of_flag_sets(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "-" in node.value:
             yield node.value
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             first = node.args[0]
             if node.func.attr in _ASKING and isinstance(first, ast.Constant):
                 yield str(first.value)
+
+
+def _outside_of_flag_sets(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those that say which flags there are."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "FlagSet.of"):
+            yield node
+            yield from _outside_of_flag_sets(node)
 
 
 def _code(names: Iterable[str]) -> str:

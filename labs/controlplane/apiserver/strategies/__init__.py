@@ -17,7 +17,9 @@ from ._network import (
     EndpointsStrategy,
     IngressClassStrategy,
     IngressStrategy,
+    IPAddressStrategy,
     NetworkPolicyStrategy,
+    ServiceCIDRStrategy,
     ServiceStrategy,
 )
 from ._pods import PodStrategy
@@ -66,6 +68,7 @@ __all__ = [
     "EndpointsStrategy",
     "EventStrategy",
     "HorizontalPodAutoscalerStrategy",
+    "IPAddressStrategy",
     "IngressClassStrategy",
     "IngressStrategy",
     "JobStrategy",
@@ -90,6 +93,7 @@ __all__ = [
     "RuntimeClassStrategy",
     "SecretStrategy",
     "ServiceAccountStrategy",
+    "ServiceCIDRStrategy",
     "ServiceStrategy",
     "SpecStrategy",
     "StatefulSetStrategy",

@@ -10,7 +10,7 @@ from typing import ClassVar
 from labs.core import names
 from labs.core.field import FieldError, invalid
 
-from ..validation import endpoints, ingresses, network_policies, services
+from ..validation import endpoints, ingresses, network_policies, service_ranges, services
 from ..validation.templates import immutable
 from ._base import Object, Strategy
 
@@ -256,3 +256,30 @@ class IngressClassStrategy(Strategy):
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = immutable(new.get("spec") or {}, old.get("spec") or {}, "spec", "controller")
         return errors + super().validate_update(new, old)
+
+
+class ServiceCIDRStrategy(Strategy):
+    """A range that services get their addresses from."""
+
+    has_status = True
+
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        return super().validate_create(obj) + service_ranges.validate_service_cidr(obj.get("spec") or {})
+
+    def validate_update(self, new: Object, old: Object) -> list[FieldError]:
+        changed = service_ranges.validate_service_cidr_update(new.get("spec") or {}, old.get("spec") or {})
+        return super().validate_update(new, old) + changed
+
+
+class IPAddressStrategy(Strategy):
+    """An address, by its name, and whose it is."""
+
+    def name_faults(self, name: str) -> list[str]:
+        return names.strict_ip_faults(name)
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        return service_ranges.validate_ip_address(obj.get("spec") or {})
+
+    def validate_update(self, new: Object, old: Object) -> list[FieldError]:
+        changed = service_ranges.validate_ip_address_update(new.get("spec") or {}, old.get("spec") or {})
+        return super().validate_update(new, old) + changed

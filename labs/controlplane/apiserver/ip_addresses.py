@@ -1,0 +1,105 @@
+"""An IPAddress for each address that a service has.
+
+In a real server the allocators make them and a loop mends them (`pkg/registry/core/service/ipallocator`, and
+its `controller/repairip.go`); here one loop does both: it makes those that services lack and removes its
+own that no service has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from typing import Any
+
+from labs.controlplane import klog
+
+from . import meta
+from .etcd import EtcdError
+from .resources import BY_PATH, core
+from .storage import AlreadyExists, Changed, Storage
+
+Object = dict[str, Any]
+RETRY_SECONDS = 1.0
+_MANAGED_BY = "ipaddress.kubernetes.io/managed-by"
+_FAMILY = "ipaddress.kubernetes.io/ip-family"
+_MANAGER = "ipallocator.k8s.io"
+_ADDRESSES = BY_PATH["networking.k8s.io", "v1", "ipaddresses"]
+_SERVICES = core("services").key_prefix("")
+
+
+class IPAddresses:
+    """The loop; it is fed by the server's informers."""
+
+    prefixes = (_SERVICES, _ADDRESSES.key_prefix(""))
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._known: dict[str, dict[str, Object]] = {prefix: {} for prefix in self.prefixes}
+        self._changed = asyncio.Event()
+
+    def replace(self, prefix: str, objects: dict[str, Object]) -> None:
+        """These, by key, are all there are below a prefix."""
+        self._known[prefix] = objects
+        self._changed.set()
+
+    def change(self, prefix: str, key: str, obj: Object | None) -> None:
+        """An object is now like this, or gone."""
+        if obj is None:
+            self._known[prefix].pop(key, None)
+        else:
+            self._known[prefix][key] = obj
+        self._changed.set()
+
+    async def keep(self) -> None:
+        """Whenever a service or an address changes, see to it that they go together."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._settle()
+            except Changed:
+                self._changed.set()
+            except EtcdError as error:
+                klog.error("repairip.go:237", "Unhandled Error", err=error, logger="UnhandledError")
+                await asyncio.sleep(RETRY_SECONDS)
+                self._changed.set()
+
+    async def _settle(self) -> None:
+        services, addresses = (self._known[prefix] for prefix in self.prefixes)
+        wanted = {
+            _ADDRESSES.key("", address): _address(address, service)
+            for service in services.values()
+            for address in service["spec"].get("clusterIPs") or []
+            if address != "None"
+        }
+        for key in wanted.keys() - addresses.keys():
+            try:
+                await self._storage.create(key, wanted[key])
+            except AlreadyExists:
+                continue  # the watch has yet to tell
+        for key in addresses.keys() - wanted.keys():
+            metadata = addresses[key]["metadata"]
+            if (metadata.get("labels") or {}).get(_MANAGED_BY) == _MANAGER:
+                await self._storage.delete(key, int(metadata["resourceVersion"]))
+
+
+def _address(address: str, service: Object) -> Object:
+    family = f"IPv{ipaddress.ip_address(address).version}"
+    metadata = service["metadata"]
+    return {
+        "kind": _ADDRESSES.kind,
+        "apiVersion": _ADDRESSES.group_version,
+        "metadata": {
+            "name": address,
+            "uid": meta.new_uid(),
+            "creationTimestamp": meta.now(),
+            "labels": {_FAMILY: family, _MANAGED_BY: _MANAGER},
+        },
+        "spec": {
+            "parentRef": {
+                "resource": "services",
+                "namespace": metadata["namespace"],
+                "name": metadata["name"],
+            }
+        },
+    }
