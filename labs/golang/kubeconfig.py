@@ -58,6 +58,8 @@ class RestConfig:
     provider: str = ""
     #: The pair is in files of its own: read again and again, and so no reason to end.
     in_files: bool = False
+    #: Why the server is no address.
+    fault: str = ""
 
     @property
     def host(self) -> str:
@@ -73,8 +75,8 @@ class RestConfig:
 
         A pair in files that is none ends nobody: the files may be mended. `complain` hears of it.
         """
-        if urls.fault(self.server):
-            raise KubeconfigError(f'host must be a URL or a host:port pair: "{self.server}"')
+        if self.fault:
+            raise KubeconfigError(self.fault)
         if self.provider:
             raise KubeconfigError(f'no Auth Provider found for name "{self.provider}"')
         if self.insecure and self.authority:
@@ -104,10 +106,13 @@ def _content(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-def load(path: str, read: Read = _content) -> RestConfig:
-    """The current context of the kubeconfig at `path`; `read` has the files. Raises `KubeconfigError`."""
+def load(path: str, read: Read = _content, *, master: str = "") -> RestConfig:
+    """The current context of the kubeconfig at `path`; `read` has the files. Raises `KubeconfigError`.
+
+    `master` is the server where one is named, whatever the file says, which then needs no context.
+    """
     try:
-        return _current(_document(read(path)), Path(path).parent, read)
+        return _current(_document(read(path)), Path(path).parent, read, master)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise KubeconfigError(f"stat {path}: {(error.strerror or '').lower()}") from None
     except OSError as error:
@@ -116,10 +121,24 @@ def load(path: str, read: Read = _content) -> RestConfig:
         raise KubeconfigError(f'error loading config file "{path}": {error}') from None
 
 
+def at(server: str) -> RestConfig:
+    """The server alone, for nobody in particular; one without a scheme is asked without TLS.
+
+    Follows `rest.DefaultServerURL`.
+    """
+    if not urls.fault(server) and re.match(r"[^/:]+://[^/]", server):
+        return RestConfig(server.rstrip("/"))
+    guess = f"http://{server}"
+    why = urls.fault(guess)
+    if not why and urlsplit(guess).path not in ("", "/"):
+        why = f"host must be a URL or a host:port pair: {quote(server)}"
+    return RestConfig(guess.rstrip("/"), fault=why)
+
+
 def _document(data: bytes) -> dict[str, Any]:
     document = goyaml.load(data)
     if document is None:
-        raise KubeconfigError(EMPTY)
+        return {}
     if not isinstance(document, dict):
         kind = "array" if isinstance(document, list) else "string"
         fields = (("APIVersion", "apiVersion"), ("Kind", "kind"))
@@ -140,28 +159,35 @@ def _document(data: bytes) -> dict[str, Any]:
     return document
 
 
-def _current(document: dict[str, Any], directory: Path, read: Read) -> RestConfig:
+def _current(document: dict[str, Any], directory: Path, read: Read, master: str) -> RestConfig:
     name = document.get("current-context")
     if not name:
+        if master:
+            return at(master)
         raise KubeconfigError(EMPTY)
     context = _named(document, "contexts", "context", name)
     if context is None:
-        unknown = f"context was not found for specified context: {name}"
-        raise KubeconfigError(f"invalid configuration: [{unknown}, cluster has no server defined]")
+        faults = [f"context was not found for specified context: {name}"]
+        faults += [] if master else ["cluster has no server defined"]
+        raise KubeconfigError(f"invalid configuration: {aggregate(faults)}")
     cluster = _named(document, "clusters", "cluster", context.get("cluster", ""))
-    if cluster is None:
+    if master:
+        cluster = {**(cluster or {}), "server": master}
+    elif cluster is None:
         raise KubeconfigError(EMPTY)
     owner = context.get("user", "")
     user = _named(document, "users", "user", owner) or {}
-    faults: list[str] = []
+    faults = []
     certificate = _pem(user, "client-certificate", owner, directory, read, faults)
     key = _pem(user, "client-key", owner, directory, read, faults)
     faults += _method_faults(user, owner)
-    server = str(cluster.get("server") or "").rstrip("/")
     faults += _cluster_faults(cluster, context.get("cluster", ""))
     authority = _pem(cluster, "certificate-authority", context.get("cluster", ""), directory, read, faults)
     if faults:
         raise KubeconfigError(f"invalid configuration: {aggregate(faults)}")
+    address = at(str(cluster["server"]))
+    if not address.server.startswith("https:"):
+        return address  # nobody says who he is where everybody could hear it
     token = str(user.get("token") or "")
     if path := user.get("tokenFile"):
         try:
@@ -169,11 +195,9 @@ def _current(document: dict[str, Any], directory: Path, read: Read) -> RestConfi
         except OSError as error:
             raise KubeconfigError(pem.unreadable(path, error)) from None
     insecure = bool(cluster.get("insecure-skip-tls-verify"))
-    if "://" not in server:
-        server = f"{'https' if authority or certificate or insecure else 'http'}://{server}"
     provider = str((user.get("auth-provider") or {}).get("name") or "")
     in_files = bool(user.get("client-certificate") or user.get("client-key"))
-    return RestConfig(server, authority, certificate, key, token, insecure, provider, in_files)
+    return RestConfig(address.server, authority, certificate, key, token, insecure, provider, in_files)
 
 
 def _method_faults(user: dict[str, Any], owner: str) -> Iterator[str]:

@@ -127,7 +127,7 @@ def _authority_fault(authority: str) -> str:
         return "net/url: invalid userinfo"
     if host.startswith("[") and "]" not in host:
         return "missing ']' in host"
-    end = host.rindex("]") + 1 if host.startswith("[") else max(host.rfind(":"), 0)
+    end = host.rindex("]") + 1 if host.startswith("[") else max(host.find(":"), 0)
     port = host[end:] if host.startswith("[") or ":" in host else ""
     if not re.fullmatch(r"(:[0-9]*)?", port):
         return f"invalid port {quote(port)} after host"

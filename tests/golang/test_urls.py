@@ -76,6 +76,8 @@ def test_a_reference_leads_on_from_where_it_stands(
     ("reference", "why"),
     [
         ("http://[::1", "parse \"http://[::1\": missing ']' in host"),
+        ("http://h:80:80/", 'parse "http://h:80:80/": invalid port ":80:80" after host'),
+        ("http://::1/", 'parse "http://::1/": invalid port "::1" after host'),
         ("http://h:x/", 'parse "http://h:x/": invalid port ":x" after host'),
     ],
 )

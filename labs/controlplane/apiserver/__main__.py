@@ -13,8 +13,10 @@ from typing import Any
 
 from labs.controlplane import klog, zpages
 from labs.controlplane.flags import FlagError, HelpWanted
+from labs.controlplane.helpers.taints import NOT_READY, UNREACHABLE
 from labs.controlplane.http import serve
 from labs.controlplane.listening import ListenError, listen
+from labs.core.validation import capabilities
 
 from . import admission_config, authenticating, authorizing, checks, files, options, policy_bootstrap, tls
 from .admission import Admission
@@ -130,7 +132,8 @@ def prepare_backend(parsed: Options) -> tls.KubeletTLS:
 
 
 async def _run(prepared: Prepared) -> None:
-    etcd = Etcd(prepared.options.etcd_servers, tls.etcd(prepared.options))
+    parsed = prepared.options
+    etcd = Etcd(parsed.etcd_servers, tls.etcd(parsed), parsed.flags.text("etcd-prefix"))
     try:
         await _serve(prepared, etcd)
     finally:
@@ -147,13 +150,14 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     hub = Hub(etcd)
     await _reach_etcd(hub)
     to_kubelets = prepare_backend(parsed)
-    storage = Storage(etcd)
+    storage = Storage(etcd, parsed.flags.seconds("event-ttl"))
+    capabilities.ALLOWED.privileged = parsed.flags.switch("allow-privileged")
     policy, graph, defaults = Policy(), Graph(), policy_bootstrap.defaults()
     modes = authorizing.of(parsed, graph, policy, policy_bootstrap.node_rules(defaults))
     ports = parsed.flags.text("service-node-port-range")
     ranges, addresses = ServiceRanges(storage, parsed.service_network), IPAddresses(storage)
     allocation = Allocation(storage, ranges, ports)
-    admission = Admission(storage, hub, Escalation(modes), allocation)
+    admission = Admission(storage, hub, Escalation(modes), allocation, _tolerated(parsed))
     informers = Informers(storage, hub, (policy, graph, admission.lookups, ranges, addresses))
     registry = Registry(storage, admission)
     authenticator = authenticating.of(parsed, storage)
@@ -200,6 +204,13 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     for task in tasks:
         task.cancel()
     await lease.remove()
+
+
+def _tolerated(parsed: Options) -> dict[str, int]:
+    return {
+        NOT_READY: parsed.flags.number("default-not-ready-toleration-seconds"),
+        UNREACHABLE: parsed.flags.number("default-unreachable-toleration-seconds"),
+    }
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

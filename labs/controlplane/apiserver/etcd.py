@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import posixpath
 import ssl
 import time
 from base64 import b64decode, b64encode
@@ -117,10 +118,40 @@ def prefix_end(prefix: str) -> str:
     return prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
+class Keys:
+    """Keys as the server writes them, below `/registry`, and in base64 as etcd has them, below a prefix."""
+
+    ROOT = "/registry"
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = posixpath.normpath(posixpath.join("/", prefix)).rstrip("/")
+
+    def encode(self, key: str) -> str:
+        """For etcd; what is not below `/registry` stays as it is."""
+        if self._prefix != self.ROOT and key.startswith(self.ROOT):
+            key = self._prefix + key.removeprefix(self.ROOT)
+        return b64encode(key.encode()).decode()
+
+    def decode(self, text: str) -> str:
+        """From etcd; what is not below the prefix is nobody's here."""
+        key = b64decode(text).decode()
+        if self._prefix == self.ROOT:
+            return key
+        inside = key.startswith(f"{self._prefix}/")
+        return self.ROOT + key.removeprefix(self._prefix) if inside else f"//{key}"
+
+    def value(self, kv: dict[str, Any]) -> KeyValue:
+        """A key with its value."""
+        value = b64decode(kv.get("value", ""))
+        return KeyValue(self.decode(kv["key"]), value, int(kv["mod_revision"]))
+
+
 class Etcd:
     """The servers of `--etcd-servers`; any that answers will do."""
 
-    def __init__(self, servers: list[str], context: ssl.SSLContext | None) -> None:
+    def __init__(self, servers: list[str], context: ssl.SSLContext | None, prefix: str = Keys.ROOT) -> None:
+        """`prefix` is where etcd has what the server keeps below `/registry`."""
+        self._keys = Keys(prefix)
         self._clients = []
         for server in servers:
             url = urlsplit(server)
@@ -133,9 +164,9 @@ class Etcd:
         self, key: str, end: str | None = None, *, limit: int = 0, revision: int = 0, count_only: bool = False
     ) -> RangeResult:
         """The keys from `key` up to `end` (exclusive), or only `key`, now or at a past revision."""
-        request: dict[str, Any] = {"key": _encode(key)}
+        request: dict[str, Any] = {"key": self._keys.encode(key)}
         if end is not None:
-            request["range_end"] = _encode(end)
+            request["range_end"] = self._keys.encode(end)
         if limit:
             request["limit"] = str(limit)
         if revision:
@@ -143,12 +174,12 @@ class Etcd:
         if count_only:
             request["count_only"] = True
         reply = await self._call("/v3/kv/range", request, repeatable=True)
-        items = [_key_value(kv) for kv in reply.get("kvs", ())]
+        items = [self._keys.value(kv) for kv in reply.get("kvs", ())]
         return RangeResult(items, int(reply["header"]["revision"]), int(reply.get("count", 0)))
 
     async def put(self, key: str, value: bytes, *, if_revision: int, lease: str | None = None) -> TxnResult:
         """Write `key` when its modification revision is `if_revision` (0: when it does not exist)."""
-        put = {"key": _encode(key), "value": b64encode(value).decode()}
+        put = {"key": self._keys.encode(key), "value": b64encode(value).decode()}
         if lease is not None:
             put["lease"] = lease
         return await self._transact(key, if_revision, {"request_put": put})
@@ -157,11 +188,11 @@ class Etcd:
         """Write all of these, if none of them exists."""
         request = {
             "compare": [
-                {"target": "MOD", "result": "EQUAL", "key": _encode(key), "mod_revision": "0"}
+                {"target": "MOD", "result": "EQUAL", "key": self._keys.encode(key), "mod_revision": "0"}
                 for key in values
             ],
             "success": [
-                {"request_put": {"key": _encode(key), "value": b64encode(value).decode()}}
+                {"request_put": {"key": self._keys.encode(key), "value": b64encode(value).decode()}}
                 for key, value in values.items()
             ],
         }
@@ -170,10 +201,12 @@ class Etcd:
 
     async def delete(self, key: str, *, if_revision: int) -> TxnResult:
         """Remove `key` when its modification revision is `if_revision`."""
-        return await self._transact(key, if_revision, {"request_delete_range": {"key": _encode(key)}})
+        return await self._transact(
+            key, if_revision, {"request_delete_range": {"key": self._keys.encode(key)}}
+        )
 
     async def _transact(self, key: str, revision: int, operation: dict[str, Any]) -> TxnResult:
-        encoded = _encode(key)
+        encoded = self._keys.encode(key)
         compare = {"target": "MOD", "result": "EQUAL", "key": encoded, "mod_revision": str(revision)}
         request = {
             "compare": [compare],
@@ -184,7 +217,7 @@ class Etcd:
         current = None
         if not reply.get("succeeded", False):
             found = reply["responses"][0].get("response_range", {}).get("kvs")
-            current = _key_value(found[0]) if found else None
+            current = self._keys.value(found[0]) if found else None
         return TxnResult(bool(reply.get("succeeded", False)), int(reply["header"]["revision"]), current)
 
     async def grant(self, seconds: int) -> str:
@@ -202,8 +235,8 @@ class Etcd:
         Raises `Compacted` or `EtcdUnavailable`.
         """
         create = {
-            "key": _encode(prefix or "\0"),
-            "range_end": _encode(prefix_end(prefix) if prefix else "\0"),
+            "key": self._keys.encode(prefix or "\0"),
+            "range_end": self._keys.encode(prefix_end(prefix) if prefix else "\0"),
             "start_revision": str(revision),
             "prev_kv": True,
             "progress_notify": True,
@@ -217,7 +250,7 @@ class Etcd:
                     *lines, pending = (pending + chunk).split(b"\n")
                     for line in lines:
                         if line:
-                            yield _watch_batch(json.loads(line))
+                            yield _watch_batch(json.loads(line), self._keys)
         except ConnectionFailed as error:
             self._failed(error)
             raise EtcdUnavailable(str(error)) from error
@@ -279,7 +312,7 @@ class Etcd:
 
         Raises `ConnectionFailed` or `EtcdError` when it does not serve.
         """
-        body = json.dumps({"key": _encode("/registry/health")}).encode()
+        body = json.dumps({"key": self._keys.encode("/registry/health")}).encode()
         reply = await self._clients[self._current if server is None else server].request(
             "POST", "/v3/kv/range", body
         )
@@ -292,16 +325,7 @@ class Etcd:
             await client.close()
 
 
-def _encode(key: str) -> str:
-    return b64encode(key.encode()).decode()
-
-
-def _key_value(kv: dict[str, Any]) -> KeyValue:
-    value = b64decode(kv.get("value", ""))
-    return KeyValue(b64decode(kv["key"]).decode(), value, int(kv["mod_revision"]))
-
-
-def _watch_batch(line: dict[str, Any]) -> Batch:
+def _watch_batch(line: dict[str, Any], keys: Keys) -> Batch:
     if "error" in line:
         raise EtcdUnavailable(str(line["error"].get("message", line["error"])))
     result = line["result"]
@@ -310,15 +334,15 @@ def _watch_batch(line: dict[str, Any]) -> Batch:
         if compacted:
             raise Compacted(compacted)
         raise EtcdUnavailable(result.get("cancel_reason", "watch canceled"))
-    changes = [_change(event) for event in result.get("events", ())]
+    changes = [_change(event, keys) for event in result.get("events", ())]
     return Batch(int(result["header"].get("revision", 0)), changes, bool(result.get("created")))
 
 
-def _change(event: dict[str, Any]) -> Change:
+def _change(event: dict[str, Any], keys: Keys) -> Change:
     kv = event["kv"]
     before = event.get("prev_kv")
     return Change(
-        key=b64decode(kv["key"]).decode(),
+        key=keys.decode(kv["key"]),
         revision=int(kv["mod_revision"]),
         value=None if event.get("type") == "DELETE" else b64decode(kv.get("value", "")),
         previous=b64decode(before.get("value", "")) if before else None,

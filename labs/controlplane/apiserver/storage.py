@@ -20,7 +20,6 @@ from .etcd import Compacted, Etcd, FutureRevision, KeyValue, prefix_end
 Object = dict[str, Any]
 
 #: Events are kept for an hour, as `--event-ttl` says by default; keys share a lease for a minute.
-EVENT_TTL_SECONDS = 3600
 LEASE_REUSE_SECONDS = 60
 #: The objects written last are remembered, so many, if they are no longer than so many bytes.
 REMEMBERED, REMEMBERED_BYTES = 64, 32 * 1024
@@ -81,6 +80,8 @@ class Storage:
     """Reads and conditional writes."""
 
     etcd: Etcd
+    #: How long what expires is kept, in seconds.
+    event_ttl: float = 3600.0
     #: Told of every write that succeeded: its key and revision.
     on_write: Callable[[str, int], None] = field(default=lambda _key, _revision: None, init=False)
     _lease: str = field(default="", init=False)
@@ -200,6 +201,6 @@ class Storage:
         async with self._lease_lock:
             now = time.monotonic()
             if now >= self._lease_until:
-                self._lease = await self.etcd.grant(EVENT_TTL_SECONDS + LEASE_REUSE_SECONDS)
+                self._lease = await self.etcd.grant(int(self.event_ttl) + LEASE_REUSE_SECONDS)
                 self._lease_until = now + LEASE_REUSE_SECONDS
             return self._lease

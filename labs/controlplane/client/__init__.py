@@ -5,6 +5,7 @@ Objects are the API's own dicts. What an informer's store has is shared: copy be
 
 from labs.golang.kubeconfig import KubeconfigError, RestConfig, load
 
+from .config import from_flags
 from .informer import Handler, Informer, Informers
 from .leaderelection import Election, LeaderElector
 from .rest import (
@@ -37,6 +38,7 @@ __all__ = [
     "Store",
     "WorkQueue",
     "by_owner",
+    "from_flags",
     "key_of",
     "load",
     "split_key",

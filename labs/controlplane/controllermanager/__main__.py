@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 from labs.controlplane import klog
-from labs.controlplane.client import Informers, Object, load
+from labs.controlplane.client import Informers, Object, RestConfig, from_flags
 from labs.controlplane.client.events import NORMAL, EventRecorder
 from labs.controlplane.component import Check, Health, Metrics, Panic, Process, StartError, execute, ok
 from labs.controlplane.flags import Flags
@@ -32,7 +32,10 @@ def main() -> int:
 
 
 async def _run(flags: Flags) -> int:
-    process = Process(_PROGRAM, flags, lambda: load(flags.text("kubeconfig")), client_first=True)
+    def config() -> RestConfig:
+        return from_flags(flags.text("kubeconfig"), flags.text("master"))
+
+    process = Process(_PROGRAM, flags, config, client_first=True)
     await process.look_up_authorities()
     klog.info("controllermanager.go:211", "Starting", version=GIT_VERSION)
     klog.info("controllermanager.go:213", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""')

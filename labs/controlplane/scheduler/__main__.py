@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from socket import gethostname
 
 from labs.controlplane import klog
-from labs.controlplane.client import ApiError, Client, Informers, Object, RestConfig, load
+from labs.controlplane.client import ApiError, Client, Informers, Object, RestConfig, from_flags
 from labs.controlplane.client.events import NORMAL, EventRecorder, Recorder, SeriesRecorder
 from labs.controlplane.client.resources import EVENTS
 from labs.controlplane.component import Check, Gauge, Health, Metrics, Process, StartError, execute, ok
@@ -31,7 +31,7 @@ async def _run(flags: Flags) -> int:
 
     def config() -> RestConfig:
         read.append(Configuration.of(flags))
-        found = load(read[0].kubeconfig)
+        found = from_flags(read[0].kubeconfig, flags.text("master"))
         if fault := _lock_fault(flags):
             raise StartError(f"couldn't create resource lock: {fault}")
         return found

@@ -61,13 +61,8 @@ class Configuration:
         """From a file. Raises `StartError`."""
         document = configfile.read(path)
         election, client = document["leaderElection"], document.get("clientConnection", {})
-        if not client.get("kubeconfig"):
-            raise StartError(
-                "invalid configuration: no configuration has been provided, "
-                "try setting KUBERNETES_MASTER environment variable"
-            )
         return cls(
-            client["kubeconfig"],
+            client.get("kubeconfig", ""),
             election["leaderElect"],
             election["leaseDuration"],
             election["renewDeadline"],

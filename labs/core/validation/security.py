@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from labs.core.field import Findings
+from labs.core.validation import capabilities
 from labs.core.validation.paths import check_descending
 
 Object = dict[str, Any]
@@ -62,6 +63,8 @@ def check_pod_security(found: Findings, path: str, spec: Object) -> None:
 
 def check_container_security(found: Findings, path: str, security: Object, spec: Object) -> None:
     """A container's securityContext."""
+    if security.get("privileged") and not capabilities.ALLOWED.privileged:
+        found.forbidden(f"{path}.privileged", "disallowed by cluster policy")
     _ids(found, path, security, ("runAsUser", "runAsGroup"))
     if (mount := security.get("procMount")) not in (None, *_PROC_MOUNTS):
         found.not_supported(f"{path}.procMount", mount, _PROC_MOUNTS)

@@ -4,9 +4,10 @@ DefaultTolerationSeconds, RuntimeClass, CertificateSubjectRestriction."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from labs.controlplane.helpers.taints import NOT_READY, UNREACHABLE
+from labs.controlplane.helpers.taints import NOT_READY
 
 from .. import status
 from ..allocation import Allocation
@@ -21,7 +22,6 @@ from ._node_restriction import MIRROR, NodeRestriction
 
 Object = dict[str, Any]
 IMMORTAL_NAMESPACES = frozenset(("default", "kube-system", "kube-public"))
-TOLERATION_SECONDS = 300
 RBAC = "rbac.authorization.k8s.io"
 #: How long a pod waits for its namespace's own service account, as the real server looks for it ten times.
 DEFAULT_ACCOUNT_SECONDS = 1.5
@@ -30,12 +30,21 @@ DEFAULT_ACCOUNT_SECONDS = 1.5
 class Admission:
     """The chain; refusals are raised."""
 
-    def __init__(self, storage: Storage, hub: Hub, escalation: Escalation, allocation: Allocation) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        hub: Hub,
+        escalation: Escalation,
+        allocation: Allocation,
+        tolerated: Mapping[str, int],
+    ) -> None:
+        """`tolerated`: for how many seconds pods that do not say stay on a node with each of these taints."""
         self._escalation = escalation
         #: Is fed by the server's informers.
         self.lookups = Lookups(storage)
         self._hub = hub
         self._allocation = allocation
+        self._tolerated = tolerated
         self._node_restriction = NodeRestriction(storage)
 
     async def create(self, ctx: Context, resource: Resource, obj: Object) -> None:
@@ -52,7 +61,7 @@ class Admission:
             if node:
                 await self._node_restriction.create_pod(node, obj)
             await self._priority(obj)
-            _tolerate_short_outages(obj)
+            _tolerate_short_outages(obj, self._tolerated)
             wanted = obj["spec"].get("runtimeClassName")
             if wanted == "":
                 raise status.APIError(500, "", "resource name may not be empty")
@@ -182,10 +191,10 @@ def _taint_until_ready(node: Object) -> None:
         node["spec"]["taints"] = [*taints, taint]
 
 
-def _tolerate_short_outages(pod: Object) -> None:
-    """DefaultTolerationSeconds: a node may be gone for five minutes before its pods are."""
+def _tolerate_short_outages(pod: Object, tolerated: Mapping[str, int]) -> None:
+    """DefaultTolerationSeconds: a node may be gone for a while before its pods are."""
     tolerations = pod["spec"].get("tolerations") or []
-    for key in (NOT_READY, UNREACHABLE):
+    for key, seconds in tolerated.items():
         if not any(
             t.get("key", "") in (key, "") and t.get("effect", "") in ("NoExecute", "") for t in tolerations
         ):
@@ -194,7 +203,7 @@ def _tolerate_short_outages(pod: Object) -> None:
                     "key": key,
                     "operator": "Exists",
                     "effect": "NoExecute",
-                    "tolerationSeconds": TOLERATION_SECONDS,
+                    "tolerationSeconds": seconds,
                 }
             )
     pod["spec"]["tolerations"] = tolerations
