@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -68,7 +69,9 @@ def server_fault(leaf: bytes, authorities: Iterable[bytes], host: str, code: int
         return why
     if code == INVALID_PURPOSE:
         return WRONG_PURPOSE
-    known = (x509.load_der_x509_certificate(each) for each in authorities)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of oddities in the system's own authorities
+        known = [x509.load_der_x509_certificate(each) for each in authorities]
     return UNKNOWN_AUTHORITY + suspicion(certificate, known)
 
 

@@ -172,6 +172,17 @@ def test_lists_come_in_pieces_of_one_revision(plane: Plane, namespace: str) -> N
     assert rest["metadata"] == {"resourceVersion": first["metadata"]["resourceVersion"]}
 
 
+def test_a_list_of_any_version_comes_in_one_piece(plane: Plane, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    for name in ("a", "b", "c"):
+        plane.request("POST", path, {"metadata": {"name": name}})
+
+    _, listed = plane.request("GET", f"{path}?limit=2&resourceVersion=0")
+
+    assert [item["metadata"]["name"] for item in listed["items"]] == ["a", "b", "c"]
+    assert listed["metadata"].keys() == {"resourceVersion"}
+
+
 def test_unknown_fields_are_refused_when_validation_is_strict(plane: Plane, namespace: str) -> None:
     wrong = pod("bad", namespace, foo=1)
     wrong["spec"]["containers"][0]["imagepullpolicy"] = "Always"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from base64 import b64decode
 from collections.abc import Iterator
 
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from labs.controlplane.apiserver.etcd import Keys
 
-from .plane import Plane, etcd_binary, pod
+from .plane import Plane, pod
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 FORBIDDEN = "Forbidden: disallowed by cluster policy"
@@ -42,21 +41,11 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     plane.stop()
 
 
-def etcdctl(plane: Plane, *arguments: str) -> str:
-    certificates = plane.pki / "etcd"
-    command = [
-        *(etcd_binary("etcdctl"), f"--endpoints=https://127.0.0.1:{plane.etcd_port}"),
-        *(f"--cacert={certificates / 'ca.crt'}", f"--cert={certificates / 'client.crt'}"),
-        *(f"--key={certificates / 'client.key'}", *arguments),
-    ]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
 def test_with_another_prefix_the_cluster_is_another(changed: Plane) -> None:
     assert changed.request("GET", f"{MAPS}/theirs")[0] == 404
     assert changed.request("POST", MAPS, {"metadata": {"name": "ours"}})[0] == 201
 
-    keys = etcdctl(changed, "get", "", "--from-key", "--keys-only").split()
+    keys = changed.etcdctl("get", "", "--from-key", "--keys-only").split()
 
     assert {key.split("/")[1] for key in keys if key.startswith("/")} == {"other", "registry"}
     assert "/registry/configmaps/default/theirs" in keys
@@ -66,7 +55,7 @@ def test_with_another_prefix_the_cluster_is_another(changed: Plane) -> None:
 def test_a_watch_tells_of_this_cluster_alone(changed: Plane) -> None:
     _, listed = changed.request("GET", MAPS)
     query = f"watch=true&timeoutSeconds=2&resourceVersion={listed['metadata']['resourceVersion']}"
-    etcdctl(changed, "del", "/registry/configmaps/default/theirs")
+    changed.etcdctl("del", "/registry/configmaps/default/theirs")
 
     changed.request("POST", MAPS, {"metadata": {"name": "watched"}})
     _, text = changed.request("GET", f"{MAPS}?{query}", headers={"Accept": "application/yaml, */*"})
@@ -103,9 +92,9 @@ def test_events_go_after_the_time_that_the_flag_says(changed: Plane) -> None:
     }
     assert changed.request("POST", "/api/v1/namespaces/default/events", event)[0] == 201
 
-    found = json.loads(etcdctl(changed, "get", "/other/events/default/e", "--write-out=json"))
+    found = json.loads(changed.etcdctl("get", "/other/events/default/e", "--write-out=json"))
     lease = found["kvs"][0]["lease"]
-    left = etcdctl(changed, "lease", "timetolive", f"{lease:x}")
+    left = changed.etcdctl("lease", "timetolive", f"{lease:x}")
 
     granted = re.search(r"granted with TTL\((\d+)s\)", left)
     assert granted, left

@@ -16,6 +16,10 @@ from .store import IndexFunction, Store, key_of
 
 #: A watch is opened anew after between one and two times this, as client-go asks.
 WATCH_SECONDS = 300
+#: So many objects are asked for at once, where the server does not give all.
+PAGE = 500
+#: How errors end that come when nobody listens, somebody has just stopped, or takes longer than we wait.
+_AWAY = ("connect: connection refused", "connection reset by peer", "EOF", "while awaiting headers)")
 FACTORY = "k8s.io/client-go/informers/factory.go:177"
 
 
@@ -75,7 +79,7 @@ class Informer:
             handler.on_add(obj)
 
     async def run(self) -> None:
-        """Follow the API server for ever. One that cannot be reached is waited for without a word."""
+        """Follow the API server for ever. One that does not listen is waited for without a word."""
         # The control plane comes up as one: until the first answer it is asked oftener than client-go does.
         starting, backoff = Backoff(0.05, 0.4), Backoff(0.8, 30.0)
         version, answered = "0", False
@@ -88,8 +92,10 @@ class Informer:
             except _Expired:
                 continue
             except ApiError as error:
-                answered = answered or error.code != 0
-                if error.code:
+                answered = answered or not _is_away(error)
+                if error.code == 410:
+                    continue  # a page of a list that is too old: from the beginning
+                if not _is_away(error):
                     self._complain(f"failed to list {self._type}: {error}")
                 await asyncio.sleep((backoff if answered else starting).next())
 
@@ -100,21 +106,25 @@ class Informer:
         except ApiError as error:
             if error.code == 410:
                 raise _Expired from None
-            if error.code:
+            if not _is_away(error):
                 self._complain(f"failed to watch {self._type}: {error}")
             await asyncio.sleep(backoff.next())
 
     async def _list(self, version: str) -> None:
-        query = {**self._selectors, **({"resourceVersion": version} if version else {})}
-        answer = await self._client.request("GET", self._path, query=query)
+        page = {**self._selectors, "limit": str(PAGE)}
+        query = {**page, "resourceVersion": version} if version else page
+        found = set[str]()
+        while query:
+            answer = await self._client.request("GET", self._path, query=query)
+            for obj in answer.get("items") or ():
+                # items of a list do not carry what the list says of them
+                obj.setdefault("apiVersion", self.resource.api_version)
+                obj.setdefault("kind", self.resource.kind)
+                found.add(key_of(obj))
+                self._put(obj)
+            more = answer["metadata"].get("continue")
+            query = {**page, "continue": more} if more else {}
         self._version = answer["metadata"]["resourceVersion"]
-        found = set()
-        for obj in answer.get("items") or ():
-            # items of a list do not carry what the list says of them
-            obj.setdefault("apiVersion", self.resource.api_version)
-            obj.setdefault("kind", self.resource.kind)
-            found.add(key_of(obj))
-            self._put(obj)
         for key in self.store.keys() - found:
             self._remove(key)
         self._synced.set()
@@ -163,6 +173,11 @@ class Informer:
             "reflector.go:227", "Failed to watch", err=message, logger="UnhandledError",
             reflector=self._reflector, type=self._type,
         )  # fmt: skip
+
+
+def _is_away(error: ApiError) -> bool:
+    """Whether it is one that client-go's reflector says nothing of."""
+    return error.code == 0 and str(error).endswith(_AWAY)
 
 
 class Informers:

@@ -66,13 +66,14 @@ class LeaderElector:
         #: When the lease was last seen to change.
         self._observed = float("-inf")
         self._answered = False
+        self._acquired = False
         self.leading = False
 
     async def run(self) -> None:
         """Become the leader, lead, and renew until that fails. What `lead` raises is raised here."""
         klog.info("leaderelection.go:258", "Attempting to acquire leader lease...", lock=self._election.lock)
         await self._acquire()
-        self.leading = True
+        self.leading = self._acquired = True
         self._tell("became leader")
         klog.info("leaderelection.go:272", "Successfully acquired lease", lock=self._election.lock)
         leading = asyncio.ensure_future(self._lead())
@@ -89,7 +90,9 @@ class LeaderElector:
         self._tell("stopped leading")
 
     async def release(self) -> None:
-        """Give the lease back, so that the next one need not wait until it expires."""
+        """Give the lease back, if it was had, so that the next one need not wait until it expires."""
+        if not self._acquired:
+            return
         now = timestamps.micro_now()
         given = {"holderIdentity": "", "leaseDurationSeconds": 1, "acquireTime": now, "renewTime": now}
         path = LEASES.path(self._election.namespace, self._election.name)

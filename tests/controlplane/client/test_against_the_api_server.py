@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from labs.controlplane.client import (
     Informer,
     LeaderElector,
     Resource,
+    RestConfig,
     load,
 )
+from labs.controlplane.client import informer as informer_module
 from labs.controlplane.client.events import EventRecorder, SeriesRecorder
 from labs.controlplane.client.resources import CONFIG_MAPS, LEASES
 
@@ -85,6 +88,105 @@ def test_an_informer_goes_on_where_it_was_when_the_server_comes_back(own_plane: 
     keys = asyncio.run(follow())
     assert "default/kept" in keys
     assert "default/later" not in keys
+
+
+def test_an_informer_whose_past_is_forgotten_lists_all_pages_anew(
+    own_plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(informer_module, "PAGE", 2)
+
+    async def follow() -> tuple[set[str], list[int]]:
+        client, pages = client_of(own_plane), list[int]()
+        request = client.request
+
+        async def counted(*arguments: Any, **options: Any) -> dict[str, Any]:
+            answer = await request(*arguments, **options)
+            pages.append(len(answer.get("items") or ()))
+            return answer
+
+        for name in "abcde":
+            await client.create(CONFIG_MAPS, "default", config_map(name))
+        monkeypatch.setattr(client, "request", counted)
+        informer = Informer(client, CONFIG_MAPS, namespace="default")
+        running = asyncio.ensure_future(informer.run())
+        await informer.wait()
+        await asyncio.to_thread(own_plane.kill)
+        for value in "xy":
+            own_plane.etcdctl("put", "/registry/elsewhere", value)
+        now = json.loads(own_plane.etcdctl("get", "/", "--write-out=json"))["header"]["revision"]
+        own_plane.etcdctl("compact", str(now))
+        await asyncio.to_thread(own_plane.start)
+        await until(lambda: sum(pages) >= 10)
+        running.cancel()
+        client.close()
+        return informer.store.keys(), pages
+
+    keys, pages = asyncio.run(follow())
+    assert keys == {f"default/{name}" for name in "abcde"}
+    assert pages == [5, 2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("server", "why"),
+    [
+        ("http://nobody.invalid", "dial tcp: lookup nobody.invalid"),
+        ("https://127.0.0.1:PORT", "x509: certificate signed by unknown authority"),
+    ],
+)
+def test_an_informer_tells_of_a_server_that_cannot_be_asked(
+    plane: Plane, server: str, why: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def follow() -> str:
+        client = Client(RestConfig(server.replace("PORT", str(plane.port))), "test")
+        running = asyncio.ensure_future(Informer(client, CONFIG_MAPS).run())
+        said = ""
+        async with asyncio.timeout(SECONDS):
+            while "reflector.go" not in said:
+                await asyncio.sleep(0.01)
+                said += capfd.readouterr().err
+        running.cancel()
+        client.close()
+        return said
+
+    told = asyncio.run(follow())
+    assert '"Failed to watch" err="failed to list *v1.ConfigMap: Get ' in told
+    assert "/api/v1/configmaps?limit=500&resourceVersion=0" in told
+    assert why in told
+
+
+def test_an_informer_says_nothing_of_a_server_that_hangs_up(capfd: pytest.CaptureFixture[str]) -> None:
+    async def follow() -> int:
+        asked = 0
+
+        async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal asked
+            asked += 1
+            writer.close()
+
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        client = Client(RestConfig(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"), "test")
+        running = asyncio.ensure_future(Informer(client, CONFIG_MAPS).run())
+        await until(lambda: asked >= 5)
+        running.cancel()
+        client.close()
+        server.close()
+        return asked
+
+    assert asyncio.run(follow()) >= 5
+    assert capfd.readouterr().err == ""
+
+
+def test_a_candidate_that_never_led_has_nothing_to_give_back(capfd: pytest.CaptureFixture[str]) -> None:
+    async def elect() -> None:
+        async def lead() -> None:
+            raise AssertionError
+
+        client = Client(RestConfig("http://nobody.invalid"), "test")
+        await LeaderElector(client, Election("kube-system", "lock", "me", 15, 10, 2), lead=lead).release()
+        client.close()
+
+    asyncio.run(elect())
+    assert capfd.readouterr().err == ""
 
 
 def test_what_the_server_refuses_has_its_code_and_words(plane: Plane, namespace: str) -> None:
