@@ -117,14 +117,17 @@ def test_an_address_that_a_service_needs_comes_back(ranges: Plane) -> None:
 
 def test_somebody_elses_address_is_left_alone(plane: Plane, namespace: str) -> None:
     parent = {"resource": "things", "namespace": namespace, "name": "mine"}
-    theirs = {"metadata": {"name": "192.0.2.77"}, "spec": {"parentRef": parent}}
+    theirs = {"metadata": {"name": "10.96.77.7"}, "spec": {"parentRef": parent}}
     assert plane.request("POST", f"{NETWORKING}/ipaddresses", theirs)[0] == 201
 
     _, service = make_service(plane, namespace=namespace)
     until(lambda: address(plane, service["spec"]["clusterIP"]) is not None)
+    code, refused = make_service(plane, {"clusterIP": "10.96.77.7"}, namespace)
 
-    assert address(plane, "192.0.2.77")
-    plane.request("DELETE", f"{NETWORKING}/ipaddresses/192.0.2.77")
+    assert address(plane, "10.96.77.7")
+    assert code == 422
+    assert "failed to allocate IP 10.96.77.7: provided IP is already allocated" in refused["message"]
+    plane.request("DELETE", f"{NETWORKING}/ipaddresses/10.96.77.7")
 
 
 def test_another_range_has_more_addresses(ranges: Plane) -> None:

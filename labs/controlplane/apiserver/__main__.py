@@ -156,7 +156,7 @@ async def _serve(prepared: Prepared, etcd: Etcd) -> None:
     modes = authorizing.of(parsed, graph, policy, policy_bootstrap.node_rules(defaults))
     ports = parsed.flags.text("service-node-port-range")
     ranges, addresses = ServiceRanges(storage, parsed.service_network), IPAddresses(storage)
-    allocation = Allocation(storage, ranges, ports)
+    allocation = Allocation(storage, ranges, addresses, ports)
     admission = Admission(storage, hub, Escalation(modes), allocation, _tolerated(parsed))
     informers = Informers(storage, hub, (policy, graph, admission.lookups, ranges, addresses))
     registry = Registry(storage, admission)

@@ -15,6 +15,7 @@ from labs.core.field import FieldError, Findings, invalid
 from labs.golang.quoting import quote
 
 from . import status
+from .ip_addresses import IPAddresses
 from .resources import core
 from .service_ranges import Network, ServiceRanges
 from .storage import Storage
@@ -31,8 +32,11 @@ _PORTS_OF_NODES = ("LoadBalancer", "NodePort")
 class Allocation:
     """Gives out and refuses."""
 
-    def __init__(self, storage: Storage, ranges: ServiceRanges, port_range: str) -> None:
+    def __init__(
+        self, storage: Storage, ranges: ServiceRanges, addresses: IPAddresses, port_range: str
+    ) -> None:
         self._storage = storage
+        self._addresses = addresses
         self._ranges = ranges
         self._family = f"IPv{ranges.flag.version}"
         self._range_text = port_range
@@ -80,11 +84,12 @@ class Allocation:
             self._held.update(dict.fromkeys(given, (until, _owner(service))))
 
     async def _taken(self, service: Object) -> set[str | int]:
-        """Addresses and ports of other services, those that are still being made among them."""
+        """Addresses and ports of others, services that are still being made among them."""
         now, owner = time.monotonic(), _owner(service)
         self._held = {value: held for value, held in self._held.items() if held[0] > now}
         page = await self._storage.list(core("services").key_prefix(""))
         taken: set[str | int] = {value for value, (_, who) in self._held.items() if who != owner}
+        taken |= self._addresses.foreign
         for stored in page.items:
             if _owner(stored.object) == owner:
                 continue

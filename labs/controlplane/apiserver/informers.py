@@ -36,6 +36,30 @@ class Follower(Protocol):
         """An object is now like this, or gone."""
 
 
+class Kept:
+    """A follower that keeps all that it is told of, by prefix and key."""
+
+    def __init__(self, *prefixes: str) -> None:
+        self.prefixes: Sequence[str] = prefixes
+        self.known: dict[str, dict[str, Object]] = {prefix: {} for prefix in prefixes}
+
+    def replace(self, prefix: str, objects: dict[str, Object]) -> None:
+        """These, by key, are all there are below a prefix."""
+        self.known[prefix] = objects
+        self.changed()
+
+    def change(self, prefix: str, key: str, obj: Object | None) -> None:
+        """An object is now like this, or gone."""
+        if obj is None:
+            self.known[prefix].pop(key, None)
+        else:
+            self.known[prefix][key] = obj
+        self.changed()
+
+    def changed(self) -> None:
+        """What to do when anything has changed; nothing, unless a subclass says otherwise."""
+
+
 class Informers:
     """Feeds followers; `load` once before the hub runs."""
 

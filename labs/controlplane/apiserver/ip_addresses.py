@@ -15,6 +15,7 @@ from labs.controlplane import klog
 
 from . import meta
 from .etcd import EtcdError
+from .informers import Kept
 from .resources import BY_PATH, core
 from .storage import AlreadyExists, Changed, Storage
 
@@ -24,48 +25,41 @@ _MANAGED_BY = "ipaddress.kubernetes.io/managed-by"
 _FAMILY = "ipaddress.kubernetes.io/ip-family"
 _MANAGER = "ipallocator.k8s.io"
 _ADDRESSES = BY_PATH["networking.k8s.io", "v1", "ipaddresses"]
-_SERVICES = core("services").key_prefix("")
+_PREFIX, _SERVICES = _ADDRESSES.key_prefix(""), core("services").key_prefix("")
 
 
-class IPAddresses:
+class IPAddresses(Kept):
     """The loop; it is fed by the server's informers."""
 
-    prefixes = (_SERVICES, _ADDRESSES.key_prefix(""))
-
     def __init__(self, storage: Storage) -> None:
+        super().__init__(_SERVICES, _PREFIX)
         self._storage = storage
-        self._known: dict[str, dict[str, Object]] = {prefix: {} for prefix in self.prefixes}
-        self._changed = asyncio.Event()
+        self._woken = asyncio.Event()
 
-    def replace(self, prefix: str, objects: dict[str, Object]) -> None:
-        """These, by key, are all there are below a prefix."""
-        self._known[prefix] = objects
-        self._changed.set()
+    def changed(self) -> None:
+        self._woken.set()
 
-    def change(self, prefix: str, key: str, obj: Object | None) -> None:
-        """An object is now like this, or gone."""
-        if obj is None:
-            self._known[prefix].pop(key, None)
-        else:
-            self._known[prefix][key] = obj
-        self._changed.set()
+    @property
+    def foreign(self) -> set[str]:
+        """Addresses that somebody keeps for something else than a service."""
+        return {obj["metadata"]["name"] for obj in self.known[_PREFIX].values() if not _is_own(obj)}
 
     async def keep(self) -> None:
         """Whenever a service or an address changes, see to it that they go together."""
         while True:
-            await self._changed.wait()
-            self._changed.clear()
+            await self._woken.wait()
+            self._woken.clear()
             try:
                 await self._settle()
             except Changed:
-                self._changed.set()
+                self._woken.set()
             except EtcdError as error:
                 klog.error("repairip.go:237", "Unhandled Error", err=error, logger="UnhandledError")
                 await asyncio.sleep(RETRY_SECONDS)
-                self._changed.set()
+                self._woken.set()
 
     async def _settle(self) -> None:
-        services, addresses = (self._known[prefix] for prefix in self.prefixes)
+        services, addresses = self.known[_SERVICES], self.known[_PREFIX]
         wanted = {
             _ADDRESSES.key("", address): _address(address, service)
             for service in services.values()
@@ -78,9 +72,12 @@ class IPAddresses:
             except AlreadyExists:
                 continue  # the watch has yet to tell
         for key in addresses.keys() - wanted.keys():
-            metadata = addresses[key]["metadata"]
-            if (metadata.get("labels") or {}).get(_MANAGED_BY) == _MANAGER:
-                await self._storage.delete(key, int(metadata["resourceVersion"]))
+            if _is_own(addresses[key]):
+                await self._storage.delete(key, int(addresses[key]["metadata"]["resourceVersion"]))
+
+
+def _is_own(address: Object) -> bool:
+    return (address["metadata"].get("labels") or {}).get(_MANAGED_BY) == _MANAGER
 
 
 def _address(address: str, service: Object) -> Object:

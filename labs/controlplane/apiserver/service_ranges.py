@@ -13,6 +13,7 @@ from typing import Any
 from labs.controlplane import klog
 
 from . import meta
+from .informers import Kept
 from .resources import BY_PATH, core
 from .storage import AlreadyExists, Storage
 
@@ -22,35 +23,23 @@ DEFAULT = "kubernetes"
 READY = "Ready"
 _CONTROLLER = "kubernetes-service-cidr-controller"
 _CIDRS = BY_PATH["networking.k8s.io", "v1", "servicecidrs"]
+_PREFIX = _CIDRS.key_prefix("")
 
 
-class ServiceRanges:
+class ServiceRanges(Kept):
     """The ready ones, as the shared watch has them."""
-
-    prefixes = (_CIDRS.key_prefix(""),)
 
     def __init__(self, storage: Storage, service_range: str) -> None:
         """`service_range` is that of the flag."""
+        super().__init__(_PREFIX)
         self._storage = storage
-        self._known: dict[str, Object] = {}
         #: The flag's range; its family is that of all services.
         self.flag = ipaddress.ip_network(service_range)
-
-    def replace(self, prefix: str, objects: dict[str, Object]) -> None:
-        """These, by key, are all there are."""
-        self._known = objects
-
-    def change(self, prefix: str, key: str, obj: Object | None) -> None:
-        """One is now like this, or gone."""
-        if obj is None:
-            self._known.pop(key, None)
-        else:
-            self._known[key] = obj
 
     @property
     def networks(self) -> list[Network]:
         """Those of the services' family that addresses are given out of, that of the flag first."""
-        ready = (obj for obj in self._known.values() if _is_ready(obj))
+        ready = (obj for obj in self.known[_PREFIX].values() if _is_ready(obj))
         networks = [ipaddress.ip_network(cidr) for obj in ready for cidr in obj["spec"]["cidrs"]]
         return sorted(
             (network for network in networks if network.version == self.flag.version),

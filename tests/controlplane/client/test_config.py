@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labs.controlplane.client import KubeconfigError, from_flags
+from labs.controlplane.client import KubeconfigError, config, from_flags
 
 EMPTY = (
     "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment "
@@ -119,3 +119,15 @@ def test_with_neither_it_cannot_know(
     assert second.endswith(
         f"client_config.go:689] error creating inClusterConfig, falling back to default config: {why}"
     )
+
+
+def test_a_mounted_service_account_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("abc\n")
+    (tmp_path / "ca.crt").write_text("an authority")
+    monkeypatch.setattr(config, "_ACCOUNT", tmp_path)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+
+    found = from_flags("", "")
+
+    assert (found.server, found.token, found.authority) == ("https://[fd00::1]:443", "abc", b"an authority")
